@@ -1,0 +1,77 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+// Rooms, lowest first. Arrows point down only: see docs/architecture.md.
+let package = Package(
+    name: "nextloop",
+    products: [
+        .executable(name: "nextloop", targets: ["nextloop"]),
+        .executable(name: "nextloop-bench", targets: ["nextloop-bench"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        // C only where Swift cannot say it.
+        .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
+        .target(name: "CLinux"),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+        .target(name: "VectorKernels", dependencies: ["CKernels"]),
+        .target(name: "HTTPMessages"),
+        .target(name: "PrometheusText"),
+        .target(name: "FactorModel", dependencies: ["VectorKernels", "CZlib"]),
+        .target(name: "HotelOrders", dependencies: ["FactorModel", "CZlib"]),
+        .target(name: "Training", dependencies: ["FactorModel", "VectorKernels"]),
+        .target(name: "ModelRegistry", dependencies: ["FactorModel", "COpenSSL"]),
+        .target(name: "HTTPServer", dependencies: ["HTTPMessages", "CLinux"]),
+        .target(
+            name: "RecommendService",
+            dependencies: ["HTTPServer", "HTTPMessages", "ModelRegistry", "FactorModel", "PrometheusText"]),
+
+        .executableTarget(
+            name: "nextloop",
+            dependencies: [
+                "RecommendService", "HTTPServer", "ModelRegistry", "Training", "HotelOrders", "FactorModel",
+                "VectorKernels", argumentParser, logging,
+            ]),
+        .executableTarget(
+            name: "nextloop-bench",
+            dependencies: ["Training", "HotelOrders", "FactorModel", "VectorKernels", "HTTPMessages", argumentParser]),
+
+        .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .testTarget(name: "VectorKernelsTests", dependencies: ["VectorKernels", "TestSupport"]),
+        .testTarget(name: "HTTPMessagesTests", dependencies: ["HTTPMessages", "TestSupport"]),
+        .testTarget(name: "PrometheusTextTests", dependencies: ["PrometheusText", "TestSupport"]),
+        .testTarget(name: "FactorModelTests", dependencies: ["FactorModel", "VectorKernels", "TestSupport"]),
+        .testTarget(name: "HotelOrdersTests", dependencies: ["HotelOrders", "FactorModel", "CZlib", "TestSupport"]),
+        .testTarget(name: "TrainingTests", dependencies: ["Training", "FactorModel", "VectorKernels", "TestSupport"]),
+        .testTarget(name: "ModelRegistryTests", dependencies: ["ModelRegistry", "FactorModel", "TestSupport"]),
+        .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "HTTPMessages", "TestSupport"]),
+        .testTarget(
+            name: "RecommendServiceTests",
+            dependencies: [
+                "RecommendService", "HTTPServer", "HTTPMessages", "ModelRegistry", "FactorModel", "PrometheusText",
+                "TestSupport",
+            ]),
+        // Drives the built `nextloop` binary as a user would.
+        .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "nextloop"]),
+    ]
+)
+
+let house: [SwiftSetting] = [
+    .strictMemorySafety(),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+let cTargets: Set = ["CKernels", "CLinux"]
+for target in package.targets where target.type != .system && !cTargets.contains(target.name) {
+    target.swiftSettings = house
+}

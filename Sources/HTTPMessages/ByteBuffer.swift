@@ -1,0 +1,149 @@
+/// Growable bytes that are written at the end and taken from the front.
+///
+/// The one owner of raw memory in this room: parsers and writers see spans. Capacity doubles and is kept, so a
+/// connection stops allocating once it has seen its largest message.
+@safe
+package struct ByteBuffer: ~Copyable {
+    private var base: UnsafeMutablePointer<UInt8>
+    private var capacity: Int
+    private var start = 0
+    private var end = 0
+
+    package init(capacity: Int) {
+        precondition(capacity > 0, "BUG: a buffer needs room")
+        self.capacity = capacity
+        // SAFETY: freed once, in deinit; never handed out beyond a closure's call.
+        unsafe base = .allocate(capacity: capacity)
+    }
+
+    deinit {
+        // SAFETY: `base` came from allocate in init or grow and is freed nowhere else.
+        unsafe base.deallocate()
+    }
+
+    /// Bytes written and not yet taken.
+    package var count: Int { end - start }
+    package var isEmpty: Bool { end == start }
+
+    /// Lends the bytes to `body`; the span cannot outlive the call.
+    package borrowing func withBytes<R, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {
+        // SAFETY: start...end is inside the allocation and initialised by the appends before.
+        try body(unsafe UnsafeBufferPointer(start: base + start, count: end - start).span)
+    }
+
+    // MARK: Writing
+
+    package mutating func append(_ byte: UInt8) {
+        reserve(1)
+        // SAFETY: reserve made room for one byte at `end`.
+        unsafe base[end] = byte
+        end += 1
+    }
+
+    package mutating func append(_ bytes: Span<UInt8>) {
+        reserve(bytes.count)
+        // SAFETY: reserve made room for count bytes at `end`, and no span of this buffer can be alive here.
+        unsafe bytes.withUnsafeBufferPointer { source in
+            guard let from = source.baseAddress else { return }
+            unsafe (base + end).update(from: from, count: source.count)
+        }
+        end += bytes.count
+    }
+
+    /// - Precondition: `text` is a literal of more than one Unicode scalar or plain ASCII: it points at its bytes.
+    package mutating func append(_ text: StaticString) {
+        precondition(text.hasPointerRepresentation, "BUG: a static string without bytes")
+        reserve(text.utf8CodeUnitCount)
+        // SAFETY: the literal's bytes live as long as the program; reserve made room for them.
+        unsafe (base + end).update(from: text.utf8Start, count: text.utf8CodeUnitCount)
+        end += text.utf8CodeUnitCount
+    }
+
+    package mutating func append(_ text: String) {
+        append(text.utf8.span)
+    }
+
+    /// Appends `value` in decimal digits, with a minus sign when negative.
+    package mutating func appendDecimal(_ value: Int) {
+        if value < 0 { append(UInt8(ascii: "-")) }
+        var rest = value.magnitude
+        reserve(20)
+        var digits = 1
+        var bound: UInt = 10
+        while digits < 20, rest >= bound {
+            digits += 1
+            let (next, overflow) = bound.multipliedReportingOverflow(by: 10)
+            if overflow { break }
+            bound = next
+        }
+        for place in stride(from: digits - 1, through: 0, by: -1) {
+            // SAFETY: 20 bytes were reserved and UInt.max has 20 digits.
+            unsafe base[end + place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        }
+        end += digits
+    }
+
+    /// Overwrites bytes that were appended before, for a length that is known only at the end.
+    ///
+    /// - Precondition: `offset` counts from the first byte not yet taken, and the bytes exist.
+    package mutating func overwrite(at offset: Int, with bytes: Span<UInt8>) {
+        precondition(offset >= 0 && offset + bytes.count <= count, "BUG: overwriting past the end")
+        // SAFETY: the range was just checked to lie in start..<end.
+        for index in bytes.indices { unsafe base[start + offset + index] = bytes[index] }
+    }
+
+    // MARK: Taking
+
+    /// Drops `byteCount` bytes from the front.
+    package mutating func removeFirst(_ byteCount: Int) {
+        precondition(byteCount >= 0 && byteCount <= count, "BUG: taking more than there is")
+        start += byteCount
+        if start == end { removeAll() }
+    }
+
+    /// Drops bytes from the end until `newCount` are left.
+    package mutating func truncate(to newCount: Int) {
+        precondition(newCount >= 0 && newCount <= count, "BUG: truncating to more than there is")
+        end = start + newCount
+    }
+
+    package mutating func removeAll() {
+        start = 0
+        end = 0
+    }
+
+    // MARK: Room
+
+    /// Makes room for `byteCount` more bytes at the end: first by moving what is left to the front, then by growing.
+    package mutating func reserve(_ byteCount: Int) {
+        if end + byteCount <= capacity { return }
+        let held = count
+        if held + byteCount <= capacity {
+            // SAFETY: update copes with overlap; both ranges lie inside the allocation.
+            unsafe base.update(from: base + start, count: held)
+        } else {
+            let grown = max(capacity * 2, held + byteCount)
+            // SAFETY: the new block holds everything the old one did; the old one is freed here and forgotten.
+            let moved = UnsafeMutablePointer<UInt8>.allocate(capacity: grown)
+            unsafe moved.update(from: base + start, count: held)
+            unsafe base.deallocate()
+            unsafe base = moved
+            capacity = grown
+        }
+        start = 0
+        end = held
+    }
+
+    /// Lets `fill` write up to `room` bytes at the end (a socket read) and keeps as many as it says.
+    ///
+    /// - Precondition: `fill` returns at most `room`.
+    package mutating func appendUnsafely(room: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
+        reserve(room)
+        // SAFETY: reserve made `room` bytes at `end`; UInt8 is trivial, so writing raw bytes initialises them.
+        let written = unsafe fill(UnsafeMutableRawBufferPointer(start: base + end, count: room))
+        precondition(written >= 0 && written <= room, "BUG: wrote past the room")
+        end += written
+        return written
+    }
+}

@@ -1,0 +1,1 @@
+@main struct NextLoop { static func main() {} }
