@@ -1,0 +1,9 @@
+#if defined(__aarch64__)
+#include "Tables.h"
+#pragma STDC FP_CONTRACT OFF
+#include "Lanes.h"
+#include "TemplateScore.h"
+#define NL_TABLE nl_kernels_neon
+#define NL_NAME "neon"
+#include "TemplateTable.h"
+#endif

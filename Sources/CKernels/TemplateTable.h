@@ -1,0 +1,9 @@
+// The table of one instruction set. NL_TABLE and NL_NAME are set by the file that includes this.
+const nl_kernels NL_TABLE = {
+    .name = NL_NAME,
+    .dot = nl_dot,
+    .score_rows = nl_score_rows,
+    .score_gather = nl_score_gather,
+    .first_at_least = nl_first_at_least,
+    .all_finite = nl_all_finite,
+};

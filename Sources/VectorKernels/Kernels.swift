@@ -1,0 +1,52 @@
+import CKernels
+
+/// The instruction sets that the kernels are compiled for.
+package enum KernelPath: String, CaseIterable, Sendable {
+    case avx512, avx2, neon, portable
+
+    fileprivate var number: nl_path {
+        switch self {
+        case .avx512: NL_AVX512
+        case .avx2: NL_AVX2
+        case .neon: NL_NEON
+        case .portable: NL_PORTABLE
+        }
+    }
+}
+
+/// The kernels of one instruction set. All of them give the same bits; see docs/kernels.md for the order of summation.
+///
+/// The free functions of this room use ``best``. A caller names another path only to compare the two.
+@safe
+package struct Kernels: @unchecked Sendable {  // Sendable: points at a constant table.
+    let table: UnsafePointer<nl_kernels>
+
+    /// The kernels of `path`, or nil when this build or this CPU does not have it.
+    package init?(_ path: KernelPath) {
+        guard let table = unsafe nl_kernels_for(path.number) else { return nil }
+        unsafe self.table = table
+    }
+
+    /// The fastest that this CPU has, asked once.
+    package static let best: Kernels = {
+        for path in KernelPath.allCases {
+            if let kernels = Kernels(path) { return kernels }
+        }
+        preconditionFailure("BUG: the portable kernels are always there")
+    }()
+
+    /// The paths that can run here, fastest first.
+    package static var available: [KernelPath] { KernelPath.allCases.filter { Kernels($0) != nil } }
+
+    /// "avx512", "avx2", "neon" or "portable".
+    package var name: String {
+        // SAFETY: a string literal of C, ended by NUL, alive as long as the program.
+        unsafe String(cString: table.pointee.name)
+    }
+}
+
+/// What the kernels found on this machine.
+package enum CPUFeatures {
+    /// "avx512", "avx2", "neon" or "portable": which instruction set the kernels use.
+    package static var kernelName: String { Kernels.best.name }
+}
