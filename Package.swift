@@ -4,6 +4,9 @@ import PackageDescription
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 
+// The commit to report in nextloop_build_info: from the environment (image builds have no .git), else from git.
+let commit = Context.environment["NEXTLOOP_COMMIT"] ?? Context.gitInformation?.currentCommit ?? "unknown"
+
 // Rooms, lowest first. Arrows point down only: see docs/architecture.md.
 let package = Package(
     name: "nextloop",
@@ -19,6 +22,7 @@ let package = Package(
         // C only where Swift cannot say it.
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
         .target(name: "CLinux"),
+        .target(name: "CBuildInfo", cSettings: [.define("NEXTLOOP_COMMIT", to: "\"\(commit)\"")]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
@@ -38,7 +42,7 @@ let package = Package(
             name: "nextloop",
             dependencies: [
                 "RecommendService", "HTTPServer", "ModelRegistry", "Training", "HotelOrders", "FactorModel",
-                "VectorKernels", argumentParser, logging,
+                "VectorKernels", "CBuildInfo", argumentParser, logging,
             ]),
         .executableTarget(
             name: "nextloop-bench",
@@ -71,7 +75,7 @@ let house: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     .treatAllWarnings(as: .error),
 ]
-let cTargets: Set = ["CKernels", "CLinux"]
+let cTargets: Set = ["CKernels", "CLinux", "CBuildInfo"]
 for target in package.targets where target.type != .system && !cTargets.contains(target.name) {
     target.swiftSettings = house
 }
