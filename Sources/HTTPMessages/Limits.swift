@@ -1,0 +1,56 @@
+/// Every bound of the server, with its default. What is not bounded here is bounded by one of these.
+///
+/// A bound is the largest value accepted; one more is refused.
+package struct Limits: Sendable, Equatable {
+    // MARK: One request
+
+    /// Method, target and version with the spaces between them, without the CRLF. More is 414.
+    package var requestLineBytesMax = 8 * 1024
+    /// Header lines with their CRLFs, and as much again for the trailers of a chunked body. More is 431.
+    package var headerBytesMax = 16 * 1024
+    /// Header lines, and trailer lines. More is 431.
+    package var headerCountMax = 64
+    /// The body, decoded. More is 413.
+    package var bodyBytesMax = 1024 * 1024
+
+    // MARK: Time
+
+    /// From the first byte of a request, or from the opening of the connection, to the end of the head. Then 408, or
+    /// silence if nothing had arrived.
+    package var headTime: Duration = .seconds(10)
+    /// From the end of the head to the end of the body. Then 408.
+    package var bodyTime: Duration = .seconds(30)
+    /// Between requests of one connection. Then it is closed without a word.
+    package var idleTime: Duration = .seconds(75)
+    /// Without one byte of an answer being taken by the client. Then the connection is cut.
+    package var writeStallTime: Duration = .seconds(10)
+    /// How long a client may take to end a connection after an answer that closes it, so that the answer is not lost to
+    /// a reset (RFC 9112 section 9.6).
+    package var lingerTime: Duration = .seconds(1)
+    /// How long an idle connection stays open after a drain began, so that a request just being sent is answered.
+    package var drainIdleTime: Duration = .milliseconds(100)
+
+    // MARK: One connection
+
+    /// Answers waiting to be sent, above which no more requests of the connection are read or answered.
+    package var outputBytesMax = 256 * 1024
+    /// Requests of one connection that are answered before other connections get their turn.
+    package var pipelinedRequestsMax = 32
+    /// Requests after which a connection is closed; nil for no end.
+    package var requestsPerConnectionMax: Int?
+    /// Bytes asked of a socket at a time.
+    package var readBytes = 16 * 1024
+
+    // MARK: The server
+
+    /// Open connections over all loops. More are refused with 503.
+    package var connectionsMax = 10_000
+    /// Refused connections that are kept until their 503 is read; beyond them a connection is closed at once.
+    package var refusedConnectionsMax = 128
+    /// What the 503 says in `Retry-After`.
+    package var retryAfterSeconds = 1
+    /// Connections the kernel holds for a loop that has not accepted them yet (also bounded by `net.core.somaxconn`).
+    package var acceptBacklog = 1024
+
+    package init() {}
+}

@@ -1,0 +1,66 @@
+/// The request line and what the server needs of the header section: numbers and offsets, no copies.
+///
+/// Offsets count from the first byte of the request line, and belong to the bytes the head was parsed from. Header
+/// lines are not indexed: ``header(_:in:)`` scans them again, which for the one or two fields that a handler asks for is
+/// cheaper than a table that every request has to fill.
+package struct RequestHead: Sendable, Equatable {
+    package internal(set) var method: HTTPMethod = .other
+    /// 1 for HTTP/1.1, 0 for HTTP/1.0.
+    package internal(set) var minorVersion = 1
+    /// The path as it was sent, percent-encoded, without the query. Starts with `/`, or is `*` for `OPTIONS *`.
+    package internal(set) var path = 0..<0
+    /// What follows `?`, nil when there is no `?`.
+    package internal(set) var query: Range<Int>?
+    /// Whether the client allows another request on this connection (RFC 9112 section 9.3).
+    package internal(set) var keepAlive = true
+    /// `Expect: 100-continue` from an HTTP/1.1 client.
+    package internal(set) var expectsContinue = false
+    package internal(set) var headerCount = 0
+    /// The header lines with their CRLFs, without the empty line that ends them.
+    package internal(set) var headers = 0..<0
+    /// Bytes of the whole head, with the empty line that ends it: where the body starts.
+    package internal(set) var byteCount = 0
+    package internal(set) var bodyFraming = BodyFraming.length(0)
+
+    init() {}
+}
+
+/// How the end of a request's body is found (RFC 9112 section 6.3).
+package enum BodyFraming: Sendable, Equatable {
+    case length(Int)
+    case chunked
+}
+
+extension RequestHead {
+    /// The value of the first field called `lowercaseName`, white space at both ends removed; nil when there is none.
+    ///
+    /// - Complexity: O(bytes of the header section).
+    package func header(_ lowercaseName: StaticString, in bytes: Span<UInt8>) -> Range<Int>? {
+        var lineStart = headers.lowerBound
+        while lineStart < headers.upperBound {
+            // The parser has seen every line: a name, a colon, a value, CRLF.
+            var nameEnd = lineStart
+            while bytes[nameEnd] != .colon { nameEnd += 1 }
+            var lineEnd = nameEnd + 1
+            while bytes[lineEnd] != .carriageReturn { lineEnd += 1 }
+            if bytes.matches(lowercaseName, from: lineStart, to: nameEnd, foldingCase: true) {
+                return bytes.trimmingWhiteSpace((nameEnd + 1)..<lineEnd)
+            }
+            lineStart = lineEnd + 2
+        }
+        return nil
+    }
+
+    /// Calls `body` with the name, as it was sent, and the trimmed value of every field in order.
+    package func forEachHeader(in bytes: Span<UInt8>, _ body: (_ name: Range<Int>, _ value: Range<Int>) -> Void) {
+        var lineStart = headers.lowerBound
+        while lineStart < headers.upperBound {
+            var nameEnd = lineStart
+            while bytes[nameEnd] != .colon { nameEnd += 1 }
+            var lineEnd = nameEnd + 1
+            while bytes[lineEnd] != .carriageReturn { lineEnd += 1 }
+            body(lineStart..<nameEnd, bytes.trimmingWhiteSpace((nameEnd + 1)..<lineEnd))
+            lineStart = lineEnd + 2
+        }
+    }
+}

@@ -1,0 +1,22 @@
+package import HTTPMessages
+
+/// The application behind one event loop.
+///
+/// One instance per loop, called on that loop's thread only and run to completion: what it does, every connection of
+/// the loop waits for. It needs no locks for its own state.
+package protocol RequestHandler: AnyObject {
+    /// Answers one request.
+    ///
+    /// - Parameters:
+    ///   - head: what was asked; its offsets count in `bytes`.
+    ///   - bytes: the request line and the headers.
+    ///   - body: the whole body, decoded; empty when there is none.
+    ///   - response: begun and filled here; the server ends it, sends it and drops the body of a HEAD.
+    /// - Returns: a small route number, not negative, for the observer.
+    func respond(
+        to head: borrowing RequestHead, bytes: Span<UInt8>, body: Span<UInt8>, into response: inout Response
+    ) -> Int
+
+    /// Words one of the server's own refusals. It may be about a request of which no byte has been read.
+    func refuse(_ refusal: Refusal, into response: inout Response)
+}

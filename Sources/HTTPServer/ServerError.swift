@@ -1,0 +1,31 @@
+/// Why a server could not start: what, where, and what to do.
+package enum ServerError: Error, Equatable, Sendable, CustomStringConvertible {
+    case invalidHost(String)
+    case invalidPort(Int)
+    case invalidLoopCount(Int)
+    case addressInUse(host: String, port: Int)
+    case addressNotAvailable(host: String)
+    case portNotPermitted(port: Int)
+    case alreadyStarted
+    /// A system call failed that does not on a healthy machine.
+    case system(call: String, code: Int32)
+
+    package var description: String {
+        switch self {
+        case .invalidHost(let host):
+            "cannot listen on host \"\(host)\": want an IPv4 address, an IPv6 address or localhost; "
+                + "use 0.0.0.0 or :: for every interface"
+        case .invalidPort(let port): "cannot listen on port \(port): want 0 to 65535, where 0 lets the system choose"
+        case .invalidLoopCount(let loops): "cannot run \(loops) event loops: want 1 to 256; one per core is enough"
+        case .addressInUse(let host, let port):
+            "cannot listen on \(host) port \(port): another process does; stop it or choose another port "
+                + "(`ss -ltnp 'sport = :\(port)'` names it)"
+        case .addressNotAvailable(let host):
+            "cannot listen on \(host): no interface of this machine has that address; `ip address` lists those it has"
+        case .portNotPermitted(let port):
+            "cannot listen on port \(port): the system does not permit it to this user; choose a port from 1024 up"
+        case .alreadyStarted: "the server was started before; make another one"
+        case .system(let call, let code): "\(call) failed with error \(code) (`errno \(code)` names it)"
+        }
+    }
+}

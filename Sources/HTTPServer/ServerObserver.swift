@@ -1,0 +1,32 @@
+package import HTTPMessages
+
+/// What metrics and logs learn about one event loop, on that loop's thread.
+package protocol ServerObserver: AnyObject {
+    func requestBegan()
+
+    /// - Parameters:
+    ///   - route: what the handler returned, or ``refusalRoute`` for a refusal of the server's own.
+    ///   - method: ``HTTPMethod/other`` when the request line was not understood.
+    ///   - requestBytes: head and decoded body.
+    ///   - responseBytes: head and body as sent; the body of a HEAD is not.
+    ///   - nanoseconds: from the request being complete in memory to its answer being complete in memory.
+    func requestEnded(
+        route: Int, method: HTTPMethod, status: Int, requestBytes: Int, responseBytes: Int, nanoseconds: UInt64)
+
+    func connectionOpened()
+    func connectionClosed()
+    func connectionRejected(_ reason: RejectionReason)
+}
+
+/// The route number of answers that no handler gave.
+package let refusalRoute = -1
+
+/// Why a connection was turned away. The raw value is the metric label.
+package enum RejectionReason: String, Sendable, CaseIterable {
+    /// Over ``Limits/connectionsMax``: answered with 503.
+    case connectionLimit = "connection_limit"
+    /// Over the limit with as many refusals under way as are allowed: closed at once.
+    case refusalLimit = "refusal_limit"
+    /// The process has no file descriptor left: closed at once.
+    case fileDescriptorLimit = "file_descriptor_limit"
+}
