@@ -1,7 +1,7 @@
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #endif
 
 /// A float32 matrix whose rows are padded with zeros to a multiple of 16 columns and lie on 64-byte boundaries.
@@ -30,7 +30,7 @@ package final class PaddedMatrix: @unchecked Sendable {
         let isLarge = count * 4 >= 4 << 20
         let bytes = UnsafeMutableRawPointer.allocate(byteCount: count * 4, alignment: isLarge ? 2 << 20 : 64)
         #if os(Linux)
-        if isLarge { _ = unsafe madvise(bytes, count * 4, MADV_HUGEPAGE) }
+            if isLarge { _ = unsafe madvise(bytes, count * 4, MADV_HUGEPAGE) }
         #endif
         unsafe base = bytes.initializeMemory(as: Float.self, repeating: 0, count: count)
     }

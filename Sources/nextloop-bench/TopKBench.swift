@@ -64,8 +64,9 @@ struct TopKBench: ParsableCommand {
         } else {
             print("top-\(k) of \(items) × \(factors), kernels \(chosen.name), one thread, checksum \(checksum)")
             print("scan: p50 \(readable(times.median)), p99 \(readable(times.quantile(0.99)))")
-            print("reads \(rounded(bytes / times.median / 1e9)) GB/s; isAllFinite over the same bytes "
-                + "\(rounded(bytes / read.median / 1e9)) GB/s")
+            print(
+                "reads \(rounded(bytes / times.median / 1e9)) GB/s; isAllFinite over the same bytes "
+                    + "\(rounded(bytes / read.median / 1e9)) GB/s")
         }
     }
 }
