@@ -6,6 +6,10 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma"), min_vector_width(256))), apply_to = function)
 #include "Lanes.h"
 #include "TemplateScore.h"
+#define NL_OUTER_TILE 1
+#define NL_TIMES_TILE 2
+#include "TemplateGram.h"
+#include "TemplateALS.h"
 #define NL_TABLE nl_kernels_avx2
 #define NL_NAME "avx2"
 #include "TemplateTable.h"

@@ -7,6 +7,10 @@
 #define NL_LOAD_TAIL(p, count) ((f16)_mm512_maskz_loadu_ps((__mmask16)((1u << (count)) - 1u), (p)))
 #include "Lanes.h"
 #include "TemplateScore.h"
+#define NL_OUTER_TILE 4
+#define NL_TIMES_TILE 4
+#include "TemplateGram.h"
+#include "TemplateALS.h"
 #define NL_TABLE nl_kernels_avx512
 #define NL_NAME "avx512"
 #include "TemplateTable.h"

@@ -4,6 +4,10 @@
 #pragma clang diagnostic ignored "-Wpsabi"  // Every function that passes a 512-bit vector is inlined.
 #include "Lanes.h"
 #include "TemplateScore.h"
+#define NL_OUTER_TILE 1
+#define NL_TIMES_TILE 1
+#include "TemplateGram.h"
+#include "TemplateALS.h"
 #define NL_TABLE nl_kernels_portable
 #define NL_NAME "portable"
 #include "TemplateTable.h"

@@ -6,4 +6,8 @@ const nl_kernels NL_TABLE = {
     .score_gather = nl_score_gather,
     .first_at_least = nl_first_at_least,
     .all_finite = nl_all_finite,
+    .gram = nl_gram,
+    .cg_rows = nl_cg_rows,
+    .cholesky_rows = nl_cholesky_rows,
+    .observed_loss = nl_observed_loss,
 };

@@ -77,6 +77,18 @@ package struct TopK: Sendable {
         }
     }
 
+    /// Offers `rows[j]` with `scores[j]`: what as many calls of ``offer(row:score:)`` do.
+    package mutating func offer(rows: Span<UInt32>, scores: Span<Float>) {
+        precondition(rows.count == scores.count, "BUG: not one score for each row")
+        var place = 0
+        while true {
+            place = Kernels.best.firstIndex(atLeast: threshold, in: scores, from: place)
+            guard place < scores.count else { return }
+            offer(row: rows[place], score: scores[place])
+            place += 1
+        }
+    }
+
     /// Puts the best row first. Offer nothing more before the next ``reset(k:)``.
     ///
     /// - Complexity: O(k log k), in place.

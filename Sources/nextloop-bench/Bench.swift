@@ -1,1 +1,9 @@
-@main struct Bench { static func main() {} }
+import ArgumentParser
+
+/// Benchmarks of the hot paths. Each prints what it measured, in what unit, on what kernels.
+@main struct Bench: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "nextloop-bench",
+        abstract: "Benchmarks of the hot paths; build with -c release.",
+        subcommands: [ALSBench.self, TopKBench.self])
+}

@@ -32,6 +32,13 @@ typedef struct {
     size_t steps;              // conjugate-gradient steps
 } nl_als_side;
 
+/// Widest row that the ALS kernels take; a multiple of NL_LANES.
+enum { NL_WIDTH_MAX = 1024 };
+/// Interactions that cholesky_rows packs at a time.
+enum { NL_PACKED_ROWS = 64 };
+/// Rows that gram sums in float32 before it adds them to the sum in double.
+enum { NL_GRAM_ROWS = 256 };
+
 typedef struct {
     const char *name;
 
@@ -46,6 +53,20 @@ typedef struct {
     size_t (*first_at_least)(const float *scores, size_t from, size_t count, float threshold);
     /// No NaN and no infinity among n values.
     bool (*all_finite)(const float *values, size_t n);
+
+    /// sum += rows' rows on and above the diagonal, in double, from float32 sums of NL_GRAM_ROWS rows each. Below the
+    /// diagonal nothing is promised.
+    /// `tile` is scratch of width x width.
+    void (*gram)(const float *rows, size_t count, size_t width, float *tile, double *sum);
+    /// Improves solved rows first..<end by conjugate gradient from where they are. A row without interactions becomes
+    /// zero; one whose numbers overflow becomes NaN.
+    void (*cg_rows)(const nl_als_side *side, size_t first, size_t end);
+    /// Solves rows first..<end exactly. Stops at a row whose matrix is not positive definite in float32, leaves that
+    /// row as it was and returns it; else returns end. `scratch` holds width * (width + 2 * NL_PACKED_ROWS) floats.
+    size_t (*cholesky_rows)(const nl_als_side *side, size_t first, size_t end, float *scratch);
+    /// The sum over the interactions of rows first..<end of c (1 - s)^2 - s^2, where s is the score: what the
+    /// interactions add to the sum of s^2 over all pairs.
+    double (*observed_loss)(const nl_als_side *side, size_t first, size_t end);
 } nl_kernels;
 
 /// In order of preference.
