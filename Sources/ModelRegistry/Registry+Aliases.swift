@@ -1,0 +1,124 @@
+package import Foundation
+
+/// One change of an alias, as `aliases.log` keeps it.
+package struct AliasChange: Codable, Equatable, Sendable {
+    package enum Action: String, Codable, Sendable { case promote, rollback }
+
+    package var at: Date
+    /// The account that ran the command.
+    package var who: String
+    package var action: Action
+    package var alias: String
+    /// The version before; nil when the alias is new.
+    package var from: Int?
+    package var to: Int
+    package var reason: String
+}
+
+extension Registry {
+    static let aliasesFileName = "aliases.json"
+    static let aliasLogFileName = "aliases.log"
+    /// Aliases and their log are small; more than this is damage.
+    private static var aliasesBytesMax: Int { 1 << 20 }
+    private static var aliasLogBytesMax: Int { 64 << 20 }
+
+    /// Every alias and the version it names. Empty when there are none.
+    package func aliases(of model: String) throws(RegistryError) -> [String: Int] {
+        let file = "\(try existingDirectory(of: model))/\(Self.aliasesFileName)"
+        guard let bytes = try fileSystem.read(file, bytesMax: Self.aliasesBytesMax) else { return [:] }
+        let aliases: [String: Int]
+        do {
+            aliases = try JSONDecoder().decode([String: Int].self, from: Data(bytes))
+        } catch {
+            throw .badAliases(path: file, reason: "it is no such object")
+        }
+        for (name, version) in aliases where !isAliasName(name) || version < 1 {
+            throw .badAliases(path: file, reason: "it has an entry that is no alias and version")
+        }
+        return aliases
+    }
+
+    /// The changes of a model's aliases, oldest first. A line that a crash cut short is passed over.
+    package func aliasHistory(of model: String) throws(RegistryError) -> [AliasChange] {
+        let file = "\(try existingDirectory(of: model))/\(Self.aliasLogFileName)"
+        let bytes = try fileSystem.read(file, bytesMax: Self.aliasLogBytesMax) ?? []
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        return bytes.split(separator: UInt8(ascii: "\n")).compactMap {
+            try? decoder.decode(AliasChange.self, from: Data($0))
+        }
+    }
+
+    /// Points `alias` at `version`, which must exist and pass every check.
+    package func promote(
+        _ model: String, version: Int, alias: String, reason: String = ""
+    ) throws(RegistryError) {
+        try checkNames(model: model, alias: alias)
+        try verify(model, version: version)
+        let lock = try DirectoryLock("\(try existingDirectory(of: model))/\(Self.lockFileName)")
+        try set(model, alias, to: version, .promote, reason)
+        _ = consume lock
+    }
+
+    /// Points `alias` back at the version it named before the present one was promoted, and returns that version.
+    ///
+    /// Rolling back twice goes back two promotions. Versions that were pruned since are passed over.
+    package func rollback(_ model: String, alias: String, reason: String = "") throws(RegistryError) -> Int {
+        try checkNames(model: model, alias: alias)
+        let lock = try DirectoryLock("\(try existingDirectory(of: model))/\(Self.lockFileName)")
+        let aliases = try aliases(of: model)
+        guard let current = aliases[alias] else {
+            throw .noAlias(alias, model: model, known: aliases.keys.sorted())
+        }
+        guard let earlier = try version(before: current, of: alias, model: model) else {
+            throw .nothingToRollBackTo(alias: alias, version: current)
+        }
+        try verify(model, version: earlier)
+        try set(model, alias, to: earlier, .rollback, reason)
+        _ = consume lock
+        return earlier
+    }
+
+    /// The version that `alias` named before `current` was promoted and that still exists; nil when there is none.
+    func version(before current: Int, of alias: String, model: String) throws(RegistryError) -> Int? {
+        let known = Set(try versions(of: model))
+        var present = current
+        for change in try aliasHistory(of: model).reversed()
+        where change.alias == alias && change.action == .promote && change.to == present {
+            guard let from = change.from, from != present else { continue }
+            if known.contains(from) { return from }
+            present = from
+        }
+        return nil
+    }
+
+    /// Writes the change to the log, then the table by one rename. The lock is held.
+    ///
+    /// In this order a crash in between leaves a line of something that did not happen, which ``version(before:of:model:)``
+    /// never follows because no alias came to name its version; the other order would lose the way back.
+    private func set(
+        _ model: String, _ alias: String, to version: Int, _ action: AliasChange.Action, _ reason: String
+    ) throws(RegistryError) {
+        let directory = try existingDirectory(of: model)
+        var aliases = try aliases(of: model)
+        guard aliases[alias] != version else { return }
+        let change = AliasChange(
+            at: Date(), who: NSUserName(), action: action, alias: alias, from: aliases[alias], to: version,
+            reason: String(reason.prefix(500)))
+        aliases[alias] = version
+        try fileSystem.append("\(directory)/\(Self.aliasLogFileName)", Self.line(change))
+        try replace("\(directory)/\(Self.aliasesFileName)", with: Self.line(aliases))
+        try fileSystem.synchronize(directory: directory)
+    }
+
+    private static func line(_ value: some Encodable) -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.dateEncodingStrategy = .iso8601
+        do {
+            return [UInt8](try encoder.encode(value)) + [UInt8(ascii: "\n")]
+        } catch {
+            preconditionFailure("BUG: an alias change that JSON cannot say: \(error)")
+        }
+    }
+}

