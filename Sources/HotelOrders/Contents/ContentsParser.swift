@@ -16,15 +16,19 @@ struct ContentsParser {
     /// Cleaned names of all elements, one behind the other.
     private(set) var names: [UInt8] = []
     private let keys = ContentsKeys()
+    /// Room for the longest field so far.
     private var fieldText: [UInt8] = []
 
     /// Fills `elements` and `names` from a field of a record.
     mutating func parse(_ bytes: Span<UInt8>, _ field: CSVField) throws(ContentsProblem) {
         if !field.hasDoubledQuotes { return try parse(bytes.extracting(field.range)) }
-        fieldText.removeAll(keepingCapacity: true)
-        CSVScanner.appendText(bytes, field, to: &fieldText)
+        if fieldText.count < field.range.count {
+            fieldText.append(contentsOf: repeatElement(0, count: field.range.count - fieldText.count))
+        }
+        var target = fieldText.mutableSpan
+        let count = CSVScanner.copyText(bytes, field, into: &target)
         let text = fieldText
-        try parse(text.span)
+        try parse(text.span.extracting(0..<count))
     }
 
     /// Fills `elements` and `names` from a field's text, doubled CSV quotes already single.
