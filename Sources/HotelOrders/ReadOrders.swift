@@ -1,0 +1,227 @@
+/// How far reading is.
+package struct ReadProgress: Equatable, Sendable {
+    /// Bytes of the files, compressed where they are.
+    package let bytesRead: Int
+    /// 0 when unknown, as for pipes.
+    package let totalBytes: Int
+    package let rows: Int
+    package let rejectedRows: Int
+}
+
+/// Reads hotel_order exports, plain or gzip, into what training needs.
+///
+/// Files are taken in the order of their paths, whatever the order given: the same files give the same history and the
+/// same rejects file. An order that several exports hold counts once, as soon as one of them shows it as a purchase.
+/// Reading goes on to the end however many rows are rejected, so that the whole summary is there.
+///
+/// - Parameters:
+///   - rejectsPath: where the rejects file goes; it is written, with its header at least, whenever the files could be
+///     read to the end, also when an error for too many rejects follows.
+///   - maxRejectShare: 0 to 1; more rejected rows among all rows than this is an error.
+///   - progress: called about ten times a second, and once at the end.
+/// - Throws: `OrdersError`; after one no half-written file is left.
+/// - Complexity: time linear in the text; memory in interactions, users and items, not in the text.
+package func readOrders(
+    paths: [String], rejectsPath: String? = nil, maxRejectShare: Double = 0.05,
+    progress: (ReadProgress) -> Void = { _ in }
+) throws(OrdersError) -> OrderHistory {
+    if paths.isEmpty { throw .noInput }
+    guard maxRejectShare >= 0 && maxRejectShare <= 1 else {
+        throw .invalidSetting(name: "the allowed share of rejects", got: "\(maxRejectShare)", wanted: "0 to 1")
+    }
+    let paths = paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    let totalBytes = try InputFile.sizes(of: paths).reduce(0, +)
+    var reading = try OrdersReading(rejectsPath: rejectsPath, totalBytes: totalBytes)
+    for path in paths { try reading.read(path, progress) }
+    let (summary, builder) = try reading.finish(progress)
+    if summary.rejectShare > maxRejectShare {
+        throw .tooManyRejects(summary: summary, maxRejectShare: maxRejectShare, rejectsPath: rejectsPath)
+    }
+    if summary.orders == 0 { throw .nothingKept(summary: summary, rejectsPath: rejectsPath) }
+    return builder.finish(summary)
+}
+
+/// One run over some files.
+private struct OrdersReading: ~Copyable {
+    private var summary = OrderSummary()
+    private var builder = HistoryBuilder()
+    private var contents = ContentsParser()
+    private var rejects: RejectsFile?
+    private let totalBytes: Int
+    private let clock = ContinuousClock()
+    private var lastProgress: ContinuousClock.Instant
+
+    init(rejectsPath: String?, totalBytes: Int) throws(OrdersError) {
+        self.totalBytes = totalBytes
+        lastProgress = clock.now
+        if let rejectsPath { rejects = try RejectsFile(path: rejectsPath) } else { rejects = nil }
+    }
+
+    mutating func read(_ path: String, _ progress: (ReadProgress) -> Void) throws(OrdersError) {
+        var reader = CSVRecordReader(input: try InputFile(path: path))
+        let bytesBefore = summary.fileBytes
+        guard try reader.skipByteOrderMark() else { throw .emptyFile(path: path) }
+        let header = try readHeader(&reader)
+        var rowsUntilClock = 0
+        reading: while true {
+            switch try reader.next() {
+            case .end: break reading
+            case .malformed(let reason, let line, let byteCount):
+                summary.rows += 1
+                try reject(path, line, reason, byteCount, detail: detail(reason))
+            case .record(let line, let byteCount):
+                summary.rows += 1
+                if reader.fieldCount == header.columnCount {
+                    try readRow(reader.bytes.span, reader.fields, header, path, line, byteCount)
+                } else {
+                    try reject(
+                        path, line, .badFieldCount, byteCount,
+                        detail: "\(reader.fieldCount) fields, wanted \(header.columnCount)")
+                }
+            }
+            // The clock is asked once in a thousand rows: that is every few milliseconds.
+            rowsUntilClock -= 1
+            if rowsUntilClock <= 0 {
+                rowsUntilClock = 1000
+                summary.fileBytes = bytesBefore + reader.fileBytesRead
+                let now = clock.now
+                if now - lastProgress >= .milliseconds(100) {
+                    lastProgress = now
+                    report(progress)
+                }
+            }
+        }
+        summary.fileBytes = bytesBefore + reader.fileBytesRead
+        summary.files += 1
+    }
+
+    consuming func finish(
+        _ progress: (ReadProgress) -> Void
+    ) throws(OrdersError) -> (OrderSummary, HistoryBuilder) {
+        try rejects?.finish()
+        report(progress)
+        return (summary, builder)
+    }
+
+    private func report(_ progress: (ReadProgress) -> Void) {
+        progress(
+            ReadProgress(
+                bytesRead: summary.fileBytes, totalBytes: totalBytes, rows: summary.rows,
+                rejectedRows: summary.rejectedRows))
+    }
+
+    private func readHeader(_ reader: inout CSVRecordReader) throws(OrdersError) -> OrderHeader {
+        switch try reader.next() {
+        case .end: throw .emptyFile(path: reader.path)
+        case .malformed(let reason, _, _): throw .headerMalformed(path: reader.path, reason: reason)
+        case .record:
+            return try OrderHeader(
+                reader.bytes.span, reader.fields, fieldCount: reader.fieldCount, path: reader.path)
+        }
+    }
+
+    private mutating func readRow(
+        _ bytes: Span<UInt8>, _ fields: [CSVField], _ header: OrderHeader, _ path: String, _ line: Int, _ byteCount: Int
+    ) throws(OrdersError) {
+        let row: OrderRow
+        switch OrderRow.read(bytes, fields, header) {
+        case .skipped(let reason):
+            summary.skipped[reason] += 1
+            return
+        case .rejected(let reason):
+            return try reject(path, line, reason, byteCount, detail: detail(reason), bytes, fields, header)
+        case .purchase(let purchase): row = purchase
+        }
+        if builder.seenOrders.contains(row.orderSeq) {
+            summary.skipped[.duplicateOrder] += 1
+            return
+        }
+        if let reason = parseContents(bytes, fields, header) {
+            return try reject(path, line, reason, byteCount, detail: detail(reason), bytes, fields, header)
+        }
+        try add(row, bytes, fields, header, path, line, byteCount)
+    }
+
+    private mutating func parseContents(
+        _ bytes: Span<UInt8>, _ fields: [CSVField], _ header: OrderHeader
+    ) -> RejectReason? {
+        guard let place = header[.contents] else { preconditionFailure("BUG: a header without contents") }
+        do throws(ContentsProblem) {
+            try contents.parse(bytes, fields[place])
+            return nil
+        } catch {
+            return error.reason
+        }
+    }
+
+    /// Counts and adds a purchase whose contents could be read.
+    private mutating func add(
+        _ row: OrderRow, _ bytes: Span<UInt8>, _ fields: [CSVField], _ header: OrderHeader, _ path: String, _ line: Int,
+        _ byteCount: Int
+    ) throws(OrdersError) {
+        var unusable = 0
+        var firstProblem: RejectReason?
+        for element in contents.elements {
+            guard let problem = element.problem else { continue }
+            unusable += 1
+            firstProblem = firstProblem ?? problem
+        }
+        let lineCount = contents.elements.count - unusable
+        if lineCount == 0 {
+            let reason = firstProblem ?? .contentsWithoutItems
+            return try reject(path, line, reason, byteCount, detail: detail(reason), bytes, fields, header)
+        }
+        if let firstProblem {
+            for element in contents.elements {
+                if let problem = element.problem { summary.rejectedLines[problem] += 1 }
+            }
+            try rejects?.addRow(
+                file: path, line: line, reason: firstProblem,
+                detail: "\(unusable) of \(contents.elements.count) items left out, the others are used",
+                byteCount: byteCount, bytes, fields, header)
+        }
+        builder.add(row, contents)
+        summary.orders += 1
+        summary.orderLines += lineCount
+        summary.firstOrderSeconds = min(summary.firstOrderSeconds ?? row.regDate, row.regDate)
+        summary.lastOrderSeconds = max(summary.lastOrderSeconds ?? row.regDate, row.regDate)
+    }
+
+    private mutating func reject(
+        _ path: String, _ line: Int, _ reason: RejectReason, _ byteCount: Int, detail: String
+    ) throws(OrdersError) {
+        summary.rejected[reason] += 1
+        try rejects?.addRecord(file: path, line: line, reason: reason, detail: detail, byteCount: byteCount)
+    }
+
+    private mutating func reject(
+        _ path: String, _ line: Int, _ reason: RejectReason, _ byteCount: Int, detail: String, _ bytes: Span<UInt8>,
+        _ fields: [CSVField], _ header: OrderHeader
+    ) throws(OrdersError) {
+        summary.rejected[reason] += 1
+        try rejects?.addRow(
+            file: path, line: line, reason: reason, detail: detail, byteCount: byteCount, bytes, fields, header)
+    }
+
+    /// What was wanted instead, never what stood there.
+    private func detail(_ reason: RejectReason) -> String {
+        switch reason {
+        case .recordTooLong: "wanted at most \(CSVRecordReader.recordBytesMax) bytes"
+        case .unterminatedQuote: "the quoted field never ends; reading went on at the next line"
+        case .badQuoting: "a quote inside a quoted field is not doubled; reading went on at the next line"
+        case .badFieldCount: "wanted as many fields as the header line has"
+        case .badOrderSeq, .badHotelSeq, .badCustomerSeq: "wanted a whole number, not negative"
+        case .badOrderPrice: "wanted a whole number"
+        case .badRegDate: "wanted YYYY-MM-DD hh:mm:ss"
+        case .contentsEmpty: "wanted an object or an array of objects"
+        case .contentsNotUTF8: "wanted UTF-8; convert the export, for example with iconv -f CP949 -t UTF-8"
+        case .contentsNotJSON: "wanted an object or an array of objects"
+        case .contentsTooDeep: "wanted at most \(ContentsParser.depthMax) brackets inside one another"
+        case .contentsTooManyItems: "wanted at most \(ContentsParser.elementCountMax) items"
+        case .contentsWithoutItems: "the array is empty"
+        case .itemWithoutID: "wanted itemSeq, a whole number, not negative"
+        case .itemWithoutCount: "wanted count"
+        case .badItemCount: "wanted count from 1 to \(ContentsElement.countMax)"
+        }
+    }
+}
