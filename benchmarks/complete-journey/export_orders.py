@@ -22,7 +22,6 @@ Rows are in order of time, then basket id; the same package gives the same bytes
 import argparse
 import csv
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -128,7 +127,7 @@ def write(lines: pd.DataFrame, output: Path) -> dict[str, object]:
                 time, time, NULL, time, 1, household % 20 + 1, f"{ROOM_MARKER}-{household}",
                 f"{GUEST_MARKER}-{household}", 1, 1, 0, 0, time[:10] + " 00:00:00", checkout, checkout,
             ])  # fmt: skip
-    os.replace(partial, output)
+    partial.replace(output)
 
     free = np.repeat(prices == 0, ends - starts)
     without_count = lines["count"].to_numpy() == 0

@@ -100,6 +100,7 @@ def split_orders(lines: pd.DataFrame, strength: str) -> Split:
             "users": len(user_ids),
             "items": len(item_ids),
             "hotels": len(candidates),
+            "interactions": len(rows[["user", "item"]].drop_duplicates()),
             "train_interactions": int(train.nnz),
             "users_evaluated": len(held_out),
         },
