@@ -2,7 +2,7 @@
 """Holds nextloop's manifests against implicit_eval.py's report; prints JSON, exits 1 when a check fails.
 
 Checks: the same settings; the same data (lines, users, items, hotels, interactions); the popularity baseline equal
-on both sides, which proves the same split, candidates, ties and metrics; and the median over the seeds of
+on both sides, which proves the same split, candidates, ties and metrics; and the mean over the seeds of
 nextloop's nDCG@10 and recall@10 at least `--tolerance` times implicit's and above popularity.
 """
 
@@ -61,12 +61,21 @@ def main() -> None:
                 break
         check(f"same popularity {name}", math.isclose(got, wanted, rel_tol=POPULARITY_TOLERANCE), got, wanted)
 
-    als = {name: statistics.median(value(m, f"evaluation.als.{name}") for m in manifests) for name in METRICS}
+    als = {name: statistics.fmean(value(m, f"evaluation.als.{name}") for m in manifests) for name in METRICS}
     for name in GATED:
         least = options.tolerance * peer["als"][name]
         check(f"{name} >= {options.tolerance} x implicit", als[name] >= least, als[name], least)
         check(f"{name} > popularity", als[name] > peer["popularity"][name], als[name], peer["popularity"][name])
 
+    # How far the means would move with other seeds: standard deviation / sqrt(number of seeds), for the table.
+    def standard_errors(runs: list[dict[str, float]]) -> dict[str, float | None]:
+        spread = {name: [run[name] for run in runs] for name in METRICS}
+        return {n: statistics.stdev(v) / math.sqrt(len(v)) if len(v) > 1 else None for n, v in spread.items()}
+
+    errors = {
+        "nextloop": standard_errors([m["evaluation"]["als"] for m in manifests]),
+        "implicit": standard_errors([run["metrics"] for run in peer["runs"]]),
+    }
     seconds = statistics.median(value(m, "training.seconds_per_iteration") for m in manifests)
     print(json.dumps({
         "passed": all(c["passed"] for c in checks),
@@ -76,6 +85,7 @@ def main() -> None:
                      "runs": [{"seed": m["training"]["seed"], "metrics": m["evaluation"]["als"],
                                "seconds_per_iteration": m["training"]["seconds_per_iteration"]} for m in manifests]},
         "implicit": peer,
+        "standard_errors": errors,
         "ratio_of_seconds_per_iteration": seconds / peer["seconds_per_iteration"],
         "checks": checks,
     }, indent=2))  # fmt: skip

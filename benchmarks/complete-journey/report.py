@@ -29,12 +29,17 @@ def machine() -> str:
     return f"{processor}, {len(os.sched_getaffinity(0))} CPUs, {gibibytes:.0f} GiB, Linux {platform.release()}"
 
 
+def plus_minus(mean: float, standard_error: float | None) -> str:
+    """A mean with its standard error, which one seed does not have."""
+    return f"{mean:.4f}" + (f" ± {standard_error:.4f}" if standard_error is not None else "")
+
+
 def markdown(result: dict) -> str:
     comparison, load = result["comparison"], result.get("load")
     ours, peer = comparison["nextloop"], comparison["implicit"]
     settings = peer["settings"]
     popularity, split = peer["popularity"], peer["split"]
-    seeds = len(settings["seeds"])
+    seeds, errors = len(settings["seeds"]), comparison["standard_errors"]
     lines = [
         f"Machine: {result['machine']}. Date: {result['date']}. Commit: {result['commit']}. "
         f"Command: `{result['command']}`.",
@@ -43,7 +48,7 @@ def markdown(result: dict) -> str:
         "",
         f"Settings of both: {settings['factors']} factors, {settings['iterations']} iterations, "
         f"alpha {settings['alpha']:g}, lambda {settings['regularization']:g}, {settings['threads']} threads; "
-        f"median of {seeds} seeds. "
+        f"mean of {seeds} seeds (± its standard error), median of the times. "
         f"{split['users_evaluated']:,} held-back orders, {split['items']:,} items, {split['hotels']} hotels.",
         "",
         "| | nextloop | implicit | popularity | nextloop / implicit |",
@@ -52,7 +57,8 @@ def markdown(result: dict) -> str:
     names = {"ndcg_at_10": "nDCG@10", "recall_at_10": "recall@10", "map_at_10": "MAP@10", "coverage": "coverage"}
     for key, name in names.items():
         a, b = ours["als"][key], peer["als"][key]
-        lines.append(f"| {name} | {a:.4f} | {b:.4f} | {popularity[key]:.4f} | {a / b:.3f} |")
+        own, other = plus_minus(a, errors["nextloop"][key]), plus_minus(b, errors["implicit"][key])
+        lines.append(f"| {name} | {own} | {other} | {popularity[key]:.4f} | {a / b:.3f} |")
     a, b = ours["seconds_per_iteration"], peer["seconds_per_iteration"]
     lines.append(f"| ms per ALS iteration | {a * 1e3:.1f} | {b * 1e3:.1f} | | {a / b:.3f} |")
     if load:
@@ -62,7 +68,7 @@ def markdown(result: dict) -> str:
             f"median of {load['runs_each']} interleaved runs of {load['seconds']} s, "
             f"answers of {load['answer_bytes']} bytes:",
             "",
-            "| case | server | requests/s | p50 | p99 | nextloop is |",
+            "| case | server | requests/s | p50 | p99 | nextloop answers |",
             "| --- | --- | ---: | ---: | ---: | ---: |",
         ]
         servers = {
@@ -73,11 +79,10 @@ def markdown(result: dict) -> str:
         cases = {"whole_catalogue": f"all {split['items']:,} items", "one_hotel": "one hotel's items"}
         for case, title in cases.items():
             figures = load["cases"][case]
-            best = figures["nextloop"]["requests_per_second"]
             for key, name in servers.items():
                 server = figures[key]
-                ratio = best / server["requests_per_second"]
-                times = "" if key == "nextloop" else f"{ratio:.1f} x" if ratio >= 10 else f"{ratio:.2f} x"
+                ratio = figures.get(f"ratio_to_{key}")
+                times = "" if ratio is None else f"{ratio:.1f} x as many" if ratio >= 10 else f"{ratio:.2f} x as many"
                 lines.append(
                     f"| {title} | {name} | {server['requests_per_second']:,.0f} | {server['p50_us'] / 1e3:.2f} ms "
                     f"| {server['p99_us'] / 1e3:.2f} ms | {times} |"
