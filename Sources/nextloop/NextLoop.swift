@@ -1,1 +1,60 @@
-@main struct NextLoop { static func main() {} }
+import ArgumentParser
+import Foundation
+
+/// The `nextloop` command: flags, signals and wiring. What it wires lives in the rooms below.
+@main
+struct NextLoop: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "nextloop",
+        abstract: "Recommends room-service items to hotel guests: trains, publishes and serves.",
+        discussion: """
+            Every option can also be given as an environment variable: NEXTLOOP_ and the option's name in capitals, \
+            dashes as underscores (NEXTLOOP_PORT=8080). An option on the command line wins.
+            Exit codes: 0 done, 64 wrong usage, 65 bad data or a bad model, 66 input missing, 74 I/O error, 1 other.
+            """,
+        version: BuildInfo.version,
+        subcommands: [
+            SampleOrders.self, Train.self, Evaluate.self, RegistryCommand.self, Recommend.self,
+            Serve.self, Probe.self,
+        ])
+
+    static func main() {
+        let environment = EnvironmentOptions(root: NextLoop.self, environment: ProcessInfo.processInfo.environment)
+        let arguments = environment.completing(Array(CommandLine.arguments.dropFirst()))
+        do {
+            var command = try parseAsRoot(arguments)
+            try command.run()
+        } catch let failure as CommandFailure {
+            standardError("nextloop: \(failure.message)")
+            Foundation.exit(failure.exitCode.rawValue)
+        } catch {
+            if let note = environment.note { standardError("nextloop: \(note)") }
+            exit(withError: error)
+        }
+    }
+}
+
+/// Why a command stopped, in the words for the operator and the exit code for the script.
+struct CommandFailure: Error {
+    /// The codes of `sysexits.h` that the contract promises.
+    enum Code: Int32 {
+        case other = 1
+        case usage = 64
+        case badData = 65
+        case inputMissing = 66
+        case io = 74
+    }
+
+    let exitCode: Code
+    let message: String
+
+    init(_ exitCode: Code, _ message: String) {
+        self.exitCode = exitCode
+        self.message = message
+    }
+}
+
+/// Messages go to stderr, data to stdout.
+func standardError(_ line: String) {
+    FileHandle.standardError.write(Data((line + "\n").utf8))
+}

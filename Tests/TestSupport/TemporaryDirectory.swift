@@ -1,4 +1,5 @@
 package import Foundation
+import Synchronization
 
 /// A directory of its own for one test, removed with everything in it when the value goes away.
 package final class TemporaryDirectory: Sendable {
@@ -11,6 +12,20 @@ package final class TemporaryDirectory: Sendable {
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// A directory that a whole test run shares: removed when the test process exits.
+    package static func untilExit() throws -> TemporaryDirectory {
+        let directory = try TemporaryDirectory()
+        let isFirst = shared.withLock { kept in
+            kept.append(directory)
+            return kept.count == 1
+        }
+        // Static values are never destroyed, so the process's end has to do it.
+        if isFirst { atexit { TemporaryDirectory.shared.withLock { $0.removeAll() } } }
+        return directory
+    }
+
+    private static let shared = Mutex<[TemporaryDirectory]>([])
 
     /// The path of `name` inside the directory.
     package func file(_ name: String) -> String { path + "/" + name }

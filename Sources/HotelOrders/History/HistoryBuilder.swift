@@ -48,7 +48,7 @@ struct HistoryBuilder {
         let itemsByRow = itemsByRow(hotelRows)
         let itemRows = Self.rows(itemsByRow)
         let interactions = interactions(Self.rows(usersByRow), itemRows, usersByRow.count, itemsByRow.count)
-        let heldOut = heldOut(usersByRow, itemRows, hotelRows)
+        let heldOut = latestOrders(usersByRow, itemRows, hotelRows, ofUsersWithSeveral: true)
         var summary = summary
         summary.users = usersByRow.count
         summary.items = itemsByRow.count
@@ -58,7 +58,8 @@ struct HistoryBuilder {
         return OrderHistory(
             userIDs: usersByRow.map { String(users.numbers[Int($0)]) },
             catalogue: catalogue(itemsByRow, itemRows, hotelsByRow, hotelRows), interactions: interactions,
-            heldOut: heldOut, summary: summary)
+            heldOut: heldOut,
+            onlyOrders: latestOrders(usersByRow, itemRows, hotelRows, ofUsersWithSeveral: false), summary: summary)
     }
 
     /// The row of each index, from the index of each row.
@@ -123,10 +124,13 @@ struct HistoryBuilder {
             rowCount: userCount, columnCount: itemCount, indptr: indptr, indices: indices, values: values)
     }
 
-    private func heldOut(_ usersByRow: [UInt32], _ itemRows: [UInt32], _ hotelRows: [UInt32]) -> [HeldOutOrder] {
-        var heldOut: [HeldOutOrder] = []
+    private func latestOrders(
+        _ usersByRow: [UInt32], _ itemRows: [UInt32], _ hotelRows: [UInt32], ofUsersWithSeveral several: Bool
+    ) -> [HeldOutOrder] {
+        var latest: [HeldOutOrder] = []
         for (row, user) in usersByRow.enumerated() {
-            guard let order = lastOrders.heldOut(user: user) else { continue }
+            let order = lastOrders.latest(user: user)
+            if order.hasSeveral != several { continue }
             var rows: [UInt32] = []
             var counts: [UInt32] = []
             for itemRow in order.items.map({ itemRows[Int($0)] }).sorted() {
@@ -137,9 +141,9 @@ struct HistoryBuilder {
                     counts.append(1)
                 }
             }
-            heldOut.append(
+            latest.append(
                 HeldOutOrder(user: UInt32(row), hotel: hotelRows[Int(order.hotel)], items: rows, counts: counts))
         }
-        return heldOut
+        return latest
     }
 }

@@ -60,10 +60,9 @@ struct LastOrders {
         unused = 0
     }
 
-    /// The user's latest order, nil when it is the only one.
-    func heldOut(user: UInt32) -> (hotel: UInt32, items: ArraySlice<UInt32>)? {
+    /// The user's latest order, and whether there were others before it.
+    func latest(user: UInt32) -> (hotel: UInt32, items: ArraySlice<UInt32>, hasSeveral: Bool) {
         let entry = entries[Int(user)]
-        if !entry.hasSeveral { return nil }
-        return (entry.hotel, arena[entry.start..<entry.start + Int(entry.itemCount)])
+        return (entry.hotel, arena[entry.start..<entry.start + Int(entry.itemCount)], entry.hasSeveral)
     }
 }

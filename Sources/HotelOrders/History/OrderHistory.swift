@@ -11,6 +11,9 @@ package struct OrderHistory: Equatable, Sendable {
     package let interactions: InteractionMatrix
     /// The last order of each user who has at least two, users ascending.
     package let heldOut: [HeldOutOrder]
+    /// The order of each user who has just one: nothing would be left to learn from if it were held out, but a model that
+    /// was trained on other files can be measured by it.
+    package let onlyOrders: [HeldOutOrder]
     package let summary: OrderSummary
 
     /// The item rows that a held-out order of each hotel is ranked among: the whole menu of that hotel.
@@ -53,7 +56,7 @@ package struct OrderHistory: Equatable, Sendable {
     }
 }
 
-/// One user's last order, kept back to measure recommendations by.
+/// One user's last order, which can be kept back to measure recommendations by.
 package struct HeldOutOrder: Equatable, Sendable {
     /// User row.
     package let user: UInt32

@@ -1,0 +1,88 @@
+import FactorModel
+import PrometheusText
+
+/// What is counted per served version. Lives and dies with the loaded model, so a version's label never lingers.
+final class ModelMetrics: Sendable {
+    let set: MetricSet
+    let shown: ShownItems
+    private let recommendations: [Counter]
+    private let fallbacks: [Counter]
+    private let empty: Counter
+    private let score: Histogram
+    private let topK: Histogram
+
+    init(version: Int, itemCount: Int, loops: Int) {
+        var schema = MetricSchema()
+        recommendations = Strategy.allCases.map {
+            schema.counter(
+                "nextloop_recommendations_total", "Answers by model version and strategy.",
+                [Label("version", String(version)), Label("strategy", $0.rawValue)])
+        }
+        fallbacks = FallbackReason.allCases.map {
+            schema.counter(
+                "nextloop_recommendation_fallbacks_total", "Answers that fell back, by reason.",
+                [Label("reason", $0.rawValue)])
+        }
+        empty = schema.counter("nextloop_recommendation_empty_total", "Answers without a single item.")
+        score = schema.histogram(
+            "nextloop_recommendation_score", "Scores of the items recommended by the factors.",
+            bounds: [-0.5, -0.1, 0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 5])
+        topK = schema.histogram(
+            "nextloop_topk_duration_seconds", "Time to filter, score and rank for one answer.",
+            bounds: [
+                1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                0.1, 0.25, 0.5, 1,
+            ])
+        set = MetricSet(schema, shards: loops)
+        shown = ShownItems(itemCount: itemCount, loops: loops)
+    }
+
+    /// Counts one answer. Called on the loop that gave it.
+    func count(_ outcome: RecommendationOutcome, _ scratch: RecommendationScratch, seconds: Double, loop: Int) {
+        let shard = set.shard(loop)
+        if let place = Strategy.allCases.firstIndex(of: outcome.strategy) { shard.increment(recommendations[place]) }
+        if let reason = outcome.fallbackReason, let place = FallbackReason.allCases.firstIndex(of: reason) {
+            shard.increment(fallbacks[place])
+        }
+        shard.observe(seconds, topK)
+        if scratch.count == 0 { shard.increment(empty) }
+        for rank in 0..<scratch.count {
+            let entry = scratch[rank]
+            if outcome.strategy == .als { shard.observe(Double(entry.score), score) }
+            shown.mark(entry.item, loop: loop)
+        }
+    }
+}
+
+/// Which items were shown since the model was loaded: one bit an item and loop, joined when asked.
+final class ShownItems: Sendable {
+    private let itemCount: Int
+    private let loops: Int
+    private let wordsPerLoop: Int
+    private let words: AtomicCells
+
+    init(itemCount: Int, loops: Int) {
+        self.itemCount = itemCount
+        self.loops = loops
+        wordsPerLoop = (itemCount + 511) / 512 * 8  // Whole cache lines: loops never write the same one.
+        words = AtomicCells(count: wordsPerLoop * loops)
+    }
+
+    /// Called on the loop's own thread: it is the only writer of its words.
+    func mark(_ item: ItemIndex, loop: Int) {
+        let word = loop * wordsPerLoop + item.row / 64
+        let bit: UInt64 = 1 << UInt64(item.row % 64)
+        if words[word] & bit == 0 { words[word] |= bit }
+    }
+
+    /// Share of the catalogue that was shown at least once; 0 for an empty catalogue.
+    ///
+    /// - Complexity: O(itemCount / 64 × loops).
+    var ratio: Double {
+        guard itemCount > 0 else { return 0 }
+        let shown = (0..<wordsPerLoop).reduce(0) { total, word in
+            total + (0..<loops).reduce(UInt64(0)) { $0 | words[$1 * wordsPerLoop + word] }.nonzeroBitCount
+        }
+        return Double(shown) / Double(itemCount)
+    }
+}

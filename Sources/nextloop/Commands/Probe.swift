@@ -1,0 +1,65 @@
+import ArgumentParser
+import Glibc
+
+struct Probe: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "probe",
+        abstract: "Asks a local server whether it is ready; for container health checks and scripts.",
+        discussion: "Exits 0 when GET /readyz on 127.0.0.1 answers 200 within two seconds, 1 when not.")
+
+    @Option(help: "Port on 127.0.0.1.")
+    var port = 8080
+
+    func validate() throws {
+        guard (1...65535).contains(port) else { throw ValidationError("--port is \(port); wanted 1 to 65535.") }
+    }
+
+    func run() throws {
+        let statusLine = try readStatusLine()
+        guard statusLine.hasPrefix("HTTP/1.1 200 ") else {
+            throw CommandFailure(
+                .other, "not ready: got '\(statusLine)', wanted HTTP/1.1 200 from /readyz on port \(port)")
+        }
+        print("ready")
+    }
+
+    /// The first line of the answer; at most 64 bytes of it, which hold the status.
+    private func readStatusLine() throws -> String {
+        let file = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard file >= 0 else { throw CommandFailure(.io, "no socket: \(errorText(errno))") }
+        defer { close(file) }
+        var patience = timeval(tv_sec: 2, tv_usec: 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        // SAFETY: the structs live for the calls and their true sizes are given.
+        let connected = unsafe withUnsafePointer(to: &address) { pointer in
+            for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+                unsafe setsockopt(file, SOL_SOCKET, option, &patience, socklen_t(MemoryLayout<timeval>.size))
+            }
+            return unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe connect(file, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard connected == 0 else {
+            throw CommandFailure(.other, "not ready: nothing answers on 127.0.0.1:\(port) (\(errorText(errno)))")
+        }
+        let request = Array("GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8)
+        var answer = [UInt8](repeating: 0, count: 64)
+        // SAFETY: the arrays' own counts bound what is read and written.
+        let sent = unsafe request.withUnsafeBytes { unsafe send(file, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+        let got = unsafe answer.withUnsafeMutableBytes { unsafe recv(file, $0.baseAddress, $0.count, 0) }
+        guard sent == request.count, got > 0 else {
+            throw CommandFailure(.other, "not ready: no answer from 127.0.0.1:\(port) within two seconds")
+        }
+        let line = answer[..<got].prefix { $0 >= 0x20 && $0 < 0x7F }
+        return String(decoding: line, as: UTF8.self)
+    }
+}
+
+/// What the system says of an errno.
+func errorText(_ number: Int32) -> String {
+    // SAFETY: strerror returns a NUL-terminated string that is copied at once, on the only thread that asks.
+    unsafe String(cString: strerror(number))
+}

@@ -1,0 +1,200 @@
+import ArgumentParser
+import Foundation
+import ModelRegistry
+
+struct RegistryCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "registry",
+        abstract: "Looks after versions and aliases.",
+        subcommands: [List.self, Show.self, Verify.self, Promote.self, Rollback.self, Prune.self])
+}
+
+extension RegistryCommand {
+    /// One model's line of `registry list`.
+    private struct ModelEntry: Encodable {
+        let model: String
+        let versions: [Int]
+        let aliases: [String: Int]
+
+        init(_ registry: Registry, _ model: String) throws(RegistryError) {
+            self.model = model
+            versions = try registry.versions(of: model)
+            aliases = try registry.aliases(of: model)
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(commandName: "list", abstract: "Models, versions and aliases.")
+
+        @Option(help: "Registry directory.")
+        var registry: String
+
+        @Option(help: "Only this model.")
+        var model: String?
+
+        @Flag(help: "Print JSON.")
+        var json = false
+
+        func run() throws {
+            let entries = try reporting { () throws(RegistryError) in
+                let registry = Registry(path: registry)
+                var entries: [ModelEntry] = []
+                let names = if let model { [model] } else { try registry.models() }
+                for name in names { entries.append(try ModelEntry(registry, name)) }
+                return entries
+            }
+            if json { return try printJSON(entries) }
+            var rows = [["model", "version", "aliases"]]
+            for entry in entries {
+                for version in entry.versions.reversed() {
+                    let aliases = entry.aliases.filter { $0.value == version }.keys.sorted()
+                    rows.append([entry.model, String(version), aliases.joined(separator: ", ")])
+                }
+            }
+            printColumns(rows)
+        }
+    }
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "show", abstract: "A version's manifest, or a model's aliases and their history.")
+
+        @OptionGroup var registry: RegistryOptions
+
+        @Option(help: "Version number. Default: what --alias names.")
+        var version: Int?
+
+        @Option(help: "Alias. Without it and --version: the aliases and their history.")
+        var alias: String?
+
+        @Flag(help: "Print JSON.")
+        var json = false
+
+        func run() throws {
+            if let selection = version.map({ .version($0) }) ?? alias.map({ VersionSelection.alias($0) }) {
+                let bytes = try reporting { () throws(RegistryError) in
+                    let number = try registry.opened.resolve(registry.model, selection)
+                    return try registry.opened.manifest(of: registry.model, version: number).bytes
+                }
+                print(String(decoding: bytes, as: UTF8.self), terminator: "")
+            } else {
+                try showAliases()
+            }
+        }
+
+        private func showAliases() throws {
+            let (entry, history) = try reporting { () throws(RegistryError) in
+                (try ModelEntry(registry.opened, registry.model), try registry.opened.aliasHistory(of: registry.model))
+            }
+            if json {
+                struct Shown: Encodable {
+                    let model: ModelEntry
+                    let history: [AliasChange]
+                }
+                return try printJSON(Shown(model: entry, history: history))
+            }
+            printColumns(
+                [["alias", "version"]] + entry.aliases.sorted { $0.key < $1.key }.map { [$0.key, String($0.value)] })
+            print()
+            printColumns(
+                [["at", "who", "did", "alias", "from", "to", "why"]]
+                    + history.map {
+                        [
+                            $0.at.formatted(.iso8601), $0.who, $0.action.rawValue, $0.alias,
+                            $0.from.map(String.init) ?? "-", String($0.to), $0.reason,
+                        ]
+                    })
+        }
+    }
+
+    struct Verify: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "verify", abstract: "Checks a version as the server would before it serves it.")
+
+        @OptionGroup var registry: RegistryOptions
+        @OptionGroup var selected: VersionOptions
+
+        @Flag(help: "Check every version of the model.")
+        var all = false
+
+        func run() throws {
+            let numbers = try reporting { () throws(RegistryError) in
+                all
+                    ? try registry.opened.versions(of: registry.model)
+                    : [try registry.opened.resolve(registry.model, selected.selection)]
+            }
+            for number in numbers {
+                try reporting { () throws(RegistryError) in
+                    try registry.opened.verify(
+                        registry.model, version: number, threads: ProcessInfo.processInfo.activeProcessorCount)
+                }
+                print("\(registry.model) version \(number): fine")
+            }
+        }
+    }
+
+    struct Promote: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "promote", abstract: "Points an alias at a version, after checking the version.")
+
+        @OptionGroup var registry: RegistryOptions
+
+        @Option(help: "Version number.")
+        var version: Int
+
+        @Option(help: "Alias, for example production.")
+        var alias: String
+
+        @Option(help: "Why, for the history.")
+        var reason = ""
+
+        func run() throws {
+            try reporting { () throws(RegistryError) in
+                try registry.opened.promote(registry.model, version: version, alias: alias, reason: reason)
+            }
+            print("\(registry.model) \(alias) is version \(version)")
+        }
+    }
+
+    struct Rollback: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "rollback", abstract: "Points an alias back at the version before its last promotion.")
+
+        @OptionGroup var registry: RegistryOptions
+
+        @Option(help: "Alias.")
+        var alias = "production"
+
+        @Option(help: "Why, for the history.")
+        var reason = ""
+
+        func run() throws {
+            let version = try reporting { () throws(RegistryError) in
+                try registry.opened.rollback(registry.model, alias: alias, reason: reason)
+            }
+            print("\(registry.model) \(alias) is version \(version)")
+        }
+    }
+
+    struct Prune: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "prune",
+            abstract: "Removes old versions; never one that an alias names or that a rollback would return to.")
+
+        @OptionGroup var registry: RegistryOptions
+
+        @Option(help: "Newest versions to keep, at least 1.")
+        var keep: Int
+
+        @Flag(help: "Print JSON.")
+        var json = false
+
+        func run() throws {
+            let removed = try reporting { () throws(RegistryError) in
+                try registry.opened.prune(registry.model, keep: keep)
+            }
+            if json { return try printJSON(["removed": removed]) }
+            print(removed.isEmpty ? "nothing to remove" : "removed \(removed.map(String.init).joined(separator: ", "))")
+        }
+    }
+}

@@ -1,0 +1,36 @@
+import ArgumentParser
+import ModelRegistry
+
+/// The options of every command that looks at a registry.
+struct RegistryOptions: ParsableArguments {
+    @Option(help: "Registry directory.")
+    var registry: String
+
+    @Option(help: "Model name: [a-z0-9][a-z0-9._-]{0,63}.")
+    var model: String
+
+    var opened: Registry { Registry(path: registry) }
+}
+
+/// Which version of a model.
+struct VersionOptions: ParsableArguments {
+    @Option(help: "Alias to follow. Default: production, unless --version is given.")
+    var alias: String?
+
+    @Option(help: "Version number. Default: what the alias names.")
+    var version: Int?
+
+    func validate() throws {
+        if alias != nil, version != nil {
+            throw ValidationError("Got --alias and --version; wanted one of them.")
+        }
+    }
+
+    var selection: VersionSelection {
+        if let version { return .version(version) }
+        return .alias(alias ?? "production")
+    }
+
+    /// The alias that is followed, or empty.
+    var aliasName: String { version == nil ? alias ?? "production" : "" }
+}

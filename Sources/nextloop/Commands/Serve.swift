@@ -1,0 +1,97 @@
+import ArgumentParser
+import FactorModel
+import Foundation
+import HTTPServer
+import Logging
+import ModelRegistry
+import RecommendService
+
+struct Serve: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Answers GET /recommend and Prometheus' /metrics over HTTP.",
+        discussion: """
+            SIGTERM or SIGINT: /readyz turns 503 at once, requests are answered for --drain-seconds more, then what \
+            is in flight is finished and the process exits 0. A second signal ends it at once.
+            """)
+
+    @OptionGroup var registry: RegistryOptions
+    @OptionGroup var version: VersionOptions
+
+    @Option(help: "Address to listen on: an IPv4 or IPv6 literal, or localhost.")
+    var host = "127.0.0.1"
+
+    @Option(help: "TCP port, 0 to 65535; 0 takes a free one and says which.")
+    var port = 8080
+
+    @Option(help: "Event loops, one thread each, 1 to 256. Default: the cores of this machine.")
+    var threads: Int?
+
+    @Option(help: "Seconds to go on serving after SIGTERM while /readyz says 503, 0 to 3600.")
+    var drainSeconds = 5.0
+
+    @Option(help: "Seconds to wait, after the drain, for requests in flight, 0 to 3600.")
+    var shutdownTimeout = 10.0
+
+    @OptionGroup var limits: LimitOptions
+
+    func validate() throws {
+        guard (0...65535).contains(port) else { throw ValidationError("--port is \(port); wanted 0 to 65535.") }
+        if let threads, !(1...256).contains(threads) {
+            throw ValidationError("--threads is \(threads); wanted 1 to 256.")
+        }
+        for (name, value) in [("drain-seconds", drainSeconds), ("shutdown-timeout", shutdownTimeout)] {
+            guard (0...3600).contains(value) else {
+                throw ValidationError("--\(name) is \(value); wanted 0 to 3600 seconds.")
+            }
+        }
+    }
+
+    func run() throws {
+        var signals = StopSignals()
+        let log = Logger(label: "nextloop", factory: { StreamLogHandler.standardError(label: $0) })
+        let loops = threads ?? ProcessInfo.processInfo.activeProcessorCount
+        let service = Service(loops: loops, version: BuildInfo.version, commit: BuildInfo.commit)
+        let server = HTTPServer(
+            ServerConfiguration(host: host, port: port, loops: loops, limits: limits.limits)
+        ) { loop in
+            let service = service.makeLoop(loop)
+            return (service, service)
+        }
+        // Listening comes first: whoever probes while a large model is verified gets a 503 that says so.
+        try reporting { () throws(ServerError) in try server.start() }
+        let model = try load(loops: loops)
+        service.slot.publish(model)
+        service.readiness.become(.ready)
+        log.info(
+            "ready on http://\(hostInURL):\(server.port)",
+            metadata: [
+                "model": "\(model.name)", "version": "\(model.version)", "users": "\(model.snapshot.userCount)",
+                "items": "\(model.snapshot.itemCount)", "threads": "\(loops)",
+            ])
+
+        let signal = signals.wait()
+        signals.restoreDefaults()
+        log.info("signal \(signal): draining for \(drainSeconds) s")
+        service.readiness.become(.draining)
+        Thread.sleep(forTimeInterval: drainSeconds)
+        let finished = server.drain(within: .seconds(shutdownTimeout))
+        log.info(
+            finished ? "stopped: every request was answered" : "stopped: some connections were cut at the deadline")
+    }
+
+    private func load(loops: Int) throws -> ServedModel {
+        let began = ContinuousClock.now
+        return try reporting { () throws(RegistryError) in
+            let number = try registry.opened.resolve(registry.model, version.selection)
+            let opened = try registry.opened.open(registry.model, version: number, threads: loops)
+            return ServedModel(
+                name: registry.model, version: number, alias: version.aliasName, snapshot: opened.snapshot,
+                manifest: opened.manifestBytes, createdAt: opened.manifest.createdAt.timeIntervalSince1970,
+                loadedAt: Date().timeIntervalSince1970, loadSeconds: (ContinuousClock.now - began) / .seconds(1),
+                loops: loops)
+        }
+    }
+
+    private var hostInURL: String { host.contains(":") ? "[\(host)]" : host }
+}

@@ -1,0 +1,50 @@
+import Foundation
+
+/// Shows how far long work is: a bar that redraws itself on a terminal, plain lines elsewhere.
+///
+/// Plain lines come at most every five seconds, so that a log of an hour's training stays readable.
+final class ProgressReporter {
+    private let isTerminal: Bool
+    private let label: String
+    private let clock = ContinuousClock()
+    private let began: ContinuousClock.Instant
+    private var lastShown: ContinuousClock.Instant?
+
+    init(_ label: String) {
+        self.label = label
+        isTerminal = isatty(STDERR_FILENO) == 1
+        began = clock.now
+    }
+
+    /// - Parameter fraction: done, 0 to 1; nil when the end is not known.
+    func update(fraction: Double?, detail: @autoclosure () -> String) {
+        let now = clock.now
+        let pause: Duration = isTerminal ? .milliseconds(100) : .seconds(5)
+        if let lastShown, now - lastShown < pause { return }
+        if lastShown == nil, !isTerminal, now - began < pause { return }
+        lastShown = now
+        let percent = fraction.map { String(Int(($0 * 100).rounded(.down))) + " %" } ?? ""
+        if isTerminal {
+            let filled = Int(((fraction ?? 0) * 24).rounded(.down))
+            let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 24 - filled)
+            // Carriage return and "erase to the end of the line" (ECMA-48 EL).
+            FileHandle.standardError.write(Data("\r\u{1B}[K\(label) [\(bar)] \(percent) \(detail())".utf8))
+        } else {
+            standardError("\(label): \(percent.isEmpty ? "" : percent + ", ")\(detail())")
+        }
+    }
+
+    /// Ends the bar and leaves one plain line.
+    func finish(_ summary: String) {
+        if isTerminal { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+        standardError("\(label): \(summary)")
+    }
+}
+
+/// `3 s`, `2 min 5 s`, `1 h 12 min`: what a person waiting wants to read.
+func spokenDuration(seconds: Double) -> String {
+    let whole = Int(seconds.rounded())
+    if whole < 60 { return whole < 10 ? String(format: "%.1f s", seconds) : "\(whole) s" }
+    if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
+    return "\(whole / 3600) h \(whole % 3600 / 60) min"
+}

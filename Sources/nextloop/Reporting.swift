@@ -1,0 +1,59 @@
+import FactorModel
+import HTTPServer
+import HotelOrders
+import ModelRegistry
+import Training
+
+/// Runs `work` and turns a room's error into the words and the exit code of a command.
+func reporting<R, E: CommandError>(_ work: () throws(E) -> R) throws -> R {
+    do throws(E) {
+        return try work()
+    } catch {
+        throw CommandFailure(error.exitCode, "\(error)")
+    }
+}
+
+/// An error that knows how a command should exit for it.
+protocol CommandError: Error, CustomStringConvertible {
+    var exitCode: CommandFailure.Code { get }
+}
+
+extension OrdersError: CommandError {
+    var exitCode: CommandFailure.Code {
+        switch kind {
+        case .usage: .usage
+        case .inputMissing: .inputMissing
+        case .badData: .badData
+        case .io: .io
+        }
+    }
+}
+
+extension RegistryError: CommandError {
+    var exitCode: CommandFailure.Code {
+        switch kind {
+        case .usage: .usage
+        case .badModel: .badData
+        case .missing: .inputMissing
+        case .io: .io
+        }
+    }
+}
+
+extension TrainingError: CommandError {
+    var exitCode: CommandFailure.Code {
+        switch self {
+        case .invalidSetting: .usage
+        default: .badData
+        }
+    }
+}
+
+extension ServerError: CommandError {
+    var exitCode: CommandFailure.Code {
+        switch self {
+        case .invalidHost, .invalidPort, .invalidLoopCount: .usage
+        default: .io
+        }
+    }
+}

@@ -1,0 +1,35 @@
+import Glibc
+
+/// Waits for the signals that ask a server to stop.
+///
+/// Both are blocked in every thread before any other thread starts, so that they arrive here and nowhere else, at a
+/// point where ordinary code may run.
+@safe
+struct StopSignals {
+    private var set = sigset_t()
+
+    /// Call before the first thread is made: threads inherit the mask.
+    init() {
+        // SAFETY: the set is a value of this struct; the calls only read and write it.
+        unsafe sigemptyset(&set)
+        unsafe sigaddset(&set, SIGTERM)
+        unsafe sigaddset(&set, SIGINT)
+        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+        // A client that closed early must not end the process; the server's sends ask for no signal anyway.
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    /// Blocks until SIGTERM or SIGINT comes, and returns it.
+    mutating func wait() -> Int32 {
+        var received: Int32 = 0
+        // SAFETY: sigwait reads the set and writes the number of the signal.
+        while unsafe sigwait(&set, &received) != 0 {}
+        return received
+    }
+
+    /// From now on a stop signal ends the process at once: the second Ctrl-C of an impatient operator.
+    mutating func restoreDefaults() {
+        // SAFETY: as in init.
+        unsafe pthread_sigmask(SIG_UNBLOCK, &set, nil)
+    }
+}

@@ -1,0 +1,129 @@
+import Glibc
+
+/// An answer as it came over the wire.
+package struct HTTPAnswer: Sendable {
+    package let status: Int
+    /// Names in lower case.
+    package let headers: [String: String]
+    package let body: [UInt8]
+
+    package var text: String { String(decoding: body, as: UTF8.self) }
+}
+
+/// A blocking HTTP/1.1 client connection to a loopback port, for tests: sends exactly what it is told.
+///
+/// Every read gives up after ten seconds, so that a server that hangs fails its test instead of stopping the run.
+@safe
+package final class LoopbackConnection {
+    package enum Failure: Error {
+        case connect(errno: Int32)
+        case send(errno: Int32)
+        case receive(errno: Int32)
+        /// The peer closed before a whole answer came; what came is given.
+        case closed(String)
+        case notHTTP(String)
+    }
+
+    private let socket: Int32
+    private var held: [UInt8] = []
+
+    package init(port: Int) throws(Failure) {
+        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var patience = timeval(tv_sec: 10, tv_usec: 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        // SAFETY: both structs live for the calls, and their true sizes are given.
+        let connected = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+            return unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard connected == 0 else {
+            close(socket)
+            throw .connect(errno: errno)
+        }
+    }
+
+    deinit { close(socket) }
+
+    package func get(_ target: String, headers: [String: String] = [:]) throws(Failure) -> HTTPAnswer {
+        let lines = headers.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)\r\n" }.joined()
+        try send("GET \(target) HTTP/1.1\r\nHost: localhost\r\n\(lines)\r\n")
+        return try receive()
+    }
+
+    package func send(_ text: String) throws(Failure) { try send(Array(text.utf8)) }
+
+    package func send(_ bytes: [UInt8]) throws(Failure) {
+        var sent = 0
+        while sent < bytes.count {
+            // SAFETY: the range from `sent` to the end is inside the array.
+            let count = unsafe bytes.withUnsafeBytes { source in
+                unsafe Glibc.send(
+                    socket, source.baseAddress.map { unsafe $0 + sent }, source.count - sent, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { throw .send(errno: errno) }
+            sent += count
+        }
+    }
+
+    /// No more requests: the server sees the end of the stream and may still answer.
+    package func finishSending() { shutdown(socket, Int32(SHUT_WR)) }
+
+    /// The next answer. `bodyless` for an answer to HEAD.
+    package func receive(bodyless: Bool = false) throws(Failure) -> HTTPAnswer {
+        var headEnd = end(of: held)
+        while headEnd == nil {
+            try more()
+            headEnd = end(of: held)
+        }
+        let head = String(decoding: held[..<(headEnd ?? 0)], as: UTF8.self)
+        let lines = head.split(separator: "\r\n")
+        guard let first = lines.first, first.hasPrefix("HTTP/1.1 "), let status = Int(first.dropFirst(9).prefix(3))
+        else {
+            throw .notHTTP(head)
+        }
+        var headers: [String: String] = [:]
+        for line in lines.dropFirst() {
+            guard let colon = line.firstIndex(of: ":") else { throw .notHTTP(head) }
+            headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].drop { $0 == " " }.description
+        }
+        held.removeFirst(headEnd ?? 0)
+        let length = bodyless ? 0 : Int(headers["content-length"] ?? "0") ?? 0
+        while held.count < length { try more() }
+        let body = Array(held[..<length])
+        held.removeFirst(length)
+        return HTTPAnswer(status: status, headers: headers, body: body)
+    }
+
+    /// Whether the server has closed: waits for the end of the stream and says false when bytes come instead.
+    package func isClosedByPeer() throws(Failure) -> Bool {
+        guard held.isEmpty else { return false }
+        do throws(Failure) {
+            try more()
+            return false
+        } catch {
+            if case .closed = error { return true }
+            throw error
+        }
+    }
+
+    private func more() throws(Failure) {
+        var chunk = [UInt8](repeating: 0, count: 65536)
+        // SAFETY: at most the array's bytes are written.
+        let count = unsafe chunk.withUnsafeMutableBytes { unsafe recv(socket, $0.baseAddress, $0.count, 0) }
+        if count == 0 { throw .closed(String(decoding: held, as: UTF8.self)) }
+        if count < 0 { throw .receive(errno: errno) }
+        held.append(contentsOf: chunk[..<count])
+    }
+
+    /// The place after the empty line that ends a head.
+    private func end(of bytes: [UInt8]) -> Int? {
+        let mark: [UInt8] = [13, 10, 13, 10]
+        guard bytes.count >= 4 else { return nil }
+        return (0...(bytes.count - 4)).first { bytes[$0..<($0 + 4)].elementsEqual(mark) }.map { $0 + 4 }
+    }
+}
