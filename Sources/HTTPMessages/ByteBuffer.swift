@@ -25,6 +25,9 @@ package struct ByteBuffer: ~Copyable {
     package var count: Int { end - start }
     package var isEmpty: Bool { end == start }
 
+    /// Bytes of memory held.
+    package var allocatedBytes: Int { capacity }
+
     /// Lends the bytes to `body`; the span cannot outlive the call.
     package borrowing func withBytes<R, E: Error>(_ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {
         // SAFETY: start...end is inside the allocation and initialised by the appends before.
@@ -93,6 +96,15 @@ package struct ByteBuffer: ~Copyable {
         for index in bytes.indices { unsafe base[start + offset + index] = bytes[index] }
     }
 
+    /// Copies bytes to a place before them; the two may overlap.
+    ///
+    /// - Precondition: both offsets count from the first byte not yet taken, and `target` is not after `source`.
+    package mutating func copyDown(_ source: Range<Int>, to target: Int) {
+        precondition(target >= 0 && target <= source.lowerBound && source.upperBound <= count, "BUG: copying outside")
+        // SAFETY: the ranges were just checked to lie in start..<end; update copes with overlap.
+        unsafe (base + start + target).update(from: base + start + source.lowerBound, count: source.count)
+    }
+
     // MARK: Taking
 
     /// Drops `byteCount` bytes from the front.
@@ -106,6 +118,13 @@ package struct ByteBuffer: ~Copyable {
     package mutating func truncate(to newCount: Int) {
         precondition(newCount >= 0 && newCount <= count, "BUG: truncating to more than there is")
         end = start + newCount
+    }
+
+    /// Drops bytes from the middle and closes the gap.
+    package mutating func removeSubrange(_ range: Range<Int>) {
+        let rest = range.upperBound..<count
+        copyDown(rest, to: range.lowerBound)
+        truncate(to: range.lowerBound + rest.count)
     }
 
     package mutating func removeAll() {

@@ -1,0 +1,279 @@
+/// What a connection does next, as a value: told what happened, it answers with an action. It owns no socket, no clock and
+/// no buffer; the event loop performs the actions.
+///
+/// ```
+///             first byte         head complete            body complete
+///   waiting ─────────────▶ head ───────────────▶ body ───────────────▶ respond ──▶ waiting
+///      │                    │                     │                       │
+///      │ idle too long      │ 400 408 414 431 …   │ 400 408 413           │ last answer
+///      ▼                    ▼                     ▼                       ▼
+///    close                closing ◀───────────────┴───────────────────────┘
+///                           │ answer sent
+///                           ▼
+///                        lingering ── the client ends, or time is up ──▶ close
+/// ```
+package struct ConnectionState: Sendable {
+    private enum Phase {
+        /// Between requests: no byte of the next one.
+        case waiting
+        case head
+        case body
+        /// The last answer is in the output, or being sent.
+        case closing
+        /// Everything was sent and our side ended; what still comes is thrown away.
+        case lingering
+    }
+
+    private var phase = Phase.waiting
+    private var parser = RequestParser()
+    private var body = ChunkedBody()
+    private var head: RequestHead?
+    private var answeredCount = 0
+    private var answeredInTurn = 0
+    private var skippedEmptyLine = false
+    private var saidContinue = false
+    private var clientEnded = false
+    private var draining = false
+    private var lingers = false
+    /// Too much output: no reading, no answering, until it is sent.
+    private var paused = false
+    /// Requests may be in the buffer that were put off to another turn.
+    private var hasBacklog = false
+    private var readDeadline: MonotonicTime
+    private var writeDeadline = MonotonicTime.distantFuture
+
+    /// A connection that was just accepted.
+    package init(now: MonotonicTime, policy: ConnectionPolicy) {
+        readDeadline = now + policy.headTime
+    }
+
+    // MARK: What the loop asks
+
+    /// When ``timerFired(now:)`` wants to be called.
+    package var deadline: MonotonicTime {
+        switch phase {
+        case .closing: writeDeadline
+        case .lingering: readDeadline
+        // A client that has not taken its answers is not idle.
+        case .waiting: writeDeadline == .distantFuture ? readDeadline : writeDeadline
+        case .head, .body: paused ? writeDeadline : min(readDeadline, writeDeadline)
+        }
+    }
+
+    /// Whether bytes from the client are welcome.
+    package var wantsToRead: Bool { !paused && !hasBacklog && !clientEnded && phase != .closing }
+
+    /// Whether cutting the connection now would lose nothing that was asked for: no request under way, no answer unsent.
+    package var isAnswered: Bool {
+        (phase == .waiting || phase == .lingering) && writeDeadline == .distantFuture && !hasBacklog
+    }
+
+    /// The method of the request that is being read, as far as it is known.
+    package var method: HTTPMethod { parser.method }
+
+    // MARK: What the loop does
+
+    /// Answers with what to do about the bytes in `input`. To be called again after each action but ``ConnectionAction/read``,
+    /// ``ConnectionAction/yield`` and ``ConnectionAction/close``.
+    ///
+    /// - Parameters:
+    ///   - input: received and not yet used; starts at the first byte of a request. Chunked bodies are decoded in it.
+    ///   - outputBytes: written and not yet taken by the socket.
+    package mutating func next(
+        _ input: inout ByteBuffer, outputBytes: Int, now: MonotonicTime, policy: ConnectionPolicy
+    ) -> ConnectionAction {
+        switch phase {
+        case .closing:
+            if outputBytes > 0 { return .write }
+            if clientEnded || !lingers { return .close }
+            phase = .lingering
+            readDeadline = now + policy.lingerTime
+            input.removeAll()
+            return .endOutput
+        case .lingering:
+            input.removeAll()
+            return clientEnded ? .close : .read
+        case .waiting, .head, .body: break
+        }
+        if paused || outputBytes > policy.limits.outputBytesMax {
+            paused = outputBytes > 0
+            if paused { return .write }
+            // The time in which we did not read is not the client's fault.
+            if phase != .waiting { readDeadline = now + (phase == .body ? policy.bodyTime : policy.headTime) }
+        }
+        hasBacklog = false
+        if answeredInTurn >= policy.limits.pipelinedRequestsMax, !input.isEmpty {
+            answeredInTurn = 0
+            hasBacklog = true
+            return .yield
+        }
+        do {
+            let action = try readOn(&input, now: now, policy: policy)
+            if let action { return action }
+        } catch {
+            return .refuse(error)
+        }
+        answeredInTurn = 0
+        if clientEnded {
+            // RFC 9112 section 8: an incomplete request of a client that went away needs no answer.
+            phase = .closing
+            lingers = false
+            return outputBytes > 0 ? .write : .close
+        }
+        return .read
+    }
+
+    private mutating func readOn(
+        _ input: inout ByteBuffer, now: MonotonicTime, policy: ConnectionPolicy
+    ) throws(Refusal) -> ConnectionAction? {
+        if phase == .waiting {
+            if !skipEmptyLine(&input) { return nil }
+            phase = .head
+            readDeadline = now + policy.headTime
+        }
+        if phase == .head {
+            head = try input.withBytes { bytes throws(Refusal) in try parser.parse(bytes, limits: policy.limits) }
+            guard head != nil else { return nil }
+            phase = .body
+            readDeadline = now + policy.bodyTime
+        }
+        guard let head else { return nil }
+        let bodyEnd: Int
+        let complete: Bool
+        switch head.bodyFraming {
+        case .length(let length):
+            bodyEnd = head.byteCount + length
+            complete = input.count >= bodyEnd
+        case .chunked:
+            complete = try body.decode(&input, bodyStart: head.byteCount, limits: policy.limits)
+            bodyEnd = head.byteCount + body.decodedCount
+        }
+        if !complete {
+            // Needless once some of the body is here: RFC 9110 section 10.1.1.
+            if head.expectsContinue, !saidContinue, input.count == head.byteCount {
+                saidContinue = true
+                return .sendContinue
+            }
+            return nil
+        }
+        return .respond(
+            head, body: head.byteCount..<bodyEnd,
+            persistence: persistence(head, isLastReceived: input.count == bodyEnd, policy: policy))
+    }
+
+    /// RFC 9112 section 2.2: an empty line before a request line is to be ignored. We ignore one.
+    ///
+    /// - Returns: whether the request line has begun.
+    private mutating func skipEmptyLine(_ input: inout ByteBuffer) -> Bool {
+        if skippedEmptyLine { return !input.isEmpty }
+        let (isEmptyLine, isHalf) = input.withBytes { bytes in
+            let startsWithCR = !bytes.isEmpty && bytes[0] == .carriageReturn
+            return (startsWithCR && bytes.count > 1 && bytes[1] == .lineFeed, startsWithCR && bytes.count == 1)
+        }
+        if isEmptyLine {
+            input.removeFirst(2)
+            skippedEmptyLine = true
+        }
+        return !input.isEmpty && !isHalf
+    }
+
+    /// RFC 9112 section 9.3. While draining, the last request that was received is told; those before it are not, for
+    /// a client may drop what follows an answer that says close.
+    private func persistence(
+        _ head: RequestHead, isLastReceived: Bool, policy: ConnectionPolicy
+    ) -> Persistence {
+        if !head.keepAlive || draining && isLastReceived { return .close }
+        if let requestsMax = policy.limits.requestsPerConnectionMax, answeredCount + 1 >= requestsMax { return .close }
+        return head.minorVersion == 0 ? .keepAlive : .implicit
+    }
+
+    // MARK: What happened
+
+    /// The answer to ``ConnectionAction/respond(_:body:persistence:)`` is in the output. Takes the request from `input`.
+    package mutating func answered(
+        _ input: inout ByteBuffer, body: Range<Int>, persistence: Persistence, now: MonotonicTime,
+        policy: ConnectionPolicy
+    ) {
+        input.removeFirst(body.upperBound)
+        answeredCount += 1
+        answeredInTurn += 1
+        parser = RequestParser()
+        self.body = ChunkedBody()
+        head = nil
+        skippedEmptyLine = false
+        saidContinue = false
+        if persistence == .close {
+            phase = .closing
+            // Without unread bytes a plain close resets nothing. While draining the client may be sending right now.
+            lingers = draining || !input.isEmpty
+            writeDeadline = now + policy.writeStallTime
+        } else {
+            phase = .waiting
+            readDeadline = now + policy.idleTime
+        }
+    }
+
+    /// A refusal is in the output. Nobody knows where the next request would start, so it is the last answer.
+    package mutating func refused(now: MonotonicTime, policy: ConnectionPolicy) {
+        phase = .closing
+        lingers = true
+        paused = false
+        hasBacklog = false
+        writeDeadline = now + policy.writeStallTime
+    }
+
+    /// The client ended its side; it may still be waiting for answers (RFC 9112 section 9.6).
+    package mutating func clientDidEnd() { clientEnded = true }
+
+    /// Output was offered to the socket.
+    package mutating func wrote(
+        _ byteCount: Int, outputBytes: Int, now: MonotonicTime, policy: ConnectionPolicy
+    ) {
+        if outputBytes == 0 {
+            writeDeadline = .distantFuture
+        } else if byteCount > 0 || writeDeadline == .distantFuture {
+            writeDeadline = now + policy.writeStallTime
+        }
+    }
+
+    /// Time passed. ``ConnectionAction/read`` when it is not yet time for anything.
+    package mutating func timerFired(now: MonotonicTime) -> ConnectionAction {
+        if now < deadline { return .read }
+        switch phase {
+        case .waiting, .closing, .lingering: return .close
+        case .head, .body:
+            if now >= writeDeadline { return .close }
+            return .refuse(.timedOut(waitingForBody: phase == .body))
+        }
+    }
+
+    /// No new requests, please: the next answer ends the connection, and so does a short silence.
+    package mutating func drainBegan(now: MonotonicTime, policy: ConnectionPolicy) {
+        draining = true
+        if phase == .waiting { readDeadline = min(readDeadline, now + policy.drainIdleTime) }
+    }
+}
+
+/// What the event loop is to do.
+package enum ConnectionAction: Sendable, Equatable {
+    /// Send what there is to send, and come back with more bytes.
+    case read
+    /// Append `100 Continue`.
+    case sendContinue
+    /// Append the application's answer, then call ``ConnectionState/answered(_:body:persistence:now:policy:)``.
+    case respond(RequestHead, body: Range<Int>, persistence: Persistence)
+    /// Append the wording of a refusal, then call ``ConnectionState/refused(now:policy:)``.
+    case refuse(Refusal)
+    /// Send, and come back when all is sent.
+    case write
+    /// Send, and come back when the other connections had their turn.
+    case yield
+    /// End our side of the connection and read on.
+    case endOutput
+    case close
+}
+
+extension ByteBuffer {
+    /// The interim answer to `Expect: 100-continue` (RFC 9110 section 15.2.1).
+    package mutating func appendContinue() { append("HTTP/1.1 100 Continue\r\n\r\n") }
+}

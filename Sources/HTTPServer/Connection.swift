@@ -1,0 +1,16 @@
+import HTTPMessages
+
+/// One client: its socket, its state, and buffers only while they hold something.
+struct Connection: ~Copyable {
+    let socket: Socket
+    let registration: Registration
+    /// Over the limit: here to be told so, and not counted among the open ones.
+    let isExcess: Bool
+    var state: ConnectionState
+    /// Part of a request.
+    var input: ByteBuffer?
+    /// Answers that the socket did not take yet.
+    var output: ByteBuffer?
+    /// What epoll was told to report.
+    var interest: Interest
+}

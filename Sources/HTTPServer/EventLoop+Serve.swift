@@ -1,0 +1,208 @@
+import HTTPMessages
+
+/// Why a connection is looked at.
+enum Occasion {
+    case ready(Interest)
+    /// Its turn came again.
+    case resumed
+    case timer
+    /// Just opened, and one too many.
+    case refused(Refusal)
+}
+
+extension EventLoop {
+    /// Serves the connection of a registration, if it is still that one's.
+    mutating func serve(_ registration: Registration, _ occasion: Occasion) {
+        let slot = Int(registration.slot)
+        guard let connection = connections.take(slot) else { return }
+        guard connection.registration == registration else {
+            connections.put(connection, at: slot)
+            return
+        }
+        serve(connection, occasion)
+    }
+
+    /// Serves a connection that was taken out of the table, and puts it back or closes it.
+    mutating func serve(_ connection: consuming Connection, _ occasion: Occasion) {
+        var connection = connection
+        let slot = Int(connection.registration.slot)
+        switch advance(&connection, occasion) {
+        case .close:
+            close(connection)
+            return
+        case .yielded: yielded.append(connection.registration)
+        case .waiting:
+            // A connection that yielded is not read before its turn, whatever epoll says: no need to tell epoll.
+            var interest: Interest = connection.state.wantsToRead ? .read : []
+            if connection.output != nil { interest.insert(.write) }
+            if interest != connection.interest {
+                poll.modify(connection.socket.descriptor.raw, interest, connection.registration)
+                connection.interest = interest
+            }
+        }
+        timers.schedule(slot, at: connection.state.deadline)
+        connections.put(connection, at: slot)
+    }
+
+    private enum Outcome {
+        case waiting, yielded, close
+    }
+
+    private mutating func advance(_ connection: inout Connection, _ occasion: Occasion) -> Outcome {
+        var firstAction: ConnectionAction?
+        var reads = false
+        switch occasion {
+        case .ready(let interest):
+            reads = connection.state.wantsToRead && !interest.isDisjoint(with: [.read, .broken])
+            // Nothing can be sent to it any more, and nothing is to be read.
+            if interest.contains(.broken), !reads { return .close }
+        case .resumed: break
+        case .timer:
+            let action = connection.state.timerFired(now: now)
+            if action == .close { return .close }
+            if action == .read { return .waiting }
+            firstAction = action
+        case .refused(let refusal): firstAction = .refuse(refusal)
+        }
+
+        var input = takeInput(&connection)
+        var output = connection.output.take() ?? spareOutput.take() ?? ByteBuffer(capacity: policy.limits.readBytes)
+        if reads {
+            switch connection.socket.receive(into: &input, bytesMax: policy.limits.readBytes) {
+            case .bytes: now = Clock.now()
+            case .blocked: break
+            case .end: connection.state.clientDidEnd()
+            case .failed: return .close
+            }
+        }
+        let outcome = act(&connection, firstAction, &input, &output)
+        if outcome == .close {
+            recycleInput(input)
+            recycleOutput(output)
+        } else {
+            keepInput(input, &connection)
+            if output.isEmpty { recycleOutput(output) } else { connection.output = consume output }
+        }
+        return outcome
+    }
+
+    /// Performs one action after the other, until there is something to wait for.
+    private mutating func act(
+        _ connection: inout Connection, _ firstAction: ConnectionAction?, _ input: inout ByteBuffer,
+        _ output: inout ByteBuffer
+    ) -> Outcome {
+        var action =
+            firstAction
+            ?? connection.state.next(&input, outputBytes: output.count, now: now, policy: policy)
+        while true {
+            switch action {
+            case .respond(let head, let body, let persistence):
+                respond(to: head, body: body, persistence, &input, &output)
+                connection.state.answered(&input, body: body, persistence: persistence, now: now, policy: policy)
+            case .sendContinue: output.appendContinue()
+            case .refuse(let refusal):
+                refuse(refusal, method: connection.state.method, requestBytes: input.count, &output)
+                connection.state.refused(now: now, policy: policy)
+            case .read, .write, .yield:
+                if !output.isEmpty {
+                    let sent = connection.socket.send(&output)
+                    switch sent {
+                    case .bytes(let count):
+                        connection.state.wrote(count, outputBytes: output.count, now: now, policy: policy)
+                    case .blocked, .end:
+                        connection.state.wrote(0, outputBytes: output.count, now: now, policy: policy)
+                    case .failed: return .close
+                    }
+                }
+                if action == .yield { return .yielded }
+                if action == .read || !output.isEmpty { return .waiting }
+            case .endOutput: connection.socket.endOutput()
+            case .close: return .close
+            }
+            action = connection.state.next(&input, outputBytes: output.count, now: now, policy: policy)
+        }
+    }
+
+    // MARK: Answers
+
+    private mutating func respond(
+        to head: RequestHead, body: Range<Int>, _ persistence: Persistence, _ input: inout ByteBuffer,
+        _ output: inout ByteBuffer
+    ) {
+        observer.requestBegan()
+        let began = now
+        var response = Response(
+            into: output, date: date, persistence: persistence, omitsBody: head.method == .head)
+        let route = input.withBytes { bytes in
+            handler.respond(
+                to: head, bytes: bytes.extracting(0..<head.byteCount), body: bytes.extracting(body), into: &response)
+        }
+        let responseBytes = response.finish()
+        let status = response.status
+        output = response.takeOutput()
+        // The end of this request is the beginning of the next one in the buffer: one reading of the clock each.
+        now = Clock.now()
+        observer.requestEnded(
+            route: route, method: head.method, status: status, requestBytes: body.upperBound,
+            responseBytes: responseBytes, nanoseconds: now.nanoseconds - began.nanoseconds)
+    }
+
+    private mutating func refuse(
+        _ refusal: Refusal, method: HTTPMethod, requestBytes: Int, _ output: inout ByteBuffer
+    ) {
+        observer.requestBegan()
+        let began = now
+        var response = Response(
+            into: output, date: date, persistence: .close, omitsBody: method == .head)
+        handler.refuse(refusal, into: &response)
+        let responseBytes = response.finish()
+        let status = response.status
+        output = response.takeOutput()
+        now = Clock.now()
+        observer.requestEnded(
+            route: refusalRoute, method: method, status: status, requestBytes: requestBytes,
+            responseBytes: responseBytes, nanoseconds: now.nanoseconds - began.nanoseconds)
+    }
+
+    // MARK: Buffers
+
+    /// Up to this much of a request is kept in a block of its own size while the rest is awaited, so that slow clients do
+    /// not hold read buffers. More stays where it is: copying a large body at each read would be quadratic.
+    private static var smallPartBytes: Int { 4096 }
+
+    /// A buffer to read into, with what is left of the reads before.
+    private mutating func takeInput(_ connection: inout Connection) -> ByteBuffer {
+        guard let part = connection.input.take() else {
+            return spareInput.take() ?? ByteBuffer(capacity: policy.limits.readBytes)
+        }
+        if part.count > Self.smallPartBytes { return part }
+        var buffer = spareInput.take() ?? ByteBuffer(capacity: policy.limits.readBytes)
+        part.withBytes { buffer.append($0) }
+        return buffer
+    }
+
+    private mutating func keepInput(_ input: consuming ByteBuffer, _ connection: inout Connection) {
+        if input.count > Self.smallPartBytes {
+            connection.input = consume input
+            return
+        }
+        if !input.isEmpty {
+            var part = ByteBuffer(capacity: input.count)
+            input.withBytes { part.append($0) }
+            connection.input = consume part
+        }
+        recycleInput(input)
+    }
+
+    private mutating func recycleInput(_ buffer: consuming ByteBuffer) {
+        if buffer.allocatedBytes > policy.limits.outputBytesMax { return }
+        buffer.removeAll()
+        spareInput = consume buffer
+    }
+
+    private mutating func recycleOutput(_ buffer: consuming ByteBuffer) {
+        if buffer.allocatedBytes > policy.limits.outputBytesMax { return }
+        buffer.removeAll()
+        spareOutput = consume buffer
+    }
+}
