@@ -165,8 +165,10 @@ static void nl_cg_rows(const nl_als_side *side, size_t first, size_t end) {
     }
 }
 
+typedef enum { NL_SOLVED, NL_NOT_POSITIVE, NL_OVERFLOWED } nl_outcome;
+
 /// A = U'U in place, on and above the diagonal, four rows at a time; inverse[i] = 1 / U[i][i].
-NL_INLINE bool nl_factorize(float *a, float *inverse, size_t width) {
+NL_INLINE nl_outcome nl_factorize(float *a, float *inverse, size_t width) {
     for (size_t i0 = 0; i0 < width; i0 += 4) {
         nl_outer_rows(a, a, a, i0, width, i0, true);
         for (size_t i = i0; i < i0 + 4; i++) {
@@ -178,14 +180,15 @@ NL_INLINE bool nl_factorize(float *a, float *inverse, size_t width) {
                 }
             }
             float pivot = row[i];
-            if (!(pivot > 0)) return false;
+            if (!(pivot - pivot == 0)) return NL_OVERFLOWED;
+            if (pivot <= 0) return NL_NOT_POSITIVE;
             inverse[i] = 1.0f / __builtin_sqrtf(pivot);
             for (size_t v = i0 / 16 * 16; v < width; v += 16) {
                 nl_store(row + v, nl_load(row + v) * nl_splat(inverse[i]));
             }
         }
     }
-    return true;
+    return NL_SOLVED;
 }
 
 static bool nl_cholesky_row(const nl_als_side *side, size_t row, float *scratch) {
@@ -214,7 +217,12 @@ static bool nl_cholesky_row(const nl_als_side *side, size_t row, float *scratch)
         }
         for (size_t i = 0; i < width; i += 4) nl_outer_rows(a, scaled, packed, some, width, i, false);
     }
-    if (!nl_factorize(a, inverse, width)) return false;
+    nl_outcome outcome = nl_factorize(a, inverse, width);
+    if (outcome == NL_NOT_POSITIVE) return false;
+    if (outcome == NL_OVERFLOWED) {
+        for (size_t k = 0; k < width; k++) x[k] = NAN;
+        return true;
+    }
     // U' z = b, then U x = z.
     for (size_t i = 0; i < width; i++) {
         z[i] = b[i] * inverse[i];

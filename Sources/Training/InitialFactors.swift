@@ -1,11 +1,11 @@
-import VectorKernels
+package import VectorKernels
 
 /// Fills a matrix with the seed's numbers, uniform in [0, 0.01): the range the Python library implicit starts from.
 ///
 /// Element (row, column) is a function of seed, stream, row and column alone (the output function of SplitMix64 over a
 /// counter), so it does not matter who fills which row. Rows without interactions stay zero: their vectors are never
 /// made up, and never counted in a Gram matrix.
-func fillInitialFactors(_ matrix: PaddedMatrix, seed: UInt64, stream: UInt64, indptr: [UInt64]) {
+package func fillInitialFactors(_ matrix: PaddedMatrix, seed: UInt64, stream: UInt64, indptr: [UInt64]) {
     let start = mix(seed ^ mix(stream &+ 0x9E37_79B9_7F4A_7C15))
     for row in 0..<matrix.rowCount where indptr[row] < indptr[row + 1] {
         for column in 0..<matrix.columnCount {

@@ -2,7 +2,7 @@
 ///
 /// A row costs its interactions plus what every row costs (`rowCost`, in interactions). The cuts depend on the data
 /// alone, never on the threads: sums over a chunk are the same bits whoever computes them.
-func rowChunks(indptr: [UInt64], rowCost: Int, chunkCountMax: Int = 256) -> [Range<Int>] {
+package func rowChunks(indptr: [UInt64], rowCost: Int, chunkCountMax: Int = 256) -> [Range<Int>] {
     let rowCount = indptr.count - 1
     guard rowCount > 0 else { return [] }
     let total = Int(indptr[rowCount]) + rowCount * rowCost

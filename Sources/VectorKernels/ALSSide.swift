@@ -1,4 +1,5 @@
 import CKernels
+import Synchronization
 
 /// How a row of an ALS half-step is solved.
 package enum RowSolver: Equatable, Sendable {
@@ -22,8 +23,10 @@ package final class ALSSide: @unchecked Sendable {
     private let alpha: Float
     /// G in float32, [width × width]; the identity in the padding, so that solvers may run over it.
     private let gram: PaddedMatrix
-    /// G in double, for rows that float32 cannot factorize.
-    private var gramInDouble: [Double]
+    private var regularization = 0.0
+    private var hasGram = false
+    /// G computed anew in double, [factors × factors]: made when the first row of a half-step needs it.
+    private let exactGram = Mutex<[Double]?>(nil)
 
     /// - Parameters:
     ///   - indptr: [solved rows + 1], starts at 0 and never falls.
@@ -51,7 +54,6 @@ package final class ALSSide: @unchecked Sendable {
         self.strengths = strengths
         self.alpha = alpha
         gram = PaddedMatrix(rowCount: fixed.width, columnCount: fixed.width)
-        gramInDouble = []
     }
 
     /// Columns that the kernels can take.
@@ -61,14 +63,16 @@ package final class ALSSide: @unchecked Sendable {
     package func setGram(_ sums: [Double], regularization: Double) {
         let width = fixed.width
         precondition(sums.count == width * width, "BUG: the sums have another shape")
-        gramInDouble = sums
         for i in 0..<width {
-            for j in 0..<i { gramInDouble[i * width + j] = gramInDouble[j * width + i] }
-            gramInDouble[i * width + i] += i < fixed.columnCount ? regularization : 1
+            for j in 0..<width {
+                let sum = i <= j ? sums[i * width + j] : sums[j * width + i]
+                let diagonal = i < fixed.columnCount ? regularization : 1
+                gram[i, j] = Float(i == j ? sum + diagonal : sum)
+            }
         }
-        for i in 0..<width {
-            for j in 0..<width { gram[i, j] = Float(gramInDouble[i * width + j]) }
-        }
+        self.regularization = regularization
+        hasGram = true
+        exactGram.withLock { $0 = nil }
     }
 
     /// Lends the side to C.
@@ -98,7 +102,7 @@ package final class ALSSide: @unchecked Sendable {
     /// - Returns: the first row that is singular in double too, with the rows after it not solved; nil when all are.
     package func solve(rows: Range<Int>, by solver: RowSolver, scratch: ALSScratch, kernels: Kernels = .best) -> Int? {
         precondition(rows.lowerBound >= 0 && rows.upperBound <= solved.rowCount, "BUG: rows outside the side")
-        precondition(!gramInDouble.isEmpty, "BUG: solved before setGram")
+        precondition(hasGram, "BUG: solved before setGram")
         switch solver {
         case .conjugateGradient(let steps):
             precondition(steps > 0, "BUG: no steps")
@@ -133,27 +137,43 @@ package final class ALSSide: @unchecked Sendable {
         return loss ?? 0
     }
 
-    /// The plain algorithm, for the few rows that float32 cannot factorize.
+    /// The plain algorithm from exact sums, for the few rows whose λ is lost in the rounding of float32.
     private func solveInDouble(row: Int) -> Bool {
         let n = fixed.columnCount
-        let width = fixed.width
-        var a = [Double](repeating: 0, count: n * n)
-        var b = [Double](repeating: 0, count: n)
-        for i in 0..<n {
-            for j in 0..<n { a[i * n + j] = gramInDouble[i * width + j] }
+        var a = exactGram.withLock { made in
+            let sums = made ?? sumExactGram()
+            made = sums
+            return sums
         }
+        var b = [Double](repeating: 0, count: n)
         for place in Int(indptr[row])..<Int(indptr[row + 1]) {
-            let y = (0..<n).map { Double(fixed[Int(indices[place]), $0]) }
+            let y = rowInDouble(Int(indices[place]))
             let t = Double(alpha) * Double(strengths[place])
             for i in 0..<n {
                 b[i] += (1 + t) * y[i]
-                for j in 0..<n { a[i * n + j] += t * y[i] * y[j] }
+                for j in 0...i { a[i * n + j] += t * y[i] * y[j] }
             }
         }
         guard let x = solvePositiveDefinite(a, b) else { return false }
         for i in 0..<n { solved[row, i] = Float(x[i]) }
         return true
     }
+
+    /// G on and below the diagonal. O(rows · factors²), once for a half-step that needs it at all.
+    private func sumExactGram() -> [Double] {
+        let n = fixed.columnCount
+        var sums = [Double](repeating: 0, count: n * n)
+        for row in 0..<fixed.rowCount {
+            let y = rowInDouble(row)
+            for i in 0..<n {
+                for j in 0...i { sums[i * n + j] += y[i] * y[j] }
+            }
+        }
+        for i in 0..<n { sums[i * n + i] += regularization }
+        return sums
+    }
+
+    private func rowInDouble(_ row: Int) -> [Double] { (0..<fixed.columnCount).map { Double(fixed[row, $0]) } }
 }
 
 /// Memory of one solving thread, grown on first use.
@@ -174,7 +194,7 @@ package final class ALSScratch {
 /// Solves A x = b by Cholesky factorization, in double.
 ///
 /// - Parameters:
-///   - a: [n × n], symmetric, row-major.
+///   - a: [n × n], symmetric, row-major; only what is on and below the diagonal is read.
 ///   - b: [n].
 /// - Returns: nil when a pivot is not clearly positive: A is singular, or not finite.
 /// - Complexity: O(n³). Not for a hot path: it is also the oracle of the fast kernels.
