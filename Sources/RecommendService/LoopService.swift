@@ -16,6 +16,8 @@ package final class LoopService: RequestHandler, ServerObserver {
     var parameters = RecommendParameters()
     private var body = ByteBuffer(capacity: 4096)
     private var requestID: [UInt8] = []
+    /// Of the request being answered: what the size metrics count is content, not heads.
+    private var contentBytes = (request: 0, response: 0)
 
     init(_ service: Service, loop: Int) {
         self.service = service
@@ -28,7 +30,7 @@ package final class LoopService: RequestHandler, ServerObserver {
     // MARK: RequestHandler
 
     package func respond(
-        to head: borrowing RequestHead, bytes: Span<UInt8>, body _: Span<UInt8>, into response: inout Response
+        to head: borrowing RequestHead, bytes: Span<UInt8>, body content: Span<UInt8>, into response: inout Response
     ) -> Int {
         takeRequestID(head, bytes)
         let route = Route(path: bytes.extracting(head.path))
@@ -39,14 +41,15 @@ package final class LoopService: RequestHandler, ServerObserver {
             let query = bytes.extracting(head.query ?? 0..<0)
             let contentType = try answer(route, head.method, query, model)
             response.begin(status: 200, contentType: contentType)
+            if let model, route.answersFromModel { response.header("X-Model-Version", model.version) }
         } catch {
             error.write(into: &body, requestID: requestID)
             response.begin(status: error.status, contentType: "application/problem+json")
             if error == .methodNotAllowed { response.header("Allow", route.allowedMethods) }
         }
         response.header("X-Request-ID", requestID.span)
-        if let model, route.answersFromModel { response.header("X-Model-Version", model.version) }
         body.withBytes { response.append($0) }
+        contentBytes = (content.count, body.count)
         return route.rawValue
     }
 
@@ -59,6 +62,7 @@ package final class LoopService: RequestHandler, ServerObserver {
         response.header("X-Request-ID", requestID.span)
         if let seconds = refusal.retryAfterSeconds { response.header("Retry-After", seconds) }
         body.withBytes { response.append($0) }
+        contentBytes = (0, body.count)
     }
 
     /// Writes the body of a good answer and returns its content type.
@@ -97,11 +101,12 @@ package final class LoopService: RequestHandler, ServerObserver {
     package func requestBegan() { service.requestMetrics.began(shard) }
 
     package func requestEnded(
-        route: Int, method: HTTPMethod, status: Int, requestBytes: Int, responseBytes: Int, nanoseconds: UInt64
+        route: Int, method: HTTPMethod, status: Int, requestBytes _: Int, responseBytes _: Int, nanoseconds: UInt64
     ) {
         service.requestMetrics.ended(
             shard, route: Route(rawValue: route) ?? .none, method: method, status: status,
-            requestBytes: requestBytes, responseBytes: responseBytes, seconds: Double(nanoseconds) * 1e-9)
+            requestBytes: contentBytes.request, responseBytes: contentBytes.response,
+            seconds: Double(nanoseconds) * 1e-9)
     }
 
     package func connectionOpened() { service.requestMetrics.connectionOpened(shard) }

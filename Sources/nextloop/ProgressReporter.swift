@@ -41,9 +41,10 @@ final class ProgressReporter {
     }
 }
 
-/// `3 s`, `2 min 5 s`, `1 h 12 min`: what a person waiting wants to read.
+/// `250 ms`, `3.2 s`, `2 min 5 s`, `1 h 12 min`: what a person waiting wants to read.
 func spokenDuration(seconds: Double) -> String {
     let whole = Int(seconds.rounded())
+    if seconds < 1 { return "\(Int((seconds * 1000).rounded())) ms" }
     if whole < 60 { return whole < 10 ? String(format: "%.1f s", seconds) : "\(whole) s" }
     if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
     return "\(whole / 3600) h \(whole % 3600 / 60) min"

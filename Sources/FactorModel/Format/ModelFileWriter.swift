@@ -109,8 +109,8 @@ private final class NewFile {
 
     deinit {
         if file >= 0 { close(file) }
-        // SAFETY: as in init.
-        if !isFinished, file >= 0 { unsafe unlink(path) }  // Never a file that was there before: it was made exclusively.
+        // Never a file that was there before: it was made exclusively. SAFETY: as in init.
+        if !isFinished, file >= 0 { unsafe unlink(path) }
     }
 
     /// Little-endian, as the machine has them.

@@ -123,17 +123,17 @@ def evaluate(split: Split, scores_of_hotel, k: int = 10) -> dict[str, float]:
 
     `scores_of_hotel(users, candidates)` returns [users, candidates] or [candidates] scores.
     recall = hits / |relevant|; nDCG has binary gains and min(k, |relevant|) ideal hits; AP is divided by
-    min(k, |relevant|); coverage = distinct items shown / items in the union of the candidate sets used.
+    min(k, |relevant|); coverage = distinct items shown / items that any hotel sells.
     """
     discounts = 1 / np.log2(np.arange(2, k + 2))
     recalls, ndcgs, average_precisions = [], [], []
-    shown, offered = set(), set()
+    shown: set[int] = set()
+    offered = set().union(*(candidates.tolist() for candidates in split.candidates.values()))
     by_hotel: dict[int, list[HeldOutOrder]] = {}
     for order in split.held_out:
         by_hotel.setdefault(order.hotel, []).append(order)
     for hotel, orders in by_hotel.items():
         candidates = split.candidates[hotel]
-        offered.update(candidates.tolist())
         scores = scores_of_hotel(np.array([order.user for order in orders]), candidates)
         for place, order in enumerate(orders):
             best = candidates[best_rows(scores if scores.ndim == 1 else scores[place], k)]
