@@ -1,5 +1,4 @@
 // Vectors of 16 float32 lanes. Included by Kernels*.c inside the pragma that sets the target; see CKernels.h.
-#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -145,7 +145,7 @@ NL_INLINE void nl_cg_row(const nl_als_side *side, size_t row, size_t width) {
         rr = next;
     }
     if (!(rr <= 3.4e38f)) {  // Overflow must not pass for a solution.
-        for (size_t k = 0; k < width; k++) x[k] = NAN;
+        for (size_t k = 0; k < width; k++) x[k] = __builtin_nanf("");
     }
 }
 
@@ -159,8 +159,6 @@ static void nl_cg_rows(const nl_als_side *side, size_t first, size_t end) {
     case 16: nl_cg_rows_of(side, first, end, 16); break;
     case 32: nl_cg_rows_of(side, first, end, 32); break;
     case 64: nl_cg_rows_of(side, first, end, 64); break;
-    case 112: nl_cg_rows_of(side, first, end, 112); break;
-    case 128: nl_cg_rows_of(side, first, end, 128); break;
     default: nl_cg_rows_of(side, first, end, side->width); break;
     }
 }
@@ -220,7 +218,7 @@ static bool nl_cholesky_row(const nl_als_side *side, size_t row, float *scratch)
     nl_outcome outcome = nl_factorize(a, inverse, width);
     if (outcome == NL_NOT_POSITIVE) return false;
     if (outcome == NL_OVERFLOWED) {
-        for (size_t k = 0; k < width; k++) x[k] = NAN;
+        for (size_t k = 0; k < width; k++) x[k] = __builtin_nanf("");
         return true;
     }
     // U' z = b, then U x = z.
