@@ -12,7 +12,7 @@ import Testing
     init() throws { directory = try TemporaryDirectory() }
 
     private func sample(
-        customers: Int = 400, orders: Int = 5000, seed: UInt64 = 1, messRate: Double = 0.02, as name: String = "s.csv"
+        customers: Int = 400, orders: Int = 2000, seed: UInt64 = 1, messRate: Double = 0.02, as name: String = "s.csv"
     ) throws -> [UInt8] {
         let path = directory.file(name)
         try writeSampleOrders(
@@ -30,9 +30,19 @@ import Testing
         let bytes = try sample()
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").prefix(3)
         #expect(lines[0] + "\n" == SampleRowWriter.header)
-        #expect(lines[1] == "GOLDEN1")
-        #expect(lines[2] == "GOLDEN2")
-        #expect(digest(bytes) == 0)
+        #expect(
+            lines[1] == #"100001,12,1210905,10042,26000,CANCEL,"[{""orderType"":""ORDER"",""itemSeq"":12037,""count""#
+                + #"":1,""itemName"":""Spicy pork"",""departmentSeq"":121,""price"":26000,""waitingPeriod"":29"#
+                + #",""delayPeriod"":11,""freeCount"":null,""couponSeq"":null,""resultPrice"":26000,""complete"#
+                + #"Period"":null}]",2023-01-02 09:38:10,\N,\N,\N,1,9,905호,Yuki Tanaka,3,2,1,0,2023-01-01 16:1"#
+                + #"9:06,2023-01-02 11:43:31,2023-01-02 11:00:00"#)
+        #expect(
+            lines[2] == #"100002,25,2510418,10271,24300,COMPLETE,"[{""orderType"":""ORDER"",""itemSeq"":25022,""coun"#
+                + #"t"":1,""itemName"":""트러플 버거 Truffle burger"",""departmentSeq"":251,""price"":27000,""waiti"#
+                + #"ngPeriod"":41,""delayPeriod"":0,""freeCount"":null,""couponSeq"":510,""resultPrice"":24300"#
+                + #",""completePeriod"":41}]",2023-01-02 19:31:53,2023-01-02 19:41:19,\N,2023-01-02 20:22:19,1"#
+                + #",4,418호,최시우,3,2,0,1,2023-01-02 15:56:14,2023-01-04 11:52:19,2023-01-04 11:00:00"#)
+        #expect(digest(bytes) == 16843108352194510527)
     }
 
     @Test("the same seed gives the same bytes, another seed others")
@@ -73,7 +83,7 @@ import Testing
 
     @Test("unusable rows stay well below one in a hundred by default, and every kind of them turns up")
     func mess() throws {
-        _ = try sample(customers: 2000, orders: 60_000)
+        _ = try sample(customers: 1000, orders: 20_000)
         let summary = try readOrders(paths: [directory.file("s.csv")]).summary
         #expect(summary.rejectShare > 0.001 && summary.rejectShare < 0.008)
         for reason in [
@@ -81,7 +91,7 @@ import Testing
         ] as [RejectReason] { #expect(summary.rejected[reason] > 0, "\(reason.label)") }
         #expect(summary.rejected.nonZero.count == 6)
         for reason in [.statusCancelled, .statusRefused, .statusOpen, .notPaid] as [SkipReason] {
-            #expect(summary.skipped[reason] > 600, "\(reason.label)")
+            #expect(summary.skipped[reason] > 200, "\(reason.label)")
         }
         #expect(summary.hotels == 5)
         #expect(summary.items == SampleHotel.menuSizes.reduce(0, +))
@@ -89,8 +99,8 @@ import Testing
 
     @Test("every documented mess turns up at its rate")
     func messKinds() throws {
-        let text = String(decoding: try sample(orders: 20_000, messRate: 1), as: UTF8.self)
-        let plain = String(decoding: try sample(orders: 20_000, messRate: 0), as: UTF8.self)
+        let text = String(decoding: try sample(orders: 2000, messRate: 1), as: UTF8.self)
+        let plain = String(decoding: try sample(orders: 2000, messRate: 0), as: UTF8.self)
         for sign in [
             "\"{\"\"orderType", "\"\"\"\"orderType", "\"\"\"[{", "\\\"\"orderType", "\"\"price\"\":null",
             "\"\"itemSeq\"\":\"\"", ",\n", ",\r\n", ",\t",
@@ -124,12 +134,12 @@ import Testing
             #expect(try got == items(clean[6]), "\(messy[6])")
             compared += 1
         }
-        #expect(compared > 4000)
+        #expect(compared > 1500)
     }
 
     @Test("guests and items have long tails, guests return to one hotel and order again what they had")
     func shape() throws {
-        _ = try sample(customers: 2000, orders: 40_000)
+        _ = try sample(customers: 600, orders: 12_000)
         let history = try readOrders(paths: [directory.file("s.csv")])
         let perUser = (0..<history.userIDs.count).map { user in
             history.interactions.range(ofRow: user).reduce(Float(0)) { $0 + history.interactions.values[$1] }
