@@ -31,6 +31,9 @@ package func readOrders(
     }
     let paths = paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     let totalBytes = try InputFile.sizes(of: paths).reduce(0, +)
+    if let rejectsPath, paths.contains(where: { InputFile.areSame($0, rejectsPath) }) {
+        throw .invalidSetting(name: "the rejects file", got: rejectsPath, wanted: "another file than the orders")
+    }
     var reading = try OrdersReading(rejectsPath: rejectsPath, totalBytes: totalBytes)
     for path in paths { try reading.read(path, progress) }
     let (summary, builder) = try reading.finish(progress)

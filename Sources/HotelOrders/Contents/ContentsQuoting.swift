@@ -5,12 +5,21 @@ enum ContentsQuoting {
     private static let quote = UInt8(ascii: "\"")
     private static let backslash = UInt8(ascii: "\\")
 
-    /// The range without spaces and quotes around it: JSON objects and arrays begin and end with a bracket.
+    /// The range without spaces and quotes, escaped ones too, around it: JSON objects and arrays begin and end with a
+    /// bracket.
     static func unwrapped(_ text: Span<UInt8>, _ range: Range<Int>) -> Range<Int> {
         var start = range.lowerBound
         var end = range.upperBound
-        while start < end && (FieldValues.isSpace(text[start]) || text[start] == quote) { start += 1 }
-        while start < end && (FieldValues.isSpace(text[end - 1]) || text[end - 1] == quote) { end -= 1 }
+        while start < end {
+            let isEscape = text[start] == backslash && start + 1 < end && text[start + 1] == quote
+            guard isEscape || text[start] == quote || FieldValues.isSpace(text[start]) else { break }
+            start += 1
+        }
+        while start < end
+            && (text[end - 1] == quote || text[end - 1] == backslash || FieldValues.isSpace(text[end - 1]))
+        {
+            end -= 1
+        }
         return start..<end
     }
 

@@ -122,4 +122,13 @@ struct InputFile: ~Copyable {
         }
         return sizes
     }
+
+    /// Whether both paths lead to one file that exists.
+    static func areSame(_ path: String, _ otherPath: String) -> Bool {
+        var status = stat()
+        var otherStatus = stat()
+        // SAFETY: all arguments live for the length of their call.
+        guard unsafe stat(path, &status) == 0, unsafe stat(otherPath, &otherStatus) == 0 else { return false }
+        return status.st_dev == otherStatus.st_dev && status.st_ino == otherStatus.st_ino
+    }
 }
