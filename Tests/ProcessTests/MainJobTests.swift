@@ -9,6 +9,9 @@ enum SampleRegistry {
         var orders: String { directory.file("orders.csv") }
         var registry: String { directory.file("models") }
         var modelFile: String { directory.file("models/room-service/1/model.safetensors") }
+        /// A guest whom the model knows and the hotel of one of their orders, read off the export.
+        let guest: String
+        let hotel: String
         /// The options that name the model.
         var options: [String] { ["--registry", registry, "--model", "room-service"] }
     }
@@ -16,11 +19,17 @@ enum SampleRegistry {
     static let made = Result { try make() }
 
     private static func make() throws -> Made {
-        let made = Made(directory: try TemporaryDirectory.untilExit())
+        let directory = try TemporaryDirectory.untilExit()
+        let orders = directory.file("orders.csv")
         let written = try BuiltBinary.run([
-            "sample-orders", "--customers", "300", "--orders", "4000", "--seed", "7", "--output", made.orders,
+            "sample-orders", "--customers", "300", "--orders", "4000", "--seed", "7", "--output", orders,
         ])
         try #require(written.exitCode == 0, "\(written.errors)")
+        // order_seq, hotel_seq, room_seq, customer_seq, order_price, status, ...
+        let rows = try String(contentsOfFile: orders, encoding: .utf8).split(separator: "\n")
+            .map { $0.split(separator: ",") }
+        let purchase = try #require(rows.first { $0.count > 6 && $0[4] != "0" && $0[5] == "COMPLETE" })
+        let made = Made(directory: directory, guest: String(purchase[3]), hotel: String(purchase[1]))
         let trained = try BuiltBinary.run(
             ["train", "--orders", made.orders, "--factors", "16", "--iterations", "5", "--promote", "production"]
                 + made.options)
@@ -74,7 +83,7 @@ struct RecommendationAnswer: Codable, Equatable {
 
     @Test("train, serve, recommend, SIGTERM: answers come, then unready, then exit 0") func wholeLife() throws {
         let server = try RunningServer(made.options + ["--threads", "1", "--drain-seconds", "0.5"])
-        let answer = try server.get("/recommend?user_id=1&k=3", headers: ["X-Request-ID": "abc-1"])
+        let answer = try server.get("/recommend?user_id=\(made.guest)&k=3", headers: ["X-Request-ID": "abc-1"])
         #expect(answer.status == 200)
         #expect(answer.headers["content-type"] == "application/json")
         #expect(answer.headers["x-request-id"] == "abc-1")
@@ -91,7 +100,7 @@ struct RecommendationAnswer: Codable, Equatable {
         let draining = try server.get("/readyz")
         #expect(draining.status == 503)
         #expect(draining.text.contains("draining"))
-        #expect(try server.get("/recommend?user_id=1").status == 200)
+        #expect(try server.get("/recommend?user_id=\(made.guest)").status == 200)
         #expect(server.exitCode(within: 10) == 0)
     }
 
@@ -110,17 +119,17 @@ struct RecommendationAnswer: Codable, Equatable {
 
     @Test("hotel_id keeps to what that hotel sells") func hotelFilter() throws {
         let server = try RunningServer(made.options)
-        let all = try RecommendationAnswer(try server.get("/recommend?user_id=1&k=1000").text)
-        let one = try RecommendationAnswer(try server.get("/recommend?user_id=1&k=1000&hotel_id=1").text)
+        let all = try RecommendationAnswer(try server.get("/recommend?user_id=\(made.guest)&k=1000").text)
+        let one = try RecommendationAnswer(try server.get("/recommend?user_id=\(made.guest)&k=1000&hotel_id=\(made.hotel)").text)
         #expect(!one.items.isEmpty && one.items.count < all.items.count)
         let kept = Set(one.items.map(\.itemID))
         #expect(one.items == all.items.filter { kept.contains($0.itemID) })
-        #expect(try RecommendationAnswer(try server.get("/recommend?user_id=1&hotel_id=none").text).items.isEmpty)
+        #expect(try RecommendationAnswer(try server.get("/recommend?user_id=\(made.guest)&hotel_id=none").text).items.isEmpty)
     }
 
     @Test("the command line answers what the server answers") func commandLine() throws {
         let server = try RunningServer(made.options)
-        for user in ["1", "2", "nobody"] {
+        for user in [made.guest, "nobody"] {
             let served = try RecommendationAnswer(try server.get("/recommend?user_id=\(user)&k=7&offset=2").text)
             let printed = try BuiltBinary.run(
                 ["recommend", "--user", user, "-k", "7", "--offset", "2", "--json"] + made.options)
@@ -128,7 +137,7 @@ struct RecommendationAnswer: Codable, Equatable {
             #expect(answer.items == served.items)
             #expect(answer.strategy == served.strategy)
         }
-        let table = try BuiltBinary.run(["recommend", "--user", "1", "-k", "2"] + made.options)
+        let table = try BuiltBinary.run(["recommend", "--user", made.guest, "-k", "2"] + made.options)
         #expect(table.exitCode == 0)
         #expect(table.output.split(separator: "\n").count == 4)
     }
@@ -139,7 +148,7 @@ struct RecommendationAnswer: Codable, Equatable {
             contentsOfFile: made.directory.file("models/room-service/1/manifest.json"), encoding: .utf8)
         #expect(try server.get("/model/info").text == manifest)
         #expect(try server.get("/livez").status == 200)
-        _ = try server.get("/recommend?user_id=1")
+        _ = try server.get("/recommend?user_id=\(made.guest)")
         _ = try server.get("/recommend?user_id=nobody")
         let metrics = try server.get("/metrics")
         #expect(metrics.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
