@@ -35,4 +35,6 @@ package enum ModelLimits {
     package static let rowCountMax = Int(UInt32.max) - 1
     /// Factors a vector may have.
     package static let factorCountMax = 1024
+    /// A vector's squared length is at most this: so no product of two overflows float32.
+    package static let squaredNormMax: Float = 1e38
 }

@@ -1,0 +1,127 @@
+import Glibc
+
+/// A whole file, mapped for reading and unmapped when the value goes away.
+@safe
+final class MappedFile: @unchecked Sendable {  // Sendable: never written, alive as long as the object.
+    private let base: UnsafeRawPointer
+    let byteCount: Int
+
+    /// - Throws: `system` when it cannot be opened or mapped, `tooShort` when it is no regular file of nine bytes.
+    init(path: String) throws(ModelFileError) {
+        // SAFETY: the path is lent as a NUL-terminated string for the call.
+        let file = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+        guard file >= 0 else { throw .system(call: "open", path: path, code: errno) }
+        defer { close(file) }
+        var status = stat()
+        // SAFETY: fstat fills the struct that it is given.
+        guard unsafe fstat(file, &status) == 0 else { throw .system(call: "fstat", path: path, code: errno) }
+        let bytes = Int(status.st_size)
+        guard status.st_mode & S_IFMT == S_IFREG, bytes > 8 else { throw .tooShort(bytes: bytes) }
+        // SAFETY: a private read-only mapping of the whole file; MAP_POPULATE brings it in with large reads, where
+        // single page faults would read it piecemeal during the checks that follow.
+        let mapped = unsafe mmap(nil, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, file, 0)
+        guard let start = unsafe mapped, unsafe start != MAP_FAILED else {
+            throw .system(call: "mmap", path: path, code: errno)
+        }
+        unsafe base = UnsafeRawPointer(start)
+        byteCount = bytes
+    }
+
+    deinit {
+        // SAFETY: mapped in init with this address and length, unmapped nowhere else.
+        unsafe _ = munmap(UnsafeMutableRawPointer(mutating: base), byteCount)
+    }
+
+    func withBytes<R, E: Error>(_ body: (RawSpan) throws(E) -> R) throws(E) -> R {
+        // SAFETY: the mapping is byteCount bytes long and lives while `self` does.
+        try body(unsafe UnsafeRawBufferPointer(start: base, count: byteCount).bytes)
+    }
+
+    /// A column of `count` elements at `offset`.
+    ///
+    /// - Precondition: inside the file and aligned: ``ModelFileReader`` has checked the header.
+    func column<Element: BitwiseCopyable>(at offset: Int, count: Int) -> Column<Element> {
+        let stride = MemoryLayout<Element>.stride
+        precondition(offset >= 0 && count >= 0 && count <= (byteCount - offset) / stride, "BUG: column outside the file")
+        precondition(offset.isMultiple(of: MemoryLayout<Element>.alignment), "BUG: unaligned column")
+        // SAFETY: the range was just checked; every bit pattern of these elements is a value.
+        return unsafe Column(base: (base + offset).assumingMemoryBound(to: Element.self), count: count)
+    }
+}
+
+/// One tensor's elements in a mapped file. Valid while the `MappedFile` lives, which its owner sees to.
+///
+/// A plain pointer and a count: asking it for an element costs a bounds check and no retain.
+@safe
+struct Column<Element: BitwiseCopyable>: @unchecked Sendable {  // Sendable: read-only memory.
+    private let base: UnsafePointer<Element>
+    let count: Int
+
+    init(base: UnsafePointer<Element>, count: Int) {
+        unsafe self.base = base
+        self.count = count
+    }
+
+    subscript(index: Int) -> Element {
+        precondition(index >= 0 && index < count, "BUG: index outside the column")
+        // SAFETY: just checked.
+        return unsafe base[index]
+    }
+
+    func withSpan<R, E: Error>(_ body: (Span<Element>) throws(E) -> R) throws(E) -> R {
+        // SAFETY: the column is count elements long; the caller keeps the file alive.
+        try body(unsafe UnsafeBufferPointer(start: base, count: count).span)
+    }
+
+    func withSpan<R, E: Error>(
+        of range: Range<Int>, _ body: (Span<Element>) throws(E) -> R
+    ) throws(E) -> R {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count, "BUG: range outside the column")
+        // SAFETY: just checked.
+        return try body(unsafe UnsafeBufferPointer(start: base + range.lowerBound, count: range.count).span)
+    }
+}
+
+/// Texts in a mapped file: all bytes one after another, and where each begins.
+struct TextColumn: Sendable {
+    let bytes: Column<UInt8>
+    /// [count + 1]
+    let offsets: Column<UInt64>
+
+    var count: Int { offsets.count - 1 }
+
+    func range(_ index: Int) -> Range<Int> { Int(offsets[index])..<Int(offsets[index + 1]) }
+
+    func withText<R, E: Error>(_ index: Int, _ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {
+        try bytes.withSpan(of: range(index), body)
+    }
+}
+
+/// Texts that can be searched for.
+struct IDColumn: Sendable {
+    let texts: TextColumn
+    /// [slots], see `IDHash`.
+    let slots: Column<UInt32>
+
+    var count: Int { texts.count }
+
+    /// The row of `id`, nil when it is none of them.
+    ///
+    /// Also used to check the table itself, so it ends even when every slot is taken.
+    func row(of id: Span<UInt8>) -> Int? {
+        var slot = Int(truncatingIfNeeded: IDHash.hash(id)) & (slots.count - 1)
+        for _ in 0..<slots.count {
+            let row = slots[slot]
+            if row == IDHash.empty { return nil }
+            if Int(row) < count, texts.withText(Int(row), { equal($0, id) }) { return Int(row) }
+            slot = (slot + 1) & (slots.count - 1)
+        }
+        return nil
+    }
+}
+
+private func equal(_ a: Span<UInt8>, _ b: Span<UInt8>) -> Bool {
+    guard a.count == b.count else { return false }
+    for index in a.indices where a[index] != b[index] { return false }
+    return true
+}

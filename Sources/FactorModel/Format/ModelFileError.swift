@@ -1,0 +1,37 @@
+/// Why a file is not a model that can be served: what was got, what was wanted, where in the file.
+package enum ModelFileError: Error, Equatable, Sendable, CustomStringConvertible {
+    case system(call: String, path: String, code: Int32)
+    case tooShort(bytes: Int)
+    case badHeaderLength(UInt64, fileBytes: Int)
+    case badHeader(reason: String)
+    case wrongFormat(got: String, wanted: String)
+    case missingTensor(String)
+    case unknownTensor(String)
+    case wrongType(tensor: String, got: String, wanted: String)
+    case wrongShape(tensor: String, got: [Int], wanted: [Int])
+    case badShape(tensor: String, reason: String)
+    /// The bytes of the tensors overlap, leave a hole or do not end with the file.
+    case badLayout(reason: String)
+    case badValue(tensor: String, index: Int, reason: String)
+    /// The contents to be written break a rule of the format.
+    case badContents(reason: String)
+
+    package var description: String {
+        switch self {
+        case .system(let call, let path, let code): "\(call) failed for \(path) (errno \(code))"
+        case .tooShort(let bytes): "the file has \(bytes) bytes; wanted at least the 8 of a header length and a header"
+        case .badHeaderLength(let length, let bytes):
+            "the header claims \(length) bytes of a file of \(bytes); wanted 2 to \(SafetensorsHeader.bytesMax) that fit"
+        case .badHeader(let reason): "the header is no safetensors header: \(reason)"
+        case .wrongFormat(let got, let wanted): "the header's metadata says format '\(got)'; wanted '\(wanted)'"
+        case .missingTensor(let name): "there is no tensor '\(name)'"
+        case .unknownTensor(let name): "there is a tensor '\(name)' that format \(ModelTensors.format) does not have"
+        case .wrongType(let tensor, let got, let wanted): "tensor '\(tensor)' has type \(got); wanted \(wanted)"
+        case .wrongShape(let tensor, let got, let wanted): "tensor '\(tensor)' has shape \(got); wanted \(wanted)"
+        case .badShape(let tensor, let reason): "tensor '\(tensor)' has a bad shape: \(reason)"
+        case .badLayout(let reason): "the tensors do not fill the file: \(reason)"
+        case .badValue(let tensor, let index, let reason): "tensor '\(tensor)' at \(index): \(reason)"
+        case .badContents(let reason): "the model cannot be written: \(reason)"
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import VectorKernels
+
+extension ModelContents {
+    /// The rules that a reader checks, checked before anything is written: so what is published can be opened.
+    func validate() throws(ModelFileError) {
+        try validateShapes()
+        for (name, ids) in [("user id", userIDs), ("item id", catalogue.itemIDs), ("hotel id", catalogue.hotelIDs)] {
+            for (row, id) in ids.enumerated() where !(1...ModelLimits.idBytesMax).contains(id.utf8.count) {
+                throw .badContents(
+                    reason: "\(name) of row \(row) has \(id.utf8.count) bytes, wanted 1 to \(ModelLimits.idBytesMax)")
+            }
+        }
+        for (row, name) in catalogue.names.enumerated() where name.utf8.count > ModelLimits.nameBytesMax {
+            throw .badContents(
+                reason: "name of item row \(row) has \(name.utf8.count) bytes, wanted at most \(ModelLimits.nameBytesMax)")
+        }
+        for (row, id) in catalogue.departmentIDs.enumerated() {
+            if let id, !(1...ModelLimits.idBytesMax).contains(id.utf8.count) {
+                throw .badContents(reason: "department id of item row \(row) has \(id.utf8.count) bytes")
+            }
+        }
+        for (row, price) in catalogue.prices.enumerated() {
+            if let price, price < 0 { throw .badContents(reason: "price of item row \(row) is \(price), wanted 0 or more") }
+        }
+        for (hotel, items) in catalogue.hotelItems.enumerated() {
+            guard zip(items, items.dropFirst()).allSatisfy(<), (items.last.map(Int.init) ?? -1) < catalogue.itemCount
+            else { throw .badContents(reason: "items of hotel row \(hotel) do not ascend or are no item rows") }
+        }
+        try validateNorms("user", factors.userFactors)
+        try validateNorms("item", factors.itemFactors)
+        guard itemPopularity.allSatisfy({ $0.isFinite && $0 >= 0 }) else {
+            throw .badContents(reason: "an item popularity is negative or not finite")
+        }
+        guard interactions.values.allSatisfy({ $0.isFinite && $0 > 0 }) else {
+            throw .badContents(reason: "an interaction strength is not positive and finite")
+        }
+    }
+
+    private func validateNorms(_ what: String, _ matrix: [Float]) throws(ModelFileError) {
+        for row in 0..<(matrix.count / factors.factorCount) {
+            let vector = matrix.span.extracting(row * factors.factorCount..<(row + 1) * factors.factorCount)
+            let squaredNorm = dot(vector, vector)
+            guard squaredNorm <= ModelLimits.squaredNormMax else {
+                throw .badContents(
+                    reason: "the \(what) vector of row \(row) holds NaN or infinity, or its squared length is over "
+                        + "\(ModelLimits.squaredNormMax)")
+            }
+        }
+    }
+
+    private func validateShapes() throws(ModelFileError) {
+        let (users, items) = (userIDs.count, catalogue.itemCount)
+        guard (1...ModelLimits.factorCountMax).contains(factors.factorCount) else {
+            throw .badContents(reason: "\(factors.factorCount) factors, wanted 1 to \(ModelLimits.factorCountMax)")
+        }
+        guard users <= ModelLimits.rowCountMax, items <= ModelLimits.rowCountMax else {
+            throw .badContents(reason: "\(users) users and \(items) items, wanted at most \(ModelLimits.rowCountMax)")
+        }
+        for (what, got, wanted) in [
+            ("user factor rows", factors.userCount, users), ("item factor rows", factors.itemCount, items),
+            ("history rows", interactions.rowCount, users), ("history columns", interactions.columnCount, items),
+            ("names", catalogue.names.count, items), ("prices", catalogue.prices.count, items),
+            ("departments", catalogue.departmentIDs.count, items), ("popularities", itemPopularity.count, items),
+            ("hotel item lists", catalogue.hotelItems.count, catalogue.hotelIDs.count),
+        ] where got != wanted {
+            throw .badContents(reason: "\(got) \(what), wanted \(wanted)")
+        }
+    }
+}

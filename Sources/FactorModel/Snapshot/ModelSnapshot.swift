@@ -1,0 +1,104 @@
+/// One model version, mapped and immutable: what a request is answered from.
+///
+/// Everything it hands out was checked when it was opened; nothing was copied or built. Two processes that open the same
+/// file share its pages. The mapping goes away with the last reference.
+package final class ModelSnapshot: Sendable {
+    private let file: MappedFile
+    let columns: ModelColumns
+
+    private init(_ file: MappedFile, _ columns: ModelColumns) {
+        self.file = file
+        self.columns = columns
+    }
+
+    /// Maps a model file and checks all of it before a byte is trusted.
+    ///
+    /// A file cut at any byte or with any bit of its header changed is refused with the reason. The file must not change while
+    /// it is mapped: versions of a registry never do.
+    ///
+    /// - Parameter threads: for the checks.
+    /// - Complexity: reads the file once; building nothing, it allocates a few kilobytes.
+    package static func open(path: String, threads: Int = 1) throws(ModelFileError) -> ModelSnapshot {
+        let file = try MappedFile(path: path)
+        let columns = try ModelColumns(file)
+        try columns.validate(threads: threads)
+        return ModelSnapshot(file, columns)
+    }
+
+    // MARK: Sizes
+
+    package var userCount: Int { columns.userIDs.count }
+    package var itemCount: Int { columns.itemIDs.count }
+    package var hotelCount: Int { columns.hotelIDs.count }
+    package var factorCount: Int { columns.factorCount }
+    package var interactionCount: Int { columns.historyItems.count }
+    package var mappedBytes: Int { file.byteCount }
+
+    // MARK: Ids
+
+    package func user(id: Span<UInt8>) -> UserIndex? { columns.userIDs.row(of: id).map { UserIndex($0) } }
+    package func item(id: Span<UInt8>) -> ItemIndex? { columns.itemIDs.row(of: id).map { ItemIndex($0) } }
+    package func hotel(id: Span<UInt8>) -> HotelIndex? { columns.hotelIDs.row(of: id).map { HotelIndex($0) } }
+
+    package func user(id: String) -> UserIndex? { user(id: id.utf8.span) }
+    package func item(id: String) -> ItemIndex? { item(id: id.utf8.span) }
+    package func hotel(id: String) -> HotelIndex? { hotel(id: id.utf8.span) }
+
+    package func withUserID<R>(_ user: UserIndex, _ body: (Span<UInt8>) -> R) -> R {
+        columns.userIDs.texts.withText(user.row, body)
+    }
+
+    package func withItemID<R>(_ item: ItemIndex, _ body: (Span<UInt8>) -> R) -> R {
+        columns.itemIDs.texts.withText(item.row, body)
+    }
+
+    package func withHotelID<R>(_ hotel: HotelIndex, _ body: (Span<UInt8>) -> R) -> R {
+        columns.hotelIDs.texts.withText(hotel.row, body)
+    }
+
+    // MARK: Attributes
+
+    /// The menu's name of an item; empty when unknown.
+    package func withItemName<R>(_ item: ItemIndex, _ body: (Span<UInt8>) -> R) -> R {
+        columns.itemNames.withText(item.row, body)
+    }
+
+    /// The department that serves an item; empty when unknown.
+    package func withDepartmentID<R>(_ item: ItemIndex, _ body: (Span<UInt8>) -> R) -> R {
+        let department = columns.itemDepartment[item.row]
+        if department == ModelTensors.noDepartment { return body(Span()) }
+        return columns.departmentIDs.withText(Int(department), body)
+    }
+
+    package func price(_ item: ItemIndex) -> Int64? {
+        let price = columns.itemPrice[item.row]
+        return price == ModelTensors.noPrice ? nil : price
+    }
+
+    /// How often an item was ordered.
+    package func popularity(_ item: ItemIndex) -> Float { columns.itemPopularity[item.row] }
+
+    // MARK: Factors and history
+
+    /// Lends xᵤ, [factorCount].
+    package func withUserFactors<R>(_ user: UserIndex, _ body: (Span<Float>) -> R) -> R {
+        columns.userFactors.withSpan(of: user.row * factorCount..<(user.row + 1) * factorCount, body)
+    }
+
+    /// Lends Y, [itemCount × factorCount], row-major.
+    package func withItemFactors<R>(_ body: (Span<Float>) -> R) -> R { columns.itemFactors.withSpan(body) }
+
+    /// Lends what a user ordered: item rows, ascending, and how often each.
+    package func withHistory<R>(_ user: UserIndex, _ body: (Span<UInt32>, Span<Float>) -> R) -> R {
+        let range = Int(columns.historyStarts[user.row])..<Int(columns.historyStarts[user.row + 1])
+        return columns.historyItems.withSpan(of: range) { items in
+            columns.historyStrengths.withSpan(of: range) { body(items, $0) }
+        }
+    }
+
+    /// Lends the items that a hotel sells: item rows, ascending.
+    package func withItems<R>(of hotel: HotelIndex, _ body: (Span<UInt32>) -> R) -> R {
+        let range = Int(columns.hotelStarts[hotel.row])..<Int(columns.hotelStarts[hotel.row + 1])
+        return columns.hotelItems.withSpan(of: range, body)
+    }
+}
