@@ -26,7 +26,7 @@ extension ModelContents {
             }
         }
         for (hotel, items) in catalogue.hotelItems.enumerated() {
-            guard zip(items, items.dropFirst()).allSatisfy(<), (items.last.map(Int.init) ?? -1) < catalogue.itemCount
+            guard zip(items, items.dropFirst()).allSatisfy(<), (items.last.map { Int($0) } ?? -1) < catalogue.itemCount
             else { throw .badContents(reason: "items of hotel row \(hotel) do not ascend or are no item rows") }
         }
         try validateNorms("user", factors.userFactors)
@@ -34,8 +34,31 @@ extension ModelContents {
         guard itemPopularity.allSatisfy({ $0.isFinite && $0 >= 0 }) else {
             throw .badContents(reason: "an item popularity is negative or not finite")
         }
+        try validateHistory()
+    }
+
+    private func validateHistory() throws(ModelFileError) {
         guard interactions.values.allSatisfy({ $0.isFinite && $0 > 0 }) else {
             throw .badContents(reason: "an interaction strength is not positive and finite")
+        }
+        let (starts, count) = (interactions.indptr, UInt64(interactions.indices.count))
+        guard starts[0] == 0 else { throw .badContents(reason: "the history starts at \(starts[0]), wanted 0") }
+        for user in 0..<interactions.rowCount {
+            let (begin, end) = (starts[user], starts[user + 1])
+            guard begin <= end, end <= count else {
+                throw .badContents(reason: "the history of user row \(user) is \(begin) to \(end) of \(count)")
+            }
+            var previous = -1
+            for place in Int(begin)..<Int(end) {
+                let item = Int(interactions.indices[place])
+                guard item > previous, item < catalogue.itemCount else {
+                    throw .badContents(
+                        reason:
+                            "the history of user row \(user) has item \(item) after \(previous), wanted item rows ascending"
+                    )
+                }
+                previous = item
+            }
         }
     }
 

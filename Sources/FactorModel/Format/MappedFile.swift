@@ -6,7 +6,8 @@ final class MappedFile: @unchecked Sendable {  // Sendable: never written, alive
     private let base: UnsafeRawPointer
     let byteCount: Int
 
-    /// - Throws: `system` when it cannot be opened or mapped, `tooShort` when it is no regular file of nine bytes.
+    /// - Throws: `system` when it cannot be opened or mapped, `notAFile` for a directory, pipe or device, `tooShort` when it
+    ///   has no room for a header.
     init(path: String) throws(ModelFileError) {
         // SAFETY: the path is lent as a NUL-terminated string for the call.
         let file = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -15,9 +16,10 @@ final class MappedFile: @unchecked Sendable {  // Sendable: never written, alive
         var status = stat()
         // SAFETY: fstat fills the struct that it is given.
         guard unsafe fstat(file, &status) == 0 else { throw .system(call: "fstat", path: path, code: errno) }
+        guard status.st_mode & S_IFMT == S_IFREG else { throw .notAFile(path: path) }
         let bytes = Int(status.st_size)
-        guard status.st_mode & S_IFMT == S_IFREG, bytes > 8 else { throw .tooShort(bytes: bytes) }
-        // SAFETY: a private read-only mapping of the whole file; MAP_POPULATE brings it in with large reads, where
+        guard bytes > 8 else { throw .tooShort(bytes: bytes) }
+        // SAFETY: a read-only mapping of the whole file; MAP_POPULATE brings it in with large reads, where
         // single page faults would read it piecemeal during the checks that follow.
         let mapped = unsafe mmap(nil, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, file, 0)
         guard let start = unsafe mapped, unsafe start != MAP_FAILED else {
@@ -109,9 +111,11 @@ struct IDColumn: Sendable {
     /// The row of `id`, nil when it is none of them.
     ///
     /// Also used to check the table itself, so it ends even when every slot is taken.
+    ///
+    /// - Complexity: about two slots; never more than `IDHash.probeCountMax`.
     func row(of id: Span<UInt8>) -> Int? {
         var slot = Int(truncatingIfNeeded: IDHash.hash(id)) & (slots.count - 1)
-        for _ in 0..<slots.count {
+        for _ in 0..<min(slots.count, IDHash.probeCountMax) {
             let row = slots[slot]
             if row == IDHash.empty { return nil }
             if Int(row) < count, texts.withText(Int(row), { equal($0, id) }) { return Int(row) }

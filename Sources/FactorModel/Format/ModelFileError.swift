@@ -1,6 +1,7 @@
 /// Why a file is not a model that can be served: what was got, what was wanted, where in the file.
 package enum ModelFileError: Error, Equatable, Sendable, CustomStringConvertible {
     case system(call: String, path: String, code: Int32)
+    case notAFile(path: String)
     case tooShort(bytes: Int)
     case badHeaderLength(UInt64, fileBytes: Int)
     case badHeader(reason: String)
@@ -19,6 +20,7 @@ package enum ModelFileError: Error, Equatable, Sendable, CustomStringConvertible
     package var description: String {
         switch self {
         case .system(let call, let path, let code): "\(call) failed for \(path) (errno \(code))"
+        case .notAFile(let path): "\(path) is a directory, a pipe or a device; wanted a regular file"
         case .tooShort(let bytes): "the file has \(bytes) bytes; wanted at least the 8 of a header length and a header"
         case .badHeaderLength(let length, let bytes):
             "the header claims \(length) bytes of a file of \(bytes); wanted 2 to \(SafetensorsHeader.bytesMax) that fit"

@@ -1,21 +1,19 @@
-import Glibc
-import VectorKernels
-
 /// Writes a model file: new, complete and synchronized, or not at all.
 ///
 /// - Throws: `badContents` when the contents break a rule that a reader would refuse, before anything is written;
-///   `system` when the disk does.
-/// - Complexity: one pass over the contents; what is made besides them is the hash tables and one megabyte.
+///   `system` when the disk does, or when there is something at `path` already.
+/// - Complexity: one pass over the contents. Besides them it takes the hash tables, the popularity order and one
+///   megabyte; the factors and the history go to the disk from where they are.
 package func writeModelFile(_ contents: ModelContents, to path: String) throws(ModelFileError) {
     try contents.validate()
-    let sections = try sections(of: contents)
+    let sections = try ModelFileSections(contents).sections
     var header = SafetensorsHeader(metadata: ["format": ModelTensors.format])
     var offset = 0
     var aligned = 0
     for section in sections {
         if section.name == ModelTensors.itemFactors { aligned = offset }
         header.tensors[section.name] = .init(
-            dtype: section.type.rawValue, shape: section.shape, dataOffsets: [offset, offset + section.byteCount])
+            type: section.type, shape: section.shape, data: offset..<offset + section.byteCount)
         offset += section.byteCount
     }
     let file = try NewFile(path)
@@ -24,113 +22,137 @@ package func writeModelFile(_ contents: ModelContents, to path: String) throws(M
     try file.finish()
 }
 
-/// The tensors in the order of the file: eight-byte elements first, then four, then one, so that each is aligned
-/// without holes, which the format forbids.
-private func sections(of contents: ModelContents) throws(ModelFileError) -> [Section] {
-    let catalogue = contents.catalogue
-    let factors = contents.factors
-    let hotelStarts = catalogue.hotelItems.reduce(into: [UInt64(0)]) { $0.append(($0.last ?? 0) + UInt64($1.count)) }
-    let departments = Array(Set(catalogue.departmentIDs.compactMap { $0 })).sorted()
-    let departmentRows = Dictionary(uniqueKeysWithValues: zip(departments, departments.indices.map(UInt32.init)))
-    let texts: [(String, [String])] = [
-        (ModelTensors.userIDs, contents.userIDs), (ModelTensors.itemIDs, catalogue.itemIDs),
-        (ModelTensors.itemNames, catalogue.names), (ModelTensors.hotelIDs, catalogue.hotelIDs),
-        (ModelTensors.departmentIDs, departments),
-    ]
-    var sections: [Section] = texts.map { Section(ModelTensors.offsets($0), .u64, offsets(of: $1)) }
-    sections += [
-        Section(ModelTensors.historyStarts, .u64, contents.interactions.indptr),
-        Section(ModelTensors.hotelStarts, .u64, hotelStarts),
-        Section(ModelTensors.itemPrice, .i64, catalogue.prices.map { $0 ?? ModelTensors.noPrice }),
-        Section(ModelTensors.itemFactors, .f32, factors.itemFactors, [factors.itemCount, factors.factorCount]),
-        Section(ModelTensors.userFactors, .f32, factors.userFactors, [factors.userCount, factors.factorCount]),
-        Section(ModelTensors.historyStrengths, .f32, contents.interactions.values),
-        Section(ModelTensors.itemPopularity, .f32, contents.itemPopularity),
-        Section(ModelTensors.historyItems, .u32, contents.interactions.indices),
-        Section(ModelTensors.hotelItems, .u32, catalogue.hotelItems.flatMap { $0 }),
-        Section(ModelTensors.popularityOrder, .u32, popularityOrder(contents.itemPopularity)),
-        Section(
-            ModelTensors.itemDepartment, .u32,
-            catalogue.departmentIDs.map { $0.flatMap { departmentRows[$0] } ?? ModelTensors.noDepartment }),
-    ]
-    for (name, ids) in texts.filter({
-        [ModelTensors.userIDs, ModelTensors.itemIDs, ModelTensors.hotelIDs].contains($0.0)
-    }) {
-        switch IDHash.table(of: ids) {
-        case .success(let table): sections.append(Section(ModelTensors.hash(name), .u32, table))
-        case .failure(let repeated): throw .badContents(reason: "\(name) has its row \(repeated.row) twice")
-        }
-    }
-    return sections + texts.map { Section(ModelTensors.bytes($0), .u8, $1.flatMap(\.utf8)) }
-}
-
-private func offsets(of texts: [String]) -> [UInt64] {
-    texts.reduce(into: [UInt64(0)]) { $0.append(($0.last ?? 0) + UInt64($1.utf8.count)) }
-}
-
-/// Item rows by popularity, the highest first; equal ones by row.
-private func popularityOrder(_ popularity: [Float]) -> [UInt32] {
-    popularity.indices.map(UInt32.init).sorted {
-        let (a, b) = (popularity[Int($0)], popularity[Int($1)])
-        return a > b || (a == b && $0 < $1)
-    }
-}
-
 /// One tensor to be written.
 private struct Section {
     let name: String
     let type: TensorType
     let shape: [Int]
-    let byteCount: Int
     let write: (NewFile) throws(ModelFileError) -> Void
 
-    init<Element: BitwiseCopyable>(_ name: String, _ type: TensorType, _ elements: [Element], _ shape: [Int]? = nil) {
+    var byteCount: Int { shape.reduce(type.bytes, *) }
+
+    /// Elements that are in memory as they are in the file.
+    init<Element: BitwiseCopyable>(_ name: String, _ type: TensorType, _ elements: [Element], shape: [Int]? = nil) {
         precondition(MemoryLayout<Element>.stride == type.bytes, "BUG: \(name) is no \(type.rawValue)")
-        self.name = name
-        self.type = type
-        self.shape = shape ?? [elements.count]
-        byteCount = elements.count * type.bytes
-        write = { file throws(ModelFileError) in try file.write(elements) }
-    }
-}
-
-/// A file being written for the first time. What is not finished is removed.
-private final class NewFile {
-    private let path: String
-    private var file: Int32
-    private var isFinished = false
-
-    init(_ path: String) throws(ModelFileError) {
-        self.path = path
-        // SAFETY: the path is lent as a NUL-terminated string for the call.
-        file = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-        guard file >= 0 else { throw .system(call: "open", path: path, code: errno) }
-    }
-
-    deinit {
-        if file >= 0 { close(file) }
-        // Never a file that was there before: it was made exclusively. SAFETY: as in init.
-        if !isFinished, file >= 0 { unsafe unlink(path) }
-    }
-
-    /// Little-endian, as the machine has them.
-    func write<Element: BitwiseCopyable>(_ elements: [Element]) throws(ModelFileError) {
-        let byteCount = elements.count * MemoryLayout<Element>.stride
-        var written = 0
-        while written < byteCount {
-            // SAFETY: the range from `written` to the end is inside the array's memory.
-            let count = unsafe elements.withUnsafeBytes { source in
-                unsafe Glibc.write(
-                    file, source.baseAddress.map { unsafe $0 + written }, min(byteCount - written, 1 << 30))
-            }
-            if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { throw .system(call: "write", path: path, code: errno) }
-            written += count
+        self.init(name, type, shape: shape ?? [elements.count]) { file throws(ModelFileError) in
+            try file.write(elements)
         }
     }
 
-    func finish() throws(ModelFileError) {
-        guard fsync(file) == 0 else { throw .system(call: "fsync", path: path, code: errno) }
-        isFinished = true
+    init(
+        _ name: String, _ type: TensorType, shape: [Int], _ write: @escaping (NewFile) throws(ModelFileError) -> Void
+    ) {
+        self.name = name
+        self.type = type
+        self.shape = shape
+        self.write = write
     }
+}
+
+/// The tensors in the order of the file: eight-byte elements first, then four, then one, so that each is aligned
+/// without holes, which the format forbids.
+private struct ModelFileSections {
+    private(set) var sections: [Section] = []
+
+    init(_ contents: ModelContents) throws(ModelFileError) {
+        let catalogue = contents.catalogue
+        let factors = contents.factors
+        let (departments, departmentRows) = numberDepartments(catalogue.departmentIDs)
+        let ids = [
+            (ModelTensors.userIDs, contents.userIDs), (ModelTensors.itemIDs, catalogue.itemIDs),
+            (ModelTensors.hotelIDs, catalogue.hotelIDs),
+        ]
+        let texts = ids + [(ModelTensors.departmentIDs, departments), (ModelTensors.itemNames, catalogue.names)]
+
+        for (name, texts) in texts { addOffsets(ModelTensors.offsets(name), texts) }
+        add(Section(ModelTensors.historyStarts, .u64, contents.interactions.indptr))
+        add(Section(ModelTensors.hotelStarts, .u64, runningSum(catalogue.hotelItems.map(\.count))))
+        add(
+            Section(ModelTensors.itemPrice, .i64, shape: [catalogue.itemCount]) { file throws(ModelFileError) in
+                try file.write(each: catalogue.prices.lazy.map { $0 ?? ModelTensors.noPrice })
+            })
+
+        add(
+            Section(
+                ModelTensors.itemFactors, .f32, factors.itemFactors, shape: [factors.itemCount, factors.factorCount]))
+        add(
+            Section(
+                ModelTensors.userFactors, .f32, factors.userFactors, shape: [factors.userCount, factors.factorCount]))
+        add(Section(ModelTensors.historyStrengths, .f32, contents.interactions.values))
+        add(Section(ModelTensors.itemPopularity, .f32, contents.itemPopularity))
+        add(Section(ModelTensors.historyItems, .u32, contents.interactions.indices))
+        let hotelItemCount = catalogue.hotelItems.reduce(0) { $0 + $1.count }
+        add(
+            Section(ModelTensors.hotelItems, .u32, shape: [hotelItemCount]) { file throws(ModelFileError) in
+                for items in catalogue.hotelItems { try file.write(items) }
+            })
+        add(Section(ModelTensors.popularityOrder, .u32, popularityOrder(contents.itemPopularity)))
+        add(Section(ModelTensors.itemDepartment, .u32, departmentRows))
+        for (name, ids) in ids { add(Section(ModelTensors.hash(name), .u32, try hashTable(name, ids))) }
+
+        for (name, texts) in texts { addBytes(ModelTensors.bytes(name), texts) }
+    }
+
+    private mutating func add(_ section: Section) { sections.append(section) }
+
+    private mutating func addOffsets(_ name: String, _ texts: [String]) {
+        add(
+            Section(name, .u64, shape: [texts.count + 1]) { file throws(ModelFileError) in
+                var end: UInt64 = 0
+                try file.write(each: CollectionOfOne(end))
+                try file.write(
+                    each: texts.lazy.map { text in
+                        end += UInt64(text.utf8.count)
+                        return end
+                    })
+            })
+    }
+
+    private mutating func addBytes(_ name: String, _ texts: [String]) {
+        let byteCount = texts.reduce(0) { $0 + $1.utf8.count }
+        add(
+            Section(name, .u8, shape: [byteCount]) { file throws(ModelFileError) in
+                for text in texts { try file.write(text: text) }
+            })
+    }
+}
+
+private func hashTable(_ name: String, _ ids: [String]) throws(ModelFileError) -> [UInt32] {
+    do throws(IDHash.Failure) {
+        return try IDHash.table(of: ids)
+    } catch {
+        switch error {
+        case .repeated(let row): throw .badContents(reason: "\(name) has the id of row \(row) twice; wanted each once")
+        case .crowded(let row):
+            throw .badContents(
+                reason:
+                    "\(name) has more than \(IDHash.probeCountMax) ids that hash alike, at row \(row); rename some of them"
+            )
+        }
+    }
+}
+
+private func runningSum(_ counts: [Int]) -> [UInt64] {
+    var sums: [UInt64] = [0]
+    for count in counts { sums.append(sums[sums.count - 1] + UInt64(count)) }
+    return sums
+}
+
+/// Item rows by popularity, the highest first; equal ones by row.
+private func popularityOrder(_ popularity: [Float]) -> [UInt32] {
+    popularity.indices.map { UInt32($0) }.sorted {
+        let (a, b) = (popularity[Int($0)], popularity[Int($1)])
+        return a > b || (a == b && $0 < $1)
+    }
+}
+
+/// The departments in ascending order of their bytes, and each item's row among them.
+private func numberDepartments(_ ids: [String?]) -> (departments: [String], rows: [UInt32]) {
+    // By bytes, as ids are compared everywhere, and not by Swift's equality of strings.
+    let keys = ids.map { $0.map { Array($0.utf8) } }
+    let sorted = Set(keys.compactMap { $0 }).sorted { $0.lexicographicallyPrecedes($1) }
+    var rowOf: [[UInt8]: UInt32] = [:]
+    for (row, key) in sorted.enumerated() { rowOf[key] = UInt32(row) }
+    let rows = keys.map { key in key.flatMap { rowOf[$0] } ?? ModelTensors.noDepartment }
+    return (sorted.map { String(decoding: $0, as: UTF8.self) }, rows)
 }

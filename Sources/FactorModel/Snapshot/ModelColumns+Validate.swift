@@ -1,131 +1,197 @@
-import Dispatch
-import Synchronization
 import VectorKernels
 
 extension ModelColumns {
     /// Looks at every value, so that whatever reads the columns later may rely on the rules of the format.
     ///
-    /// The checks do not depend on each other; the factors, which are most of the file, are cut into pieces. They run on as many
-    /// threads as asked for, and the first failure in the order below is the one that is thrown, whichever came first.
+    /// The columns are cut into pieces that do not depend on each other and run on as many threads as asked for. The first failure in
+    /// the order below is the one that is thrown, whichever came first, so the number of threads does not show.
     func validate(threads: Int) throws(ModelFileError) {
-        var checks: [Check] = [
-            { try checkTexts(userIDs.texts, ModelTensors.userIDs, 1...ModelLimits.idBytesMax) },
-            { try checkTexts(itemIDs.texts, ModelTensors.itemIDs, 1...ModelLimits.idBytesMax) },
-            { try checkTexts(hotelIDs.texts, ModelTensors.hotelIDs, 1...ModelLimits.idBytesMax) },
-            { try checkTexts(departmentIDs, ModelTensors.departmentIDs, 1...ModelLimits.idBytesMax) },
-            { try checkTexts(itemNames, ModelTensors.itemNames, 0...ModelLimits.nameBytesMax) },
-            {
-                try checkRows(
-                    historyStarts, ModelTensors.historyStarts, historyItems, ModelTensors.historyItems, itemIDs.count)
-            },
-            {
-                try checkRows(hotelStarts, ModelTensors.hotelStarts, hotelItems, ModelTensors.hotelItems, itemIDs.count)
-            },
-            { try checkAttributes() },
-            { try checkPopularityOrder() },
-        ]
-        for (column, name) in [(itemFactors, ModelTensors.itemFactors), (userFactors, ModelTensors.userFactors)] {
-            let rowCount = column.count / factorCount
-            for first in stride(from: 0, to: rowCount, by: 1 << 16) {
-                let rows = first..<min(first + 1 << 16, rowCount)
-                checks.append { try checkNorms(column, name, rows, factorCount) }
+        var checks = ModelChecks()
+        let idBytes = 1...ModelLimits.idBytesMax
+        addTexts(userIDs.texts, ModelTensors.userIDs, idBytes, &checks)
+        addTexts(itemIDs.texts, ModelTensors.itemIDs, idBytes, &checks)
+        addTexts(hotelIDs.texts, ModelTensors.hotelIDs, idBytes, &checks)
+        addTexts(departmentIDs, ModelTensors.departmentIDs, idBytes, &checks)
+        addTexts(itemNames, ModelTensors.itemNames, 0...ModelLimits.nameBytesMax, &checks)
+        addRows(historyStarts, ModelTensors.historyStarts, historyItems, ModelTensors.historyItems, &checks)
+        addRows(hotelStarts, ModelTensors.hotelStarts, hotelItems, ModelTensors.hotelItems, &checks)
+        checks.add(historyStrengths.count) { range throws(ModelFileError) in
+            try historyStrengths.check(range, ModelTensors.historyStrengths, "not positive and finite") {
+                $0.isFinite && $0 > 0
             }
         }
-        try run(checks, threads: threads)
-        // The tables compare texts, so the texts have to be sound first.
-        try run(
-            [
-                { try checkHash(userIDs, ModelTensors.userIDs) },
-                { try checkHash(itemIDs, ModelTensors.itemIDs) },
-                { try checkHash(hotelIDs, ModelTensors.hotelIDs) },
-            ], threads: threads)
-    }
-
-    /// Throws `ModelFileError` only. (Typed throws in an array of closures crash the 6.3 compiler.)
-    private typealias Check = @Sendable () throws -> Void
-
-    private func run(_ checks: [Check], threads: Int) throws(ModelFileError) {
-        let failure = Mutex<(place: Int, error: ModelFileError)?>(nil)
-        let next = Atomic<Int>(0)
-        DispatchQueue.concurrentPerform(iterations: max(1, min(threads, checks.count))) { _ in
-            while true {
-                let place = next.add(1, ordering: .relaxed).oldValue
-                guard place < checks.count else { return }
-                do {
-                    try checks[place]()
-                } catch {
-                    guard let error = error as? ModelFileError else { preconditionFailure("BUG: \(error)") }
-                    failure.withLock { first in
-                        if place < first?.place ?? .max { first = (place, error) }
-                    }
-                }
+        addAttributes(&checks)
+        checks.add { () throws(ModelFileError) in try checkPopularityOrder() }
+        for (matrix, name) in [(itemFactors, ModelTensors.itemFactors), (userFactors, ModelTensors.userFactors)] {
+            checks.add(matrix.count / factorCount, piece: ModelChecks.pieceCount / factorCount) {
+                range throws(ModelFileError) in try checkNorms(matrix, name, range, factorCount)
             }
         }
-        if let failure = failure.withLock({ $0 }) { throw failure.error }
-    }
-}
+        try checks.run(threads: threads)
 
-// MARK: The rules
-
-/// Offsets begin at 0, never fall, end with the bytes, and cut valid UTF-8 between characters.
-private func checkTexts(_ texts: TextColumn, _ name: String, _ length: ClosedRange<Int>) throws(ModelFileError) {
-    let (offsets, bytes) = (texts.offsets, texts.bytes)
-    guard offsets[0] == 0, offsets[offsets.count - 1] == UInt64(bytes.count) else {
-        throw .badValue(
-            tensor: ModelTensors.offsets(name), index: offsets.count - 1,
-            reason: "wanted 0 first and \(bytes.count) last")
+        // These compare texts, so the texts have to be sound first.
+        var lookups = ModelChecks()
+        addLookups(userIDs, ModelTensors.userIDs, &lookups)
+        addLookups(itemIDs, ModelTensors.itemIDs, &lookups)
+        addLookups(hotelIDs, ModelTensors.hotelIDs, &lookups)
+        lookups.add { () throws(ModelFileError) in try checkDepartmentOrder() }
+        try lookups.run(threads: threads)
     }
-    for index in 0..<texts.count {
-        let (begin, end) = (offsets[index], offsets[index + 1])
-        guard begin <= end, end <= UInt64(bytes.count), length.contains(Int(end - begin)) else {
-            throw .badValue(
-                tensor: ModelTensors.offsets(name), index: index,
-                reason: "text from \(begin) to \(end), wanted \(length.lowerBound) to \(length.upperBound) bytes")
+
+    // MARK: Texts
+
+    /// Offsets begin at 0, never fall, end with the bytes, and cut valid UTF-8 between characters.
+    private func addTexts(_ texts: TextColumn, _ name: String, _ length: ClosedRange<Int>, _ checks: inout ModelChecks)
+    {
+        checks.add { () throws(ModelFileError) in
+            try checkEnds(texts.offsets, ModelTensors.offsets(name), wanted: texts.bytes.count)
         }
-        // Between 0x80 and 0xBF is the middle of a character.
-        if begin < end, bytes[Int(begin)] & 0xC0 == 0x80 {
-            throw .badValue(
-                tensor: ModelTensors.bytes(name), index: Int(begin), reason: "a text begins inside a character")
-        }
+        checks.add(texts.count) { range throws(ModelFileError) in try checkTexts(texts, name, length, range) }
     }
-    let isUTF8 = bytes.withSpan { (try? UTF8Span(validating: $0)) != nil }
-    guard isUTF8 else { throw .badValue(tensor: ModelTensors.bytes(name), index: 0, reason: "not UTF-8") }
-}
 
-/// Every id finds itself, and the table holds nothing else: so no id is there twice and none is missing.
-private func checkHash(_ ids: IDColumn, _ name: String) throws(ModelFileError) {
-    var taken = 0
-    for slot in 0..<ids.slots.count where ids.slots[slot] != IDHash.empty { taken += 1 }
-    guard taken == ids.count else {
-        throw .badValue(tensor: ModelTensors.hash(name), index: 0, reason: "\(taken) slots taken, wanted \(ids.count)")
-    }
-    for row in 0..<ids.count where ids.texts.withText(row, { ids.row(of: $0) }) != row {
-        throw .badValue(
-            tensor: ModelTensors.hash(name), index: row, reason: "the id of this row is not found, or is there twice")
-    }
-}
-
-/// A compressed-row matrix: starts from 0 to the end without falling, indices ascending inside a row and below `bound`.
-private func checkRows(
-    _ starts: Column<UInt64>, _ startsName: String, _ indices: Column<UInt32>, _ indicesName: String, _ bound: Int
-) throws(ModelFileError) {
-    guard starts[0] == 0, starts[starts.count - 1] == UInt64(indices.count) else {
-        throw .badValue(tensor: startsName, index: starts.count - 1, reason: "wanted 0 first and \(indices.count) last")
-    }
-    for row in 0..<(starts.count - 1) {
-        let (begin, end) = (starts[row], starts[row + 1])
-        guard begin <= end, end <= UInt64(indices.count) else {
-            throw .badValue(tensor: startsName, index: row, reason: "row from \(begin) to \(end)")
-        }
-        var previous = -1
-        for place in Int(begin)..<Int(end) {
-            let index = Int(indices[place])
-            guard index > previous, index < bound else {
+    private func checkTexts(
+        _ texts: TextColumn, _ name: String, _ length: ClosedRange<Int>, _ range: Range<Int>
+    ) throws(ModelFileError) {
+        let byteCount = UInt64(texts.bytes.count)
+        var begin = texts.offsets[range.lowerBound]
+        let first = begin
+        for index in range {
+            let end = texts.offsets[index + 1]
+            guard begin <= end, end <= byteCount, length.contains(Int(end - begin)) else {
                 throw .badValue(
-                    tensor: indicesName, index: place,
-                    reason: "\(index) after \(previous), wanted ascending and below \(bound)")
+                    tensor: ModelTensors.offsets(name), index: index,
+                    reason:
+                        "text from \(begin) to \(end) of \(byteCount), wanted \(length.lowerBound) to \(length.upperBound) bytes"
+                )
             }
-            previous = index
+            // 10xxxxxx continues a character. With all the bytes valid, so is each text that begins at a character.
+            if begin < end, texts.bytes[Int(begin)] & 0xC0 == 0x80 {
+                throw .badValue(
+                    tensor: ModelTensors.bytes(name), index: Int(begin), reason: "a text begins inside a character")
+            }
+            begin = end
+        }
+        let isUTF8 = texts.bytes.withSpan(of: Int(first)..<Int(begin)) { (try? UTF8Span(validating: $0)) != nil }
+        guard isUTF8 else {
+            throw .badValue(
+                tensor: ModelTensors.bytes(name), index: Int(first), reason: "not UTF-8 at or after this byte")
+        }
+    }
+
+    /// Every id finds itself, and the table holds nothing else: so no id is there twice and none is missing.
+    private func addLookups(_ ids: IDColumn, _ name: String, _ checks: inout ModelChecks) {
+        checks.add { () throws(ModelFileError) in
+            let taken = ids.slots.withSpan { slots in
+                var taken = 0
+                for slot in slots.indices where slots[slot] != IDHash.empty { taken += 1 }
+                return taken
+            }
+            guard taken == ids.count else {
+                throw .badValue(
+                    tensor: ModelTensors.hash(name), index: 0, reason: "\(taken) slots taken, wanted \(ids.count)")
+            }
+        }
+        checks.add(ids.count) { range throws(ModelFileError) in
+            for row in range where ids.texts.withText(row, { ids.row(of: $0) }) != row {
+                throw .badValue(
+                    tensor: ModelTensors.hash(name), index: row,
+                    reason: "the id of this row is not found, or is there twice")
+            }
+        }
+    }
+
+    /// Ascending bytes: so no department is there twice.
+    private func checkDepartmentOrder() throws(ModelFileError) {
+        for row in departmentIDs.count > 1 ? 1..<departmentIDs.count : 0..<0 {
+            let isAscending = departmentIDs.withText(row - 1) { before in
+                departmentIDs.withText(row) { precedes(before, $0) }
+            }
+            guard isAscending else {
+                throw .badValue(
+                    tensor: ModelTensors.bytes(ModelTensors.departmentIDs), index: row,
+                    reason: "not ascending, or there twice")
+            }
+        }
+    }
+
+    // MARK: Compressed rows
+
+    /// Starts from 0 to the end without falling; item rows ascending inside a row.
+    private func addRows(
+        _ starts: Column<UInt64>, _ startsName: String, _ indices: Column<UInt32>, _ indicesName: String,
+        _ checks: inout ModelChecks
+    ) {
+        checks.add { () throws(ModelFileError) in try checkEnds(starts, startsName, wanted: indices.count) }
+        checks.add(starts.count - 1) { range throws(ModelFileError) in
+            for row in range {
+                let (begin, end) = (starts[row], starts[row + 1])
+                guard begin <= end, end <= UInt64(indices.count) else {
+                    throw .badValue(
+                        tensor: startsName, index: row,
+                        reason: "row from \(begin) to \(end) of \(indices.count), wanted it inside")
+                }
+                try checkItems(indices, indicesName, Int(begin)..<Int(end))
+            }
+        }
+    }
+
+    private func checkItems(_ items: Column<UInt32>, _ name: String, _ range: Range<Int>) throws(ModelFileError) {
+        var previous = -1
+        for place in range {
+            let item = Int(items[place])
+            guard item > previous, item < itemIDs.count else {
+                throw .badValue(
+                    tensor: name, index: place,
+                    reason: "\(item) after \(previous), wanted ascending and below \(itemIDs.count)")
+            }
+            previous = item
+        }
+    }
+
+    private func checkEnds(_ offsets: Column<UInt64>, _ name: String, wanted: Int) throws(ModelFileError) {
+        guard offsets[0] == 0, offsets[offsets.count - 1] == UInt64(wanted) else {
+            throw .badValue(
+                tensor: name, index: offsets.count - 1,
+                reason: "from \(offsets[0]) to \(offsets[offsets.count - 1]), wanted 0 to \(wanted)")
+        }
+    }
+
+    // MARK: Items
+
+    private func addAttributes(_ checks: inout ModelChecks) {
+        checks.add(itemPrice.count) { range throws(ModelFileError) in
+            try itemPrice.check(range, ModelTensors.itemPrice, "below -1") { $0 >= ModelTensors.noPrice }
+        }
+        let departmentCount = departmentIDs.count
+        checks.add(itemDepartment.count) { range throws(ModelFileError) in
+            try itemDepartment.check(range, ModelTensors.itemDepartment, "no department row") {
+                $0 == ModelTensors.noDepartment || Int($0) < departmentCount
+            }
+        }
+        checks.add(itemPopularity.count) { range throws(ModelFileError) in
+            try itemPopularity.check(range, ModelTensors.itemPopularity, "negative or not finite") {
+                $0.isFinite && $0 >= 0
+            }
+        }
+    }
+
+    /// Strictly sorted by (popularity falling, row rising): so no row is there twice, and with as many rows as items it is a
+    /// permutation.
+    private func checkPopularityOrder() throws(ModelFileError) {
+        var previous: (popularity: Float, row: UInt32)?
+        for place in 0..<popularityOrder.count {
+            let row = popularityOrder[place]
+            guard Int(row) < itemPopularity.count else {
+                throw .badValue(tensor: ModelTensors.popularityOrder, index: place, reason: "\(row) is no item row")
+            }
+            let popularity = itemPopularity[Int(row)]
+            if let previous,
+                !(previous.popularity > popularity || (previous.popularity == popularity && previous.row < row))
+            {
+                throw .badValue(
+                    tensor: ModelTensors.popularityOrder, index: place, reason: "not sorted by popularity and row")
+            }
+            previous = (popularity, row)
         }
     }
 }
@@ -148,42 +214,20 @@ private func checkNorms(
     }
 }
 
-private func checkAll<Element>(
-    _ column: Column<Element>, _ name: String, _ reason: String, _ isFine: (Element) -> Bool
-) throws(ModelFileError) {
-    for index in 0..<column.count where !isFine(column[index]) {
-        throw .badValue(tensor: name, index: index, reason: reason)
+extension Column {
+    /// Whether the values of `range` are all fine; else the error names the first that is not.
+    fileprivate func check(
+        _ range: Range<Int>, _ name: String, _ reason: String, _ isFine: (Element) -> Bool
+    ) throws(ModelFileError) {
+        let bad: Int? = withSpan(of: range) { values in values.indices.first { !isFine(values[$0]) } }
+        if let bad {
+            let index = range.lowerBound + bad
+            throw .badValue(tensor: name, index: index, reason: "\(self[index]) is \(reason)")
+        }
     }
 }
 
-extension ModelColumns {
-    private func checkAttributes() throws(ModelFileError) {
-        try checkAll(itemPrice, ModelTensors.itemPrice, "below -1") { $0 >= ModelTensors.noPrice }
-        try checkAll(itemDepartment, ModelTensors.itemDepartment, "no department row") {
-            $0 == ModelTensors.noDepartment || Int($0) < departmentIDs.count
-        }
-        try checkAll(itemPopularity, ModelTensors.itemPopularity, "negative or not finite") { $0.isFinite && $0 >= 0 }
-        try checkAll(historyStrengths, ModelTensors.historyStrengths, "not positive and finite") {
-            $0.isFinite && $0 > 0
-        }
-    }
-
-    /// Strictly sorted by (popularity falling, row rising): so no row is there twice, and with as many rows as items it is a
-    /// permutation.
-    private func checkPopularityOrder() throws(ModelFileError) {
-        var previous: (popularity: Float, row: UInt32)?
-        for place in 0..<popularityOrder.count {
-            let row = popularityOrder[place]
-            guard Int(row) < itemPopularity.count else {
-                throw .badValue(tensor: ModelTensors.popularityOrder, index: place, reason: "no item row")
-            }
-            let popularity = itemPopularity[Int(row)]
-            if let previous,
-                !(previous.popularity > popularity || (previous.popularity == popularity && previous.row < row))
-            {
-                throw .badValue(tensor: ModelTensors.popularityOrder, index: place, reason: "not sorted by popularity")
-            }
-            previous = (popularity, row)
-        }
-    }
+private func precedes(_ a: Span<UInt8>, _ b: Span<UInt8>) -> Bool {
+    for index in 0..<min(a.count, b.count) where a[index] != b[index] { return a[index] < b[index] }
+    return a.count < b.count
 }

@@ -1,5 +1,3 @@
-import Foundation
-
 /// Every tensor of a mapped model file, found and measured. Types, shapes and places are right; values are not looked at.
 struct ModelColumns: Sendable {
     let itemFactors: Column<Float>
@@ -65,11 +63,11 @@ private struct ModelFileReader {
             throw .badHeaderLength(length, fileBytes: file.byteCount)
         }
         dataStart = 8 + Int(length)
-        // SAFETY: the bytes are copied before the closure returns.
-        let json = file.withBytes { bytes in
-            unsafe bytes.extracting(8..<8 + Int(length)).withUnsafeBytes { unsafe Data($0) }
+        let json: Column<UInt8> = file.column(at: 8, count: Int(length))
+        let dataBytes = file.byteCount - dataStart
+        let header = try json.withSpan { (json) throws(ModelFileError) in
+            try SafetensorsHeader(json: json, dataBytes: dataBytes)
         }
-        let header = try SafetensorsHeader(json: json, dataBytes: file.byteCount - dataStart)
         let format = header.metadata["format"] ?? ""
         guard format == ModelTensors.format else {
             throw .wrongFormat(got: String(format.prefix(64)), wanted: ModelTensors.format)
@@ -97,20 +95,20 @@ private struct ModelFileReader {
         _ name: String, _ type: TensorType, shape: [Int]?
     ) throws(ModelFileError) -> Column<Element> {
         guard let tensor = left.removeValue(forKey: name) else { throw .missingTensor(name) }
-        guard tensor.dtype == type.rawValue else {
-            throw .wrongType(tensor: name, got: tensor.dtype, wanted: type.rawValue)
+        guard tensor.type == type else {
+            throw .wrongType(tensor: name, got: tensor.type.rawValue, wanted: type.rawValue)
         }
         if let shape {
             guard tensor.shape == shape else { throw .wrongShape(tensor: name, got: tensor.shape, wanted: shape) }
         } else if tensor.shape.count != 1 {
             throw .badShape(tensor: name, reason: "\(tensor.shape.count) dimensions, wanted 1")
         }
-        let offset = dataStart + tensor.dataOffsets[0]
+        let offset = dataStart + tensor.data.lowerBound
         guard offset.isMultiple(of: type.bytes) else {
             throw .badLayout(
                 reason: "'\(name)' begins at byte \(offset) of the file, wanted a multiple of \(type.bytes)")
         }
-        return file.column(at: offset, count: (tensor.dataOffsets[1] - tensor.dataOffsets[0]) / type.bytes)
+        return file.column(at: offset, count: tensor.data.count / type.bytes)
     }
 
     mutating func texts(_ name: String, count: Int?) throws(ModelFileError) -> TextColumn {

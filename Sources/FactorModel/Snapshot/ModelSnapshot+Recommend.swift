@@ -30,15 +30,14 @@ extension ModelSnapshot {
     // MARK: By factors
 
     private func rankByFactors(_ user: UserIndex, _ query: RecommendationQuery, _ scratch: RecommendationScratch) {
-        scratch.begin(query)
-        if let hotels = query.hotels { collectItems(of: hotels, into: &scratch.rows) }
+        guard scratch.begin(query, itemCount: itemCount) else { return }
         withSeen(query) { seen in
             withUserFactors(user) { factors in
                 withItemFactors { matrix in
-                    if query.hotels == nil {
-                        offerAll(factors, matrix, without: seen, scratch)
+                    if let hotels = query.hotels {
+                        withItems(ofAnyOf: hotels, scratch) { offer($0, factors, matrix, without: seen, scratch) }
                     } else {
-                        offerChosen(factors, matrix, without: seen, scratch)
+                        offer(0..<itemCount, factors, matrix, without: seen, scratch)
                     }
                 }
             }
@@ -46,115 +45,122 @@ extension ModelSnapshot {
         scratch.best.sortBestFirst()
     }
 
-    private func offerAll(
-        _ factors: Span<Float>, _ matrix: Span<Float>, without seen: Span<UInt32>, _ scratch: RecommendationScratch
+    /// Scores consecutive rows in blocks and keeps the best.
+    private func offer(
+        _ rows: Range<Int>, _ factors: Span<Float>, _ matrix: Span<Float>, without seen: Span<UInt32>,
+        _ scratch: RecommendationScratch
     ) {
-        var nextSeen = 0
-        for first in stride(from: 0, to: itemCount, by: RecommendationScratch.blockRows) {
-            let count = min(RecommendationScratch.blockRows, itemCount - first)
-            scratch.withScores(count) { scoreRows(factors, matrix, firstRow: first, into: &$0) }
-            while nextSeen < seen.count, Int(seen[nextSeen]) < first + count {
-                scratch.scores[Int(seen[nextSeen]) - first] = .nan  // TopK never keeps a NaN.
-                nextSeen += 1
+        var nextSeen = firstPlace(in: seen, notBelow: UInt32(rows.lowerBound))
+        for first in stride(from: rows.lowerBound, to: rows.upperBound, by: RecommendationScratch.blockRows) {
+            let count = min(RecommendationScratch.blockRows, rows.upperBound - first)
+            scratch.withScores(count) { scores in
+                scoreRows(factors, matrix, firstRow: first, into: &scores)
+                // TopK never keeps a NaN. A history is short beside the catalogue, so this touches few scores, where
+                // asking of each candidate whether it was seen would cost every one a search.
+                while nextSeen < seen.count, Int(seen[nextSeen]) < first + count {
+                    scores[Int(seen[nextSeen]) - first] = .nan
+                    nextSeen += 1
+                }
             }
-            scratch.best.offer(firstRow: first, scores: scratch.scores.span.extracting(0..<count))
+            scratch.offerScores(firstRow: first, count: count)
         }
     }
 
-    /// Chosen rows come in ascending order. Where a whole block of them is consecutive, as the items of one hotel are, it is
-    /// scored as such.
-    private func offerChosen(
-        _ factors: Span<Float>, _ matrix: Span<Float>, without seen: Span<UInt32>, _ scratch: RecommendationScratch
+    /// Scores chosen rows, ascending, and keeps the best.
+    ///
+    /// Runs of consecutive rows, as the items of one hotel mostly are, are scored as such: halving finds them without looking
+    /// at every row.
+    private func offer(
+        _ rows: Span<UInt32>, _ factors: Span<Float>, _ matrix: Span<Float>, without seen: Span<UInt32>,
+        _ scratch: RecommendationScratch
     ) {
-        var nextSeen = 0
-        for first in stride(from: 0, to: scratch.rows.count, by: RecommendationScratch.blockRows) {
-            let count = min(RecommendationScratch.blockRows, scratch.rows.count - first)
-            let rows = scratch.rows.span.extracting(first..<first + count)
-            let firstRow = Int(rows[0])
-            let isConsecutive = Int(rows[count - 1]) - firstRow == count - 1
-            scratch.withScores(count) { scores in
-                if isConsecutive {
-                    scoreRows(factors, matrix, firstRow: firstRow, into: &scores)
-                } else {
-                    scoreRows(factors, matrix, rows: rows, into: &scores)
-                }
+        guard rows.count > 0 else { return }
+        let (first, last) = (Int(rows[0]), Int(rows[rows.count - 1]))
+        if last - first == rows.count - 1 {
+            offer(first..<last + 1, factors, matrix, without: seen, scratch)
+        } else if rows.count <= RecommendationScratch.gatherRows {
+            var nextSeen = firstPlace(in: seen, notBelow: rows[0])
+            scratch.withScores(rows.count) { scores in
+                scoreRows(factors, matrix, rows: rows, into: &scores)
+                guard nextSeen < seen.count else { return }
+                for place in rows.indices where skip(rows[place], seen, &nextSeen) { scores[place] = .nan }
             }
-            for place in rows.indices where isSeen(rows[place], seen, &nextSeen) { scratch.scores[place] = .nan }
-            scratch.best.offer(rows: rows, scores: scratch.scores.span.extracting(0..<count))
+            scratch.offerScores(rows: rows)
+        } else {
+            let middle = rows.count / 2
+            offer(rows.extracting(0..<middle), factors, matrix, without: seen, scratch)
+            offer(rows.extracting(middle..<rows.count), factors, matrix, without: seen, scratch)
         }
     }
 
     // MARK: By popularity
 
     private func rankByPopularity(_ query: RecommendationQuery, _ scratch: RecommendationScratch) {
-        scratch.begin(query)
+        guard scratch.begin(query, itemCount: itemCount) else { return }
         withSeen(query) { seen in
             if let hotels = query.hotels {
-                collectItems(of: hotels, into: &scratch.rows)
-                var nextSeen = 0
-                for row in scratch.rows where !isSeen(row, seen, &nextSeen) {
-                    scratch.best.offer(row: row, score: columns.itemPopularity[Int(row)])
+                withItems(ofAnyOf: hotels, scratch) { rows in
+                    var nextSeen = 0
+                    for place in rows.indices where !skip(rows[place], seen, &nextSeen) {
+                        scratch.best.offer(row: rows[place], score: columns.itemPopularity[Int(rows[place])])
+                    }
                 }
             } else {
-                offerMostPopular(query.k == 0 ? 0 : query.k + query.offset, without: seen, scratch)
+                offerMostPopular(without: seen, scratch)
             }
         }
         scratch.best.sortBestFirst()
     }
 
-    /// The file holds the order, so only as many items are looked at as are wanted or seen.
-    private func offerMostPopular(_ wanted: Int, without seen: Span<UInt32>, _ scratch: RecommendationScratch) {
-        for place in 0..<itemCount where scratch.best.count < wanted {
+    /// The file holds the order, so no more items are looked at than are wanted or seen.
+    private func offerMostPopular(without seen: Span<UInt32>, _ scratch: RecommendationScratch) {
+        var place = 0
+        while place < itemCount, scratch.best.count < scratch.wanted {
             let row = columns.popularityOrder[place]
-            if contains(seen, row) { continue }
+            place += 1
+            var seenPlace = firstPlace(in: seen, notBelow: row)
+            if skip(row, seen, &seenPlace) { continue }
             scratch.best.offer(row: row, score: columns.itemPopularity[Int(row)])
         }
     }
 
     // MARK: Filters
 
-    /// Lends the rows that the user already ordered, ascending; none unless the query leaves them out.
+    /// Lends the item rows to leave out, ascending; none unless the query asks for it and the user is known.
     private func withSeen(_ query: RecommendationQuery, _ body: (Span<UInt32>) -> Void) {
-        if query.excludeSeen, let user = query.user {
-            withHistory(user) { items, _ in body(items) }
-        } else {
-            body(Span())
-        }
+        guard query.excludeSeen, let user = query.user else { return body(Span()) }
+        withHistory(user) { items, _ in body(items) }
     }
 
-    /// The items that any of the hotels sells, ascending and once each.
-    private func collectItems(of hotels: [HotelIndex], into rows: inout [UInt32]) {
+    /// Lends the rows of the items that at least one of the hotels sells, ascending and once each.
+    ///
+    /// One hotel's are lent as they lie in the file. Several are marked, one bit an item, and read off in order.
+    private func withItems(
+        ofAnyOf hotels: [HotelIndex], _ scratch: RecommendationScratch, _ body: (Span<UInt32>) -> Void
+    ) {
+        if hotels.count == 1 { return withItems(of: hotels[0], body) }
+        scratch.beginMarks(itemCount)
         for hotel in hotels {
-            withItems(of: hotel) { items in
-                for index in items.indices { rows.append(items[index]) }
+            withItems(of: hotel) { rows in
+                for place in rows.indices { scratch.mark(rows[place]) }
             }
         }
-        if hotels.count > 1 { sortUnique(&rows) }
+        scratch.withMarked(body)
     }
 }
 
-private func sortUnique(_ rows: inout [UInt32]) {
-    rows.sort()
-    var kept = 0
-    for index in rows.indices where index == 0 || rows[index] != rows[kept - 1] {
-        rows[kept] = rows[index]
-        kept += 1
-    }
-    rows.removeLast(rows.count - kept)
-}
-
-/// Whether `row` is seen, when asked of ascending rows: `next` remembers how far the seen ones were read.
-private func isSeen(_ row: UInt32, _ seen: Span<UInt32>, _ next: inout Int) -> Bool {
+/// Whether `row` is among `seen`, both asked for in ascending order: `next` is the first place not passed yet.
+private func skip(_ row: UInt32, _ seen: Span<UInt32>, _ next: inout Int) -> Bool {
     while next < seen.count, seen[next] < row { next += 1 }
     return next < seen.count && seen[next] == row
 }
 
-/// Binary search in ascending rows.
-private func contains(_ rows: Span<UInt32>, _ row: UInt32) -> Bool {
+/// The first place of an ascending list whose row is at least `row`; its count when there is none.
+private func firstPlace(in rows: Span<UInt32>, notBelow row: UInt32) -> Int {
     var (low, high) = (0, rows.count)
     while low < high {
         let middle = (low + high) / 2
         if rows[middle] < row { low = middle + 1 } else { high = middle }
     }
-    return low < rows.count && rows[low] == row
+    return low
 }
