@@ -12,13 +12,16 @@ struct NextLoop: ParsableCommand {
             dashes as underscores (NEXTLOOP_PORT=8080). An option on the command line wins.
             Exit codes: 0 done, 64 wrong usage, 65 bad data or a bad model, 66 input missing, 74 I/O error, 1 other.
             """,
-        version: BuildInfo.version,
         subcommands: [
             SampleOrders.self, Train.self, Evaluate.self, RegistryCommand.self, Recommend.self,
             Serve.self, Probe.self,
         ])
 
     static func main() {
+        // Asked here and not of the parser, which would then take every command's `--version N` for the same question.
+        if CommandLine.arguments.dropFirst() == ["--version"] {
+            return print("nextloop \(BuildInfo.version) (\(BuildInfo.commit))")
+        }
         let environment = EnvironmentOptions(root: NextLoop.self, environment: ProcessInfo.processInfo.environment)
         let arguments = environment.completing(Array(CommandLine.arguments.dropFirst()))
         do {

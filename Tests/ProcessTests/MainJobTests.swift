@@ -120,11 +120,14 @@ struct RecommendationAnswer: Codable, Equatable {
     @Test("hotel_id keeps to what that hotel sells") func hotelFilter() throws {
         let server = try RunningServer(made.options)
         let all = try RecommendationAnswer(try server.get("/recommend?user_id=\(made.guest)&k=1000").text)
-        let one = try RecommendationAnswer(try server.get("/recommend?user_id=\(made.guest)&k=1000&hotel_id=\(made.hotel)").text)
+        let one = try RecommendationAnswer(
+            try server.get("/recommend?user_id=\(made.guest)&k=1000&hotel_id=\(made.hotel)").text)
         #expect(!one.items.isEmpty && one.items.count < all.items.count)
         let kept = Set(one.items.map(\.itemID))
         #expect(one.items == all.items.filter { kept.contains($0.itemID) })
-        #expect(try RecommendationAnswer(try server.get("/recommend?user_id=\(made.guest)&hotel_id=none").text).items.isEmpty)
+        #expect(
+            try RecommendationAnswer(try server.get("/recommend?user_id=\(made.guest)&hotel_id=none").text).items
+                .isEmpty)
     }
 
     @Test("the command line answers what the server answers") func commandLine() throws {

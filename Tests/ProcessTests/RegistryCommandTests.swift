@@ -1,0 +1,90 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("nextloop registry, through the built binary") struct RegistryCommandTests {
+    let directory: TemporaryDirectory
+    let options: [String]
+
+    /// Three versions of a tiny model, the first one in production.
+    init() throws {
+        directory = try TemporaryDirectory()
+        options = ["--registry", directory.file("models"), "--model", "m"]
+        let orders = try SampleRegistry.made.get().orders
+        for seed in 1...3 {
+            let run = try BuiltBinary.run(
+                [
+                    "train", "--orders", orders, "--factors", "2", "--iterations", "1", "--skip-evaluation", "--seed",
+                    "\(seed)",
+                ]
+                    + options + (seed == 1 ? ["--promote", "production"] : []))
+            try #require(run.exitCode == 0, "\(run.errors)")
+        }
+    }
+
+    private func registry(_ arguments: String...) throws -> BuiltBinary.Result {
+        try BuiltBinary.run(["registry"] + arguments + options)
+    }
+
+    @Test("promote, show, roll back and prune do what they say") func aliases() throws {
+        for version in ["2", "3"] {
+            let run = try registry("promote", "--version", version, "--alias", "production", "--reason", "weekly run")
+            #expect(run.output == "m production is version \(version)\n", "\(run.errors)")
+        }
+        #expect(try registry("rollback").output == "m production is version 2\n")
+        #expect(try registry("rollback", "--alias", "production").output == "m production is version 1\n")
+        let nothing = try registry("rollback")
+        #expect(nothing.exitCode == 66)
+        #expect(nothing.errors.contains("cannot roll back"))
+        let shown = try registry("show")
+        #expect(shown.output.contains("weekly run"))
+        #expect(shown.output.split(separator: "\n").filter { $0.contains("rollback") }.count == 2)
+        let table = try String(contentsOfFile: directory.file("models/m/aliases.json"), encoding: .utf8)
+        #expect(table == "{\"production\":1}\n")
+        #expect(try registry("prune", "--keep", "1").output == "removed 2\n")
+        #expect(try registry("verify", "--all").output == "m version 1: fine\nm version 3: fine\n")
+        #expect(try registry("prune", "--keep", "1").output == "nothing to remove\n")
+    }
+
+    @Test("a number is never given twice, not even after its version was removed by hand") func numbers() throws {
+        try FileManager.default.removeItem(atPath: directory.file("models/m/3"))
+        let orders = try SampleRegistry.made.get().orders
+        let run = try BuiltBinary.run(
+            ["train", "--orders", orders, "--factors", "2", "--iterations", "1", "--skip-evaluation", "--json"]
+                + options)
+        let published = try #require(try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
+        #expect(published["version"] as? Int == 4)
+    }
+
+    @Test("list shows every model and version, as a table and as JSON") func list() throws {
+        let table = try BuiltBinary.run(["registry", "list", "--registry", directory.file("models")])
+        #expect(table.output.contains("m      1        production\n"))
+        let json = try BuiltBinary.run(["registry", "list", "--registry", directory.file("models"), "--json"])
+        let entries = try #require(try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [[String: Any]])
+        #expect(entries.first?["versions"] as? [Int] == [1, 2, 3])
+    }
+
+    @Test("the same orders, seed and settings give the same bytes, whatever the threads") func reproducible() throws {
+        let orders = try SampleRegistry.made.get().orders
+        let files = try [1, 2, 3].map { threads in
+            let models = directory.file("threads-\(threads)")
+            let run = try BuiltBinary.run([
+                "train", "--orders", orders, "--registry", models, "--model", "m", "--factors", "20", "--iterations",
+                "3",
+                "--threads", "\(threads)",
+            ])
+            try #require(run.exitCode == 0, "\(run.errors)")
+            return try Data(contentsOf: URL(filePath: models + "/m/1/model.safetensors"))
+        }
+        #expect(files[0] == files[1] && files[1] == files[2])
+    }
+
+    @Test("evaluate measures a version on orders, beside popularity") func evaluate() throws {
+        let orders = try SampleRegistry.made.get().orders
+        let run = try BuiltBinary.run(["evaluate", "--orders", orders, "--json"] + options)
+        let record = try #require(try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
+        let als = try #require(record["als"] as? [String: Double])
+        #expect((0...1).contains(try #require(als["ndcg_at_10"])))
+        #expect((record["users"] as? Int ?? 0) > 100)
+    }
+}
