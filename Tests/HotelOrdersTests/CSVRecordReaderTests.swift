@@ -139,6 +139,25 @@ import Testing
         }
     }
 
+    @Test("copying a field's text agrees with appending it", arguments: 1...20 as ClosedRange<UInt64>)
+    func copyText(seed: UInt64) {
+        var rng = SplitMix64(seed: seed)
+        for _ in 0..<50 {
+            let text = (0..<Int.random(in: 0...20, using: &rng)).map { _ -> UInt8 in
+                Bool.random(using: &rng) ? 0x22 : 0x61
+            }
+            var quoted: [UInt8] = []
+            CSVWriting.appendQuoted(text, to: &quoted)
+            let field = CSVField(start: 1, end: quoted.count - 1, hasDoubledQuotes: true, isQuoted: true)
+            var appended: [UInt8] = []
+            CSVScanner.appendText(quoted.span, field, to: &appended)
+            var copied = [UInt8](repeating: 0, count: field.range.count)
+            var target = copied.mutableSpan
+            let count = CSVScanner.copyText(quoted.span, field, into: &target)
+            #expect(appended == text && Array(copied[..<count]) == text, "seed \(seed)")
+        }
+    }
+
     @Test(
         "any bytes at all give records and an end, the same for every block size",
         arguments: 1...40 as ClosedRange<UInt64>)

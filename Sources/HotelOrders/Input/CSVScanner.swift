@@ -102,17 +102,21 @@ enum CSVScanner {
 
     /// Writes the field's text with doubled quotes made single to the front of `target`, which has room for the field.
     ///
-    /// Stores by place, not appends: three times as fast on contents, where every tenth byte is a quote.
+    /// Every byte is stored, and the second quote of a pair is then overwritten: every tenth byte of contents is a quote,
+    /// and a branch on each would be mispredicted.
     ///
+    /// - Precondition: the field has doubled quotes, and so no others.
     /// - Returns: bytes written.
     static func copyText(_ bytes: Span<UInt8>, _ field: CSVField, into target: inout MutableSpan<UInt8>) -> Int {
-        var place = field.start
         var count = 0
-        while place < field.end {
+        // 1 behind the first quote of a pair.
+        var isSecond = 0
+        for place in field.start..<field.end {
             let byte = bytes[place]
+            let isQuote = byte == quote ? 1 : 0
             target[count] = byte
-            count += 1
-            place += byte == quote && field.hasDoubledQuotes ? 2 : 1
+            count &+= 1 ^ (isQuote & isSecond)
+            isSecond = isQuote & (1 ^ isSecond)
         }
         return count
     }
