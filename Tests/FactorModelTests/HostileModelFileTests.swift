@@ -35,7 +35,8 @@ import Testing
             let user = UserIndex(row)
             #expect(model.user(id: model.withUserID(user, string)) == user)
             for hotels in [nil, (0..<model.hotelCount).map { HotelIndex($0) }] {
-                _ = model.recommend(RecommendationQuery(user: user, k: 5, hotels: hotels, excludeSeen: true), scratch: scratch)
+                _ = model.recommend(
+                    RecommendationQuery(user: user, k: 5, hotels: hotels, excludeSeen: true), scratch: scratch)
                 #expect(scratch.count <= 5)
                 for rank in 0..<scratch.count {
                     #expect(scratch[rank].score.isFinite)
@@ -78,7 +79,8 @@ import Testing
         for _ in 0..<600 {
             var damaged = file
             for _ in 0..<Int.random(in: 1...3, using: &rng) {
-                damaged[Int.random(in: headerBytes..<file.count, using: &rng)] ^= 1 << UInt8.random(in: 0...7, using: &rng)
+                damaged[Int.random(in: headerBytes..<file.count, using: &rng)] ^=
+                    1 << UInt8.random(in: 0...7, using: &rng)
             }
             if try outcome(damaged, threads: Int(seed)) != nil { refused += 1 }
         }
@@ -102,7 +104,9 @@ import Testing
 
     @Test("what is no file, or not there, is said to be so")
     func noFile() throws {
-        #expect(throws: ModelFileError.notAFile(path: directory.path)) { _ = try ModelSnapshot.open(path: directory.path) }
+        #expect(throws: ModelFileError.notAFile(path: directory.path)) {
+            _ = try ModelSnapshot.open(path: directory.path)
+        }
         #expect(throws: ModelFileError.notAFile(path: "/dev/zero")) { _ = try ModelSnapshot.open(path: "/dev/zero") }
         let absent = directory.file("absent")
         #expect(throws: ModelFileError.system(call: "open", path: absent, code: ENOENT)) {

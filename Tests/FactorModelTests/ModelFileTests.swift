@@ -6,9 +6,12 @@ import Testing
 @Suite("Model file") struct ModelFileTests {
     private func copy<Element>(_ span: Span<Element>) -> [Element] { span.indices.map { span[$0] } }
 
-    @Test("what is written is what is read", arguments: [1, 3], [(7, 23, 5, 3), (1, 1, 1, 1), (3, 70, 16, 0), (0, 4, 2, 1), (2, 0, 3, 2)])
+    @Test(
+        "what is written is what is read", arguments: [1, 3],
+        [(7, 23, 5, 3), (1, 1, 1, 1), (3, 70, 16, 0), (0, 4, 2, 1), (2, 0, 3, 2)])
     func roundTrip(threads: Int, shape: (users: Int, items: Int, factors: Int, hotels: Int)) throws {
-        let contents = sampleContents(users: shape.users, items: shape.items, factors: shape.factors, hotels: shape.hotels)
+        let contents = sampleContents(
+            users: shape.users, items: shape.items, factors: shape.factors, hotels: shape.hotels)
         let directory = try TemporaryDirectory()
         let path = directory.file("model.safetensors")
         try writeModelFile(contents, to: path)
@@ -166,7 +169,9 @@ import Testing
         #expect(model.price(ItemIndex(0)) == .max)
     }
 
-    private static func history(_ contents: ModelContents, items: [UInt32] = [4, 5], values: Float = 1) -> InteractionMatrix {
+    private static func history(_ contents: ModelContents, items: [UInt32] = [4, 5], values: Float = 1)
+        -> InteractionMatrix
+    {
         InteractionMatrix(
             rowCount: contents.userIDs.count, columnCount: contents.catalogue.itemCount,
             indptr: [0] + contents.userIDs.map { _ in 2 }, indices: items, values: [values, values])

@@ -56,17 +56,22 @@ import VectorKernels
                     HotelIndex(Int.random(in: 0..<contents.catalogue.hotelIDs.count, using: &rng))
                 }
             let query = RecommendationQuery(
-                user: user < 0 ? nil : UserIndex(user), k: [0, 1, 2, 10, items, items + 7].randomElement(using: &rng) ?? 0,
+                user: user < 0 ? nil : UserIndex(user),
+                k: [0, 1, 2, 10, items, items + 7].randomElement(using: &rng) ?? 0,
                 offset: [0, 0, 1, 5, items - 1, items, items + 1].randomElement(using: &rng) ?? 0, hotels: hotels,
                 excludeSeen: Bool.random(using: &rng))
-            let hasFactors = user >= 0 && (0..<contents.factors.factorCount).contains {
-                contents.factors.userFactors[user * contents.factors.factorCount + $0] != 0
-            }
+            let hasFactors =
+                user >= 0
+                && (0..<contents.factors.factorCount).contains {
+                    contents.factors.userFactors[user * contents.factors.factorCount + $0] != 0
+                }
             let byPopularity = fullSort(contents, query) { contents.itemPopularity[$0] }
             let outcome = model.recommend(query, scratch: scratch)
             if hasFactors {
                 #expect(outcome == RecommendationOutcome(strategy: .als))
-                #expect(answer(scratch) == fullSort(contents, query) { score(contents, user, $0) }, "seed \(seed), \(query)")
+                #expect(
+                    answer(scratch) == fullSort(contents, query) { score(contents, user, $0) }, "seed \(seed), \(query)"
+                )
             } else {
                 let reason: FallbackReason = user < 0 ? .unknownUser : .noFactors
                 #expect(outcome == RecommendationOutcome(strategy: .popular, fallbackReason: reason))
@@ -82,7 +87,8 @@ import VectorKernels
         // More items than a block of scores, and than a gathered run.
         for (items, hotels) in [(1, 1), (23, 3), (400, 2), (2600, 5)] {
             try check(
-                sampleContents(users: 6, items: items, factors: 1 + Int(seed) * 7, hotels: hotels, seed: seed), seed: seed,
+                sampleContents(users: 6, items: items, factors: 1 + Int(seed) * 7, hotels: hotels, seed: seed),
+                seed: seed,
                 rounds: items > 1000 ? 40 : 150)
         }
     }

@@ -16,7 +16,9 @@ import Testing
 
     private let format = "\"__metadata__\":{\"format\":\"nextloop-factors/1\"}"
 
-    @Test("a length that does not fit the file or the bound is refused", arguments: [0, 1, 3, 1 << 20 + 1, 1 << 63, .max] as [UInt64])
+    @Test(
+        "a length that does not fit the file or the bound is refused",
+        arguments: [0, 1, 3, 1 << 20 + 1, 1 << 63, .max] as [UInt64])
     func length(length: UInt64) throws {
         #expect(try error(header: "{}", length: length) == .badHeaderLength(length, fileBytes: 10))
     }
@@ -32,7 +34,8 @@ import Testing
     @Test(
         "what the grammar does not have is refused",
         arguments: [
-            "[]", " {}", "{ ", "} ", "{}x", "{}\n", "{,}", "{\"a\"}", "{\"a\":}", "{\"a\":1}", "{\"a\":{}", "{\"a\":null}",
+            "[]", " {}", "{ ", "} ", "{}x", "{}\n", "{,}", "{\"a\"}", "{\"a\":}", "{\"a\":1}", "{\"a\":{}",
+            "{\"a\":null}",
             "{\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]},}",
             "{\"a\":{\"dtype\":\"F32\",\"shape\":[01],\"data_offsets\":[0,4]}}",
             "{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}",
@@ -57,7 +60,9 @@ import Testing
     @Test("more entries than the bound are refused")
     func entries() throws {
         func header(_ count: Int) -> String {
-            "{" + (0..<count).map { "\"\($0)\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}" }.joined(separator: ",") + "}"
+            "{"
+                + (0..<count).map { "\"\($0)\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}" }.joined(
+                    separator: ",") + "}"
         }
         #expect(try error(header: header(1024)) == .wrongFormat(got: "", wanted: "nextloop-factors/1"))
         guard case .badHeader = try error(header: header(1025)) else { throw try error(header: header(1025)) }
@@ -66,7 +71,8 @@ import Testing
     @Test("tensors overlap, leave a hole or end early: each is a bad layout")
     func layout() throws {
         for (offsets, data) in [("[1,5]", 5), ("[0,4]", 5), ("[0,4]", 3)] {
-            let error = try error(header: "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":\(offsets)}}", data: data)
+            let error = try error(
+                header: "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":\(offsets)}}", data: data)
             guard case .badLayout = error else { throw error }
         }
         let twice = try error(
@@ -78,7 +84,8 @@ import Testing
     @Test("a shape that needs other bytes than it has is refused, also when it overflows")
     func shapes() throws {
         for shape in ["[2]", "[]", "[4611686018427387904,4611686018427387904]", "[0]"] {
-            let error = try error(header: "{\"a\":{\"dtype\":\"U8\",\"shape\":\(shape),\"data_offsets\":[0,4]}}", data: 4)
+            let error = try error(
+                header: "{\"a\":{\"dtype\":\"U8\",\"shape\":\(shape),\"data_offsets\":[0,4]}}", data: 4)
             guard case .badShape(tensor: "a", _) = error else { throw error }
         }
     }
@@ -106,7 +113,8 @@ import Testing
         let path = try directory.write(Data(size + Array(header.utf8) + file[(8 + length)...]), as: "extra")
         #expect(throws: ModelFileError.unknownTensor("extra")) { _ = try ModelSnapshot.open(path: path) }
         let shifted = (0..<8).map { UInt8(truncatingIfNeeded: (header.utf8.count + 1) >> ($0 * 8)) }
-        let unaligned = try directory.write(Data(shifted + Array((header + " ").utf8) + file[(8 + length)...]), as: "odd")
+        let unaligned = try directory.write(
+            Data(shifted + Array((header + " ").utf8) + file[(8 + length)...]), as: "odd")
         let error = try #require(throws: ModelFileError.self) { _ = try ModelSnapshot.open(path: unaligned) }
         guard case .badLayout = error else { throw error }
     }
