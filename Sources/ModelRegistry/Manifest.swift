@@ -57,40 +57,26 @@ package struct ManifestDraft: Sendable {
     }
 }
 
-/// How the factors were learned.
+/// How the factors were learned. `nextloop train` fills all of it; an import what its files say.
 package struct TrainingRecord: Codable, Equatable, Sendable {
     package var algorithm: String
     package var factors: Int
-    package var iterations: Int
-    package var regularization: Double
-    package var alpha: Double
-    package var seed: UInt64
-    package var threads: Int
-    package var solver: String
+    package var iterations: Int?
+    package var regularization: Double?
+    package var alpha: Double?
+    package var seed: UInt64?
+    package var threads: Int?
+    package var solver: String?
     /// The confidence as a formula, because conventions differ.
-    package var confidence: String
-    package var finalLoss: Double
-    package var seconds: Double
-    /// Median over the iterations.
-    package var secondsPerIteration: Double
+    package var confidence: String?
+    package var finalLoss: Double?
+    package var seconds: Double?
+    /// Mean over the iterations.
+    package var secondsPerIteration: Double?
 
-    package init(
-        algorithm: String, factors: Int, iterations: Int, regularization: Double, alpha: Double, seed: UInt64,
-        threads: Int, solver: String, confidence: String, finalLoss: Double, seconds: Double,
-        secondsPerIteration: Double
-    ) {
+    package init(algorithm: String, factors: Int) {
         self.algorithm = algorithm
         self.factors = factors
-        self.iterations = iterations
-        self.regularization = regularization
-        self.alpha = alpha
-        self.seed = seed
-        self.threads = threads
-        self.solver = solver
-        self.confidence = confidence
-        self.finalLoss = finalLoss
-        self.seconds = seconds
-        self.secondsPerIteration = secondsPerIteration
     }
 
     enum CodingKeys: String, CodingKey {

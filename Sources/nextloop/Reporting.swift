@@ -40,6 +40,16 @@ extension RegistryError: CommandError {
     }
 }
 
+extension ImportError: CommandError {
+    var exitCode: CommandFailure.Code {
+        switch kind {
+        case .badData: .badData
+        case .missing: .inputMissing
+        case .io: .io
+        }
+    }
+}
+
 extension TrainingError: CommandError {
     var exitCode: CommandFailure.Code {
         switch self {

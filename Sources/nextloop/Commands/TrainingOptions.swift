@@ -43,12 +43,17 @@ extension TrainingRecord {
             case .conjugateGradient(steps: let steps): "conjugate gradient, \(steps) steps"
             case .cholesky: "cholesky"
             }
-        self.init(
-            algorithm: "implicit ALS", factors: settings.factors, iterations: settings.iterations,
-            regularization: Self.decimal(settings.regularization), alpha: Self.decimal(settings.alpha),
-            seed: settings.seed, threads: settings.threads, solver: solver,
-            confidence: "1 + alpha * number of order lines", finalLoss: trained.loss, seconds: trained.seconds,
-            secondsPerIteration: trained.secondsPerIteration)
+        self.init(algorithm: "implicit ALS", factors: settings.factors)
+        iterations = settings.iterations
+        regularization = Self.decimal(settings.regularization)
+        alpha = Self.decimal(settings.alpha)
+        seed = settings.seed
+        threads = settings.threads
+        self.solver = solver
+        confidence = "1 + alpha * number of order lines"
+        finalLoss = trained.loss
+        seconds = trained.seconds
+        secondsPerIteration = trained.secondsPerIteration
     }
 
     /// The number as it was written on the command line: 0.01, not the 0.009999999776 that float32 makes of it.
