@@ -118,8 +118,10 @@ struct ZipDirectory {
         let storedBytes = try field(20)
         let headerOffset = try field(42)
         let isDeflated = method == 8
+        let inflatedBytesMax = storedBytes.multipliedReportingOverflow(by: ZipArchive.deflateRatioMax)
         guard headerOffset <= file.byteCount, storedBytes <= file.byteCount - headerOffset,
-            isDeflated ? byteCount / ZipArchive.deflateRatioMax <= storedBytes : byteCount == storedBytes
+            byteCount == storedBytes
+                || isDeflated && byteCount <= inflatedBytesMax.partialValue && !inflatedBytesMax.overflow
         else {
             throw fail(
                 "\(ImportError.excerpt(name)) of \(byteCount) bytes from \(storedBytes) at \(headerOffset), which cannot be"

@@ -92,10 +92,13 @@ extension ModelColumns {
             }
         }
         checks.add(ids.count) { range throws(ModelFileError) in
-            for row in range where ids.texts.withText(row, { ids.row(of: $0) }) != row {
-                throw .badValue(
-                    tensor: ModelTensors.hash(name), index: row,
-                    reason: "the id of this row is not found, or is there twice")
+            for first in stride(from: range.lowerBound, to: range.upperBound, by: lookupBatchCount) {
+                let rows = first..<min(first + lookupBatchCount, range.upperBound)
+                if let lost = firstLost(rows, ids) {
+                    throw .badValue(
+                        tensor: ModelTensors.hash(name), index: lost,
+                        reason: "the id of this row is not found, or is there twice")
+                }
             }
         }
     }
@@ -230,4 +233,24 @@ extension Column {
 private func precedes(_ a: Span<UInt8>, _ b: Span<UInt8>) -> Bool {
     for index in 0..<min(a.count, b.count) where a[index] != b[index] { return a[index] < b[index] }
     return a.count < b.count
+}
+
+/// As many as `firstLost` has room for.
+private let lookupBatchCount = 64
+
+/// The first of the rows whose id does not find it.
+///
+/// A table is larger than the caches, so each look into it waits for memory. A batch asks for its slots before it looks at any of
+/// them, so that the waits overlap. Three in four ids are in the slot that they hash to; the others are searched for.
+private func firstLost(_ rows: Range<Int>, _ ids: IDColumn) -> Int? {
+    var found: InlineArray<64, UInt32> = InlineArray(repeating: 0)
+    ids.slots.withSpan { slots in
+        for row in rows {
+            let hash = ids.texts.withText(row) { IDHash.hash($0) }
+            found[row - rows.lowerBound] = slots[Int(truncatingIfNeeded: hash) & (slots.count - 1)]
+        }
+    }
+    return rows.first { row in
+        found[row - rows.lowerBound] != UInt32(row) && ids.texts.withText(row) { ids.row(of: $0) } != row
+    }
 }
