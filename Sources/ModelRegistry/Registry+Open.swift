@@ -51,7 +51,7 @@ extension Registry {
 
     private func checkDigest(_ file: Manifest.File, in directory: String) throws(RegistryError) {
         let path = "\(directory)/\(file.name)"
-        guard let status = try fileStatus(path), status.isRegular else { throw .missingFile(path: path) }
+        guard let status = try fileSystem.status(of: path), status.isRegular else { throw .missingFile(path: path) }
         guard status.bytes == file.bytes else {
             throw .wrongSize(path: path, got: status.bytes, wanted: file.bytes)
         }

@@ -21,14 +21,15 @@ extension Registry {
     ) throws(RegistryError) -> Int {
         try checkNames(model: model, alias: alias)
         let directory = try directory(of: model)
-        try fileSystem.makeDirectory(path)
-        try fileSystem.makeDirectory(directory)
+        // Durable from the top: a version is only as safe as the names on the way to it.
+        if try fileSystem.makeDirectory(path) { try fileSystem.synchronize(directory: "\(path)/..") }
+        if try fileSystem.makeDirectory(directory) { try fileSystem.synchronize(directory: path) }
         let temporary = "\(directory)/\(Self.temporaryPrefix)\(UUID().uuidString)"
         try fileSystem.makeNewDirectory(temporary)
         let version: Int
         do throws(RegistryError) {
             let file = try writeModel(contents, in: temporary)
-            let lock = try DirectoryLock("\(directory)/\(Self.lockFileName)")
+            let lock = try fileSystem.lock("\(directory)/\(Self.lockFileName)")
             version = try nameVersion(temporary, model: model, file: file, draft)
             _ = consume lock
         } catch {
@@ -52,7 +53,7 @@ extension Registry {
         } catch {
             throw .badModelFile(path: file, error)
         }
-        guard let status = try fileStatus(file) else { throw .missingFile(path: file) }
+        guard let status = try fileSystem.status(of: file) else { throw .missingFile(path: file) }
         let entry = Manifest.File(name: Self.modelFileName, bytes: status.bytes, sha256: try sha256(ofFile: file))
         return (entry, Manifest.Shapes(snapshot))
     }
@@ -64,6 +65,9 @@ extension Registry {
     ) throws(RegistryError) -> Int {
         let directory = try directory(of: model)
         let version = max(try versions(of: model).last ?? 0, try lastVersion(directory)) + 1
+        guard version <= versionNumberMax else {
+            throw .badLastVersion(path: "\(directory)/\(Self.lastVersionFileName)")
+        }
         let manifest = Manifest(
             format: Manifest.currentFormat, model: model, version: version, createdAt: Date(),
             files: [file.entry], shapes: file.shapes, training: draft.training, data: draft.data,
@@ -79,8 +83,13 @@ extension Registry {
 
     /// The highest number ever given out, 0 before the first.
     private func lastVersion(_ directory: String) throws(RegistryError) -> Int {
-        let bytes = try fileSystem.read("\(directory)/\(Self.lastVersionFileName)", bytesMax: 64) ?? []
-        return versionNumber(String(decoding: bytes.filter { $0 > 0x20 }, as: UTF8.self)) ?? 0
+        let file = "\(directory)/\(Self.lastVersionFileName)"
+        guard let bytes = try fileSystem.read(file, bytesMax: 64) else { return 0 }
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard text.hasSuffix("\n"), let version = versionNumber(String(text.dropLast())) else {
+            throw .badLastVersion(path: file)
+        }
+        return version
     }
 
     /// Replaces a small file by one rename.
