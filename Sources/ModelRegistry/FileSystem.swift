@@ -149,15 +149,14 @@ package struct POSIXFileSystem: RegistryFileSystem {
 package struct DirectoryLock: ~Copyable {
     private let file: Int32
 
-    /// Waits for the lock: holders keep it for as long as a rename takes, never while they write a model.
+    /// Waits for the lock. Who writes a model does so without it; a rollback holds it while it checks one.
     init(_ path: String) throws(RegistryError) {
         file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
         guard file >= 0 else { throw .system(call: "open", path: path, code: errno) }
         while flock(file, LOCK_EX) != 0 {
             guard errno == EINTR else {
-                let code = errno
-                close(file)
-                throw .system(call: "flock", path: path, code: code)
+                // `file` is closed by deinit: the value is complete.
+                throw .system(call: "flock", path: path, code: errno)
             }
         }
     }

@@ -58,6 +58,8 @@ extension Registry {
         try checkNames(model: model, alias: alias)
         try verify(model, version: version)
         let lock = try fileSystem.lock("\(try existingDirectory(of: model))/\(Self.lockFileName)")
+        // Checking took a while without the lock: a prune may have come between.
+        _ = try resolve(model, .version(version))
         try set(model, alias, to: version, .promote, reason)
         _ = consume lock
     }
@@ -81,21 +83,33 @@ extension Registry {
         return earlier
     }
 
-    /// The version that `alias` named before `current` was promoted and that still exists; nil when there is none.
+    /// The version that a rollback of `alias` from `current` returns to: the latest one below it in the stack of promotions
+    /// that still exists; nil when there is none.
     func version(before current: Int, of alias: String, model: String) throws(RegistryError) -> Int? {
         let known = Set(try versions(of: model))
-        var present = current
-        // What the alias named just after the change at hand. A change that did not lead there is one that a crash kept from
-        // the table: it is in the log and never happened.
-        var named: Int? = current
-        for change in try aliasHistory(of: model).reversed() where change.alias == alias && change.to == named {
-            named = change.from
-            guard change.action == .promote, change.to == present else { continue }
-            guard let from = change.from, from != present else { continue }
-            if known.contains(from) { return from }
-            present = from
+        var stack = Self.promotions(try aliasHistory(of: model).filter { $0.alias == alias }, current: current)
+        if stack.last == current { stack.removeLast() }
+        return stack.last { known.contains($0) && $0 != current }
+    }
+
+    /// What is on top of what: a promotion pushes its version, a rollback takes versions off down to its own. So rolling back
+    /// again goes further back, and ends.
+    ///
+    /// - Parameter changes: of one alias, oldest first. One that a crash kept from the table is in the log and never happened:
+    ///   neither the next change nor the table begins where it led.
+    private static func promotions(_ changes: [AliasChange], current: Int) -> [Int] {
+        var stack = changes.first?.from.map { [$0] } ?? []
+        for (place, change) in changes.enumerated() {
+            let next = place + 1 < changes.count ? changes[place + 1].from : current
+            guard next == change.to else { continue }
+            switch change.action {
+            case .promote: stack.append(change.to)
+            case .rollback:
+                while let top = stack.last, top != change.to { stack.removeLast() }
+                if stack.isEmpty { stack = [change.to] }
+            }
         }
-        return nil
+        return stack
     }
 
     /// Writes the change to the log, then the table by one rename. The lock is held.

@@ -78,6 +78,15 @@ import Testing
         #expect(try registry.aliases(of: "guests") == ["production": 1, "staging": 3])
     }
 
+    @Test("a version promoted twice is not a circle to roll back in") func rollbackEnds() throws {
+        for version in [1, 2, 1] { try promote(version) }
+        #expect(try registry.rollback("guests", alias: "production") == 2)
+        #expect(try registry.rollback("guests", alias: "production") == 1)
+        #expect(throws: RegistryError.nothingToRollBackTo(alias: "production", version: 1)) {
+            _ = try registry.rollback("guests", alias: "production")
+        }
+    }
+
     @Test("rolling back passes over versions that are gone and refuses damaged ones")
     func rollbackOverGaps() throws {
         for version in [1, 2, 3] { try promote(version) }
