@@ -2,8 +2,17 @@ package import FactorModel
 import Foundation
 
 extension Registry {
-    /// Whether the names could be used, before the work of making a model.
-    package func checkNames(model: String, alias: String?) throws(RegistryError) {
+    /// Makes sure that ``publish(model:contents:manifest:promote:)`` will find a directory that it can write to: what is wrong
+    /// with names, disk or permissions is said before the work of making a model, not after.
+    package func prepare(model: String, alias: String?) throws(RegistryError) {
+        try checkNames(model: model, alias: alias)
+        let directory = try makeDirectories(for: model)
+        let probe = "\(directory)/\(Self.temporaryPrefix)\(UUID().uuidString)"
+        try fileSystem.makeNewDirectory(probe)
+        try fileSystem.removeTree(probe)
+    }
+
+    func checkNames(model: String, alias: String?) throws(RegistryError) {
         guard isModelName(model) else { throw .badModelName(model) }
         if let alias, !isAliasName(alias) { throw .badAliasName(alias) }
     }
@@ -20,10 +29,7 @@ extension Registry {
         model: String, contents: ModelContents, manifest draft: ManifestDraft, promote alias: String? = nil
     ) throws(RegistryError) -> Int {
         try checkNames(model: model, alias: alias)
-        let directory = try directory(of: model)
-        // Durable from the top: a version is only as safe as the names on the way to it.
-        if try fileSystem.makeDirectory(path) { try fileSystem.synchronize(directory: "\(path)/..") }
-        if try fileSystem.makeDirectory(directory) { try fileSystem.synchronize(directory: path) }
+        let directory = try makeDirectories(for: model)
         let temporary = "\(directory)/\(Self.temporaryPrefix)\(UUID().uuidString)"
         try fileSystem.makeNewDirectory(temporary)
         let version: Int
@@ -37,8 +43,21 @@ extension Registry {
             try? fileSystem.removeTree(temporary)
             throw error
         }
-        if let alias { try promote(model, version: version, alias: alias, reason: "publish") }
+        guard let alias else { return version }
+        do throws(RegistryError) {
+            try promote(model, version: version, alias: alias, reason: "publish")
+        } catch {
+            throw .notPromoted(version: version, error)
+        }
         return version
+    }
+
+    /// Durable from the top: a version is only as safe as the names on the way to it.
+    private func makeDirectories(for model: String) throws(RegistryError) -> String {
+        let directory = try directory(of: model)
+        if try fileSystem.makeDirectory(path) { try fileSystem.synchronize(directory: "\(path)/..") }
+        if try fileSystem.makeDirectory(directory) { try fileSystem.synchronize(directory: path) }
+        return directory
     }
 
     /// Writes the model file and reads it back through every check of the loader.

@@ -26,6 +26,8 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
     case wrongDigest(path: String, got: String, wanted: String)
     case wrongShape(path: String, what: String, got: Int, wanted: Int)
     case badModelFile(path: String, ModelFileError)
+    /// The version is there; only its alias is not.
+    indirect case notPromoted(version: Int, RegistryError)
     /// A system call failed: its name, the path it was for, and errno.
     case system(call: String, path: String, code: Int32)
 
@@ -36,6 +38,7 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
         case .badAliases, .badLastVersion, .badManifest, .missingFile, .wrongSize, .wrongDigest, .wrongShape: .badModel
         case .badModelFile(_, .system): .io
         case .badModelFile: .badModel
+        case .notPromoted(_, let error): error.kind
         case .system: .io
         }
     }
@@ -72,7 +75,8 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
         case .wrongShape(let path, let what, let got, let wanted):
             "\(path) holds \(got) \(what), its manifest says \(wanted); publish the model again"
         case .badModelFile(let path, let error): "\(path) cannot be used: \(error)"
-        case .system(let call, let path, let code): "\(call) failed for \(path): \(systemMessage(code))"
+        case .notPromoted(let version, let error): "version \(version) is published but not promoted: \(error)"
+        case .system(let call, let path, let code): "\(path): cannot \(call): \(systemMessage(code))"
         }
     }
 

@@ -46,6 +46,8 @@ package final class LoopService: RequestHandler, ServerObserver {
             error.write(into: &body, requestID: requestID)
             response.begin(status: error.status, contentType: "application/problem+json")
             if error == .methodNotAllowed { response.header("Allow", route.allowedMethods) }
+            // That the model does not know a user is an answer of the model.
+            if error == .unknownUser, let model { response.header("X-Model-Version", model.version) }
         }
         response.header("X-Request-ID", requestID.span)
         body.withBytes { response.append($0) }

@@ -62,7 +62,8 @@ struct Serve: ParsableCommand {
         try reporting { () throws(ServerError) in try server.start() }
         let model = try load(loops: loops)
         service.slot.publish(model)
-        service.readiness.become(.ready)
+        // A stop that was asked for while the model was loading: never say ready first.
+        if !signals.isPending { service.readiness.become(.ready) }
         log.info(
             "ready on http://\(hostInURL):\(server.port)",
             metadata: [
