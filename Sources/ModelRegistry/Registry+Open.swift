@@ -18,7 +18,7 @@ extension Registry {
         guard known.contains(version) else { throw .noVersion(version, model: model, known: known) }
         let file = "\(directory)/\(version)/\(Self.manifestFileName)"
         guard let bytes = try fileSystem.read(file, bytesMax: Manifest.bytesMax) else {
-            throw .missingFile(path: file)
+            throw .badManifest(path: file, reason: "there is no such file")
         }
         return (try Manifest(bytes, path: file, model: model, version: version), bytes)
     }

@@ -19,6 +19,8 @@ struct NextLoop: ParsableCommand {
         ])
 
     static func main() {
+        // A file that reaches the limit of its size is an error of the write, not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
         // Asked here and not of the parser, which would then take every command's `--version N` for the same question.
         if CommandLine.arguments.dropFirst() == ["--version"] {
             standardOutput("nextloop \(BuildInfo.version) (\(BuildInfo.commit))\n")
@@ -59,9 +61,12 @@ struct CommandFailure: Error {
     }
 }
 
-/// Messages go to stderr, data to stdout.
-func standardError(_ line: String) {
-    try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
+/// Messages go to stderr, data to stdout. A message that cannot be written, as when the log's disk is full, is dropped: it
+/// must not cost the work that it tells of.
+func standardError(_ line: String) { standardErrorText(line + "\n") }
+
+func standardErrorText(_ text: String) {
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
 }
 
 /// Writes data to stdout. When that fails, as on a full disk, the program ends with the code for it: a script must not

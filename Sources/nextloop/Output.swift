@@ -20,7 +20,13 @@ func printColumns(_ rows: [[String]]) {
 
 func withoutControls(_ text: String) -> String {
     var plain = String.UnicodeScalarView()
-    for scalar in text.unicodeScalars { plain.append(scalar.properties.generalCategory == .control ? "·" : scalar) }
+    for scalar in text.unicodeScalars {
+        switch scalar.value {
+        // Line and paragraph separators, and the marks that turn the direction of what follows.
+        case 0x2028...0x202E, 0x2066...0x2069: plain.append("·")
+        default: plain.append(scalar.properties.generalCategory == .control ? "·" : scalar)
+        }
+    }
     return String(plain)
 }
 

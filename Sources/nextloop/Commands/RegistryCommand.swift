@@ -138,13 +138,19 @@ extension RegistryCommand {
                     ? try registry.opened.versions(of: registry.model)
                     : [try registry.opened.resolve(registry.model, selected.selection)]
             }
+            var firstFailure: CommandFailure?
             for number in numbers {
-                try reporting { () throws(RegistryError) in
+                do throws(RegistryError) {
                     try registry.opened.verify(
                         registry.model, version: number, threads: ProcessInfo.processInfo.activeProcessorCount)
+                    standardOutput("\(registry.model) version \(number): fine\n")
+                } catch {
+                    // The others are looked at all the same.
+                    standardOutput("\(registry.model) version \(number): \(error)\n")
+                    if firstFailure == nil { firstFailure = CommandFailure(error.exitCode, "\(error)") }
                 }
-                standardOutput("\(registry.model) version \(number): fine\n")
             }
+            if let firstFailure { throw firstFailure }
         }
     }
 
