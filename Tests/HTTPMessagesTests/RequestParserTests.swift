@@ -65,7 +65,7 @@ import Testing
             ("GET  / HTTP/1.1\r\nHost: h\r\n\r\n", .malformed(.requestLine)),
             ("GET /  HTTP/1.1\r\nHost: h\r\n\r\n", .malformed(.requestLine)),
             ("GET /a b HTTP/1.1\r\nHost: h\r\n\r\n", .malformed(.requestLine)),
-            ("GET HTTP/1.1\r\nHost: h\r\n\r\n", .malformed(.version)),
+            ("GET HTTP/1.1\r\nHost: h\r\n\r\n", .malformed(.requestLine)),
             ("GET\r\n\r\n", .malformed(.requestLine)),
             ("G(T / HTTP/1.1\r\nHost: h\r\n\r\n", .malformed(.requestLine)),
             ("GET /\r\n\r\n", .malformed(.version)),
