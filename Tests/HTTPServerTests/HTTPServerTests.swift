@@ -38,7 +38,8 @@ import Testing
     func dribble() throws {
         let server = try TestServer()
         let client = try server.client()
-        let text = "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
+        let text =
+            "POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
         for character in text { try client.send(String(character)) }
         #expect(try client.response().body == "abcde")
     }
@@ -80,7 +81,9 @@ import Testing
     @Test("a client that leaves in the middle leaves nothing behind")
     func clientLeaves() throws {
         let server = try TestServer()
-        for request in ["", "GET / HT", get("/large"), get("/1"), "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc"] {
+        for request in [
+            "", "GET / HT", get("/large"), get("/1"), "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc",
+        ] {
             try server.client().send(request)
         }
         #expect(server.observations.wait { $0.opened == 5 && $0.closed == 5 })
@@ -103,7 +106,10 @@ import Testing
         arguments: [
             ("GET /" + String(repeating: "a", count: 9000) + " HTTP/1.1\r\n", 414),
             ("GET / HTTP/1.1\r\nX: " + String(repeating: "a", count: 20_000), 431),
-            ("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2000000\r\n\r\n" + String(repeating: "a", count: 300_000), 413),
+            (
+                "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2000000\r\n\r\n"
+                    + String(repeating: "a", count: 300_000), 413
+            ),
             ("GET / HTTP/3.0\r\nHost: h\r\n\r\n", 505), ("\u{16}\u{3}\u{1}", 400),
             ("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501),
         ])

@@ -51,7 +51,9 @@ final class TestHandler: RequestHandler {
             response.append(body)
             return 1
         case "/large":
-            for _ in 0..<16_384 { response.append("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" as String) }
+            for _ in 0..<16_384 {
+                response.append("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" as String)
+            }
             return 2
         case "/slow":
             usleep(150_000)
