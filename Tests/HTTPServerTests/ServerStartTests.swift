@@ -1,4 +1,5 @@
 import Glibc
+import HTTPMessages
 import HTTPServer
 import Testing
 
@@ -31,6 +32,15 @@ import Testing
             #expect(throws: ServerError.invalidLoopCount(loops)) {
                 _ = try start(ServerConfiguration(port: 0, loops: loops))
             }
+        }
+    }
+
+    @Test("a limit nobody can work with is named")
+    func badLimit() {
+        var configuration = ServerConfiguration(port: 0)
+        configuration.limits.readBytes = 0
+        #expect(throws: ServerError.invalidLimit(name: "readBytes", got: "0", wanted: "1024 to 16777216")) {
+            _ = try start(configuration)
         }
     }
 
