@@ -38,7 +38,7 @@ package struct ConnectionState: Sendable {
     /// Too much output: no reading, no answering, until it is sent.
     private var paused = false
     /// Requests may be in the buffer that were put off to another turn.
-    private var hasBacklog = false
+    package private(set) var hasBacklog = false
     private var readDeadline: MonotonicTime
     private var writeDeadline = MonotonicTime.distantFuture
 

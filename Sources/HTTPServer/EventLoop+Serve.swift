@@ -30,9 +30,9 @@ extension EventLoop {
         case .close:
             close(connection)
             return
+        case .hasYielded: break
         case .yielded: yielded.append(connection.registration)
         case .waiting:
-            // A connection that yielded is not read before its turn, whatever epoll says: no need to tell epoll.
             var interest: Interest = connection.state.wantsToRead ? .read : []
             if connection.output != nil { interest.insert(.write) }
             if interest != connection.interest {
@@ -45,7 +45,12 @@ extension EventLoop {
     }
 
     private enum Outcome {
-        case waiting, yielded, close
+        case waiting
+        /// To be looked at again after the others.
+        case yielded
+        /// Yielded before, and its turn has not come.
+        case hasYielded
+        case close
     }
 
     private mutating func advance(_ connection: inout Connection, _ occasion: Occasion) -> Outcome {
@@ -56,6 +61,8 @@ extension EventLoop {
             reads = connection.state.wantsToRead && !interest.isDisjoint(with: [.read, .broken])
             // Nothing can be sent to it any more, and nothing is to be read.
             if interest.contains(.broken), !reads { return .close }
+            // It is not read before its turn, whatever epoll says; epoll need not be told for so short a time.
+            if connection.state.hasBacklog { return .hasYielded }
         case .resumed: break
         case .timer:
             let action = connection.state.timerFired(now: now)
