@@ -2,8 +2,8 @@
 """Searches for training settings without looking at the orders that the benchmark is judged by.
 
 Every customer's last order is taken out of the export; `nextloop train` then holds back what has become the last one,
-the customer's second-last, and measures on that. One seed for the whole grid, several for the best of it. Writes a
-JSON list of runs (--output) and prints a Markdown table, best nDCG@10 first.
+the customer's second-last, and measures on that. Writes a JSON list of runs (--output), to which later calls add, and
+prints all of it as a Markdown table, best nDCG@10 first.
 """
 
 import argparse
