@@ -41,23 +41,65 @@ NL_INLINE void nl_block_bounds(const nl_code_scan *scan, const uint8_t *block, s
     }
 }
 
-NL_INLINE void nl_code_bounds_of(
-    const nl_code_scan *scan, size_t groups, size_t first, size_t end, float *bounds) {
+/// The `rank`-th largest of 64 values, equal ones counted once; -infinity when there are not so many.
+NL_INLINE float nl_ranked(f16 v[4], size_t rank) {
+    float most = -__builtin_inff();
+    for (size_t i = 0; i < rank; i++) {
+        most = __builtin_reduce_max(__builtin_elementwise_max(
+            __builtin_elementwise_max(v[0], v[1]), __builtin_elementwise_max(v[2], v[3])));
+        NL_UNROLL for (int j = 0; j < 4; j++) v[j] = v[j] == most ? nl_splat(-__builtin_inff()) : v[j];
+    }
+    return most;
+}
+
+NL_INLINE float nl_code_bounds_of(
+    const nl_code_scan *scan, size_t groups, size_t first, size_t end, size_t rank, float *bounds) {
+    f16 most[4];
+    NL_UNROLL for (int i = 0; i < 4; i++) most[i] = nl_splat(-__builtin_inff());
     for (size_t b = first; b < end; b += 4) {
         f16 four[4];
         nl_block_bounds(scan, scan->blocks + b * 64 * (groups + 1), groups, four);
+        NL_UNROLL for (int i = 0; i < 4; i++) most[i] = __builtin_elementwise_max(most[i], four[i]);
         __builtin_memcpy(bounds + 16 * (b - first), four, sizeof four);
+    }
+    return nl_ranked(most, rank);
+}
+
+static float nl_code_bounds(const nl_code_scan *scan, size_t first, size_t end, size_t rank, float *bounds) {
+    // A constant length keeps the query in registers.
+    switch (scan->groups) {
+    case 4: return nl_code_bounds_of(scan, 4, first, end, rank, bounds);
+    case 8: return nl_code_bounds_of(scan, 8, first, end, rank, bounds);
+    case 16: return nl_code_bounds_of(scan, 16, first, end, rank, bounds);
+    default: return nl_code_bounds_of(scan, scan->groups, first, end, rank, bounds);
     }
 }
 
-static void nl_code_bounds(const nl_code_scan *scan, size_t first, size_t end, float *bounds) {
-    // A constant length keeps the query in registers.
-    switch (scan->groups) {
-    case 4: nl_code_bounds_of(scan, 4, first, end, bounds); break;
-    case 8: nl_code_bounds_of(scan, 8, first, end, bounds); break;
-    case 16: nl_code_bounds_of(scan, 16, first, end, bounds); break;
-    default: nl_code_bounds_of(scan, scan->groups, first, end, bounds); break;
+/// Which of 64 values are at least `bar`: bit 16 * i + l for lane l of vector i.
+NL_INLINE uint64_t nl_mask_at_least(const f16 v[4], float bar) {
+    uint64_t mask = 0;
+    NL_UNROLL for (int i = 0; i < 4; i++) {
+        b16 above = __builtin_convertvector(v[i] >= bar, b16);
+        uint16_t bits;
+        __builtin_memcpy(&bits, &above, sizeof bits);
+        mask |= (uint64_t)bits << (16 * i);
     }
+    return mask;
+}
+
+static size_t nl_places_at_least(const float *bounds, size_t count, float bar, uint32_t *places) {
+    size_t found = 0, first = 0;
+    for (; first + 64 <= count; first += 64) {
+        f16 v[4];
+        __builtin_memcpy(v, bounds + first, sizeof v);
+        for (uint64_t mask = nl_mask_at_least(v, bar); mask; mask &= mask - 1) {
+            places[found++] = (uint32_t)(first + (size_t)__builtin_ctzll(mask));
+        }
+    }
+    for (; first < count; first++) {
+        if (bounds[first] >= bar) places[found++] = (uint32_t)first;
+    }
+    return found;
 }
 
 NL_INLINE size_t nl_code_candidates_of(
@@ -69,15 +111,8 @@ NL_INLINE size_t nl_code_candidates_of(
         i16 hit = (four[0] >= bar) | (four[1] >= bar) | (four[2] >= bar) | (four[3] >= bar);
         if (__builtin_expect(__builtin_reduce_or(hit) == 0, 1)) continue;
         float stored[64];
-        uint64_t mask = 0;
-        for (int i = 0; i < 4; i++) {
-            b16 above = __builtin_convertvector(four[i] >= bar, b16);
-            uint16_t bits;
-            __builtin_memcpy(&bits, &above, sizeof bits);
-            mask |= (uint64_t)bits << (16 * i);
-            nl_store(stored + 16 * i, four[i]);
-        }
-        for (; mask; mask &= mask - 1) {
+        __builtin_memcpy(stored, four, sizeof stored);
+        for (uint64_t mask = nl_mask_at_least(four, bar); mask; mask &= mask - 1) {
             unsigned r = (unsigned)__builtin_ctzll(mask);
             places[found] = (uint32_t)(16 * b + r);
             bounds[found++] = stored[r];

@@ -7,6 +7,7 @@ const nl_kernels NL_TABLE = {
     .first_at_least = nl_first_at_least,
     .all_finite = nl_all_finite,
     .code_bounds = nl_code_bounds,
+    .places_at_least = nl_places_at_least,
     .code_candidates = nl_code_candidates,
     .row_norms = nl_row_norms,
     .encode_blocks = nl_encode_blocks,

@@ -133,37 +133,80 @@ private struct QuantizedScan {
     ) {
         let firstPlace = blocks.lowerBound * QuantizedItems.blockRows
         let count = min(blocks.count * QuantizedItems.blockRows, items.rowCount - firstPlace)
-        unsafe items.withScan(scratch.query) { scan in
+        // Some of the best may be filtered out or share a lane with a better one.
+        let wanted = min(best.k, count)
+        let rank = wanted + wanted / 2 + 4
+        let ranked = unsafe items.withScan(scratch.query) { scan in
             // SAFETY: the bounds have room for a chunk; blocks come in fours inside the items.
-            unsafe kernels.table.pointee.code_bounds(scan, blocks.lowerBound, blocks.upperBound, scratch.bounds.base)
+            unsafe kernels.table.pointee.code_bounds(
+                scan, blocks.lowerBound, blocks.upperBound, rank <= Self.rankMax ? rank : 0, scratch.bounds.base)
         }
-        scratch.pool.reset(k: min(best.k, count))
-        scratch.bounds.withFirst(count) { bounds in
+        var bar = ranked
+        if ranked == -.infinity
+            || !addAll(
+                atLeast: ranked, count, firstPlace, wanted, query, matrix, into: &best, where: isAllowed)
+        {
+            bar = barOfPool(wanted, count, firstPlace, where: isAllowed)
+            _ = addAll(atLeast: bar, count, firstPlace, 0, query, matrix, into: &best, where: isAllowed)
+        }
+        score(query, matrix, into: &best)
+        // What is below the bar of the first choice and not below that of the threshold.
+        let reachable = scratch.query.bar(toReach: best.threshold, length: items.reach(blocks.lowerBound))
+        guard reachable < bar else { return }
+        let found = placesAtLeast(reachable, count)
+        for i in 0..<found {
+            let place = Int(scratch.places[i])
+            guard scratch.bounds[place] < bar else { continue }
+            let row = items.row(at: firstPlace + place)
+            if isAllowed(row) { add(row, query, matrix, into: &best) }
+        }
+        score(query, matrix, into: &best)
+    }
+
+    /// Ranks that the 64 lanes of the bounds can tell.
+    private static let rankMax = 48
+    /// Gathers the allowed rows of a chunk whose bounds reach `bar`.
+    ///
+    /// - Returns: false, with nothing gathered, when they are fewer than `wanted`.
+    private mutating func addAll(
+        atLeast bar: Float, _ count: Int, _ firstPlace: Int, _ wanted: Int, _ query: Span<Float>,
+        _ matrix: Span<Float>, into best: inout TopK, where isAllowed: (UInt32) -> Bool
+    ) -> Bool {
+        var allowed = 0
+        for i in 0..<placesAtLeast(bar, count) {
+            let row = items.row(at: firstPlace + Int(scratch.places[i]))
+            guard isAllowed(row) else { continue }
+            add(row, query, matrix, into: &best)
+            allowed += 1
+        }
+        if allowed >= wanted { return true }
+        // Fewer than a batch, so that none was scored yet.
+        batchCount = 0
+        return false
+    }
+
+    /// The bound of the `wanted`-th best allowed row of a chunk by bounds; -∞ when there are not so many.
+    private func barOfPool(
+        _ wanted: Int, _ count: Int, _ firstPlace: Int, where isAllowed: (UInt32) -> Bool
+    ) -> Float {
+        scratch.pool.reset(k: wanted)
+        return scratch.bounds.withFirst(count) { bounds in
             var place = 0
             while true {
                 place = kernels.firstIndex(atLeast: scratch.pool.threshold, in: bounds.span, from: place)
-                guard place < count else { break }
+                guard place < count else { return scratch.pool.threshold }
                 if isAllowed(items.row(at: firstPlace + place)) {
                     scratch.pool.offer(row: UInt32(place), score: bounds[place])
                 }
                 place += 1
             }
-            for i in 0..<scratch.pool.count {
-                let place = Int(scratch.pool[i].row)
-                bounds[place] = -.infinity
-                add(items.row(at: firstPlace + place), query, matrix, into: &best)
-            }
-            score(query, matrix, into: &best)
-            // Bars rise with the threshold, but not so much within a chunk that each new one would pay.
-            let bar = scratch.query.bar(toReach: best.threshold, length: items.reach(blocks.lowerBound))
-            place = kernels.firstIndex(atLeast: bar, in: bounds.span, from: 0)
-            while place < count {
-                let row = items.row(at: firstPlace + place)
-                if bounds[place] > -.infinity, isAllowed(row) { add(row, query, matrix, into: &best) }
-                place = kernels.firstIndex(atLeast: bar, in: bounds.span, from: place + 1)
-            }
-            score(query, matrix, into: &best)
         }
+    }
+
+    /// Puts the places of the chunk's bounds that reach `bar` into the scratch.
+    private func placesAtLeast(_ bar: Float, _ count: Int) -> Int {
+        // SAFETY: both hold a chunk, and count is at most a chunk.
+        unsafe kernels.table.pointee.places_at_least(scratch.bounds.base, count, bar, scratch.places.base)
     }
 
     /// Scores the rows whose estimate reaches the threshold, and leaves those that only their error could lift for later.

@@ -46,7 +46,9 @@ struct TopKBench: ParsableCommand {
             floatScan.run(user, &exact)
             quantizedQuery(user)
             let same = exact.count == quantized.count && (0..<exact.count).allSatisfy { exact[$0] == quantized[$0] }
-            guard same else { throw ValidationError("user \(number): the quantized scan differs from the float32 scan") }
+            guard same else {
+                throw ValidationError("user \(number): the quantized scan differs from the float32 scan")
+            }
             found += (0..<quantized.count).map { quantized[$0].row }
         }
         if let output { try MatrixFile.write(found, to: output) }
@@ -61,7 +63,8 @@ struct TopKBench: ParsableCommand {
             floatScan.run(users[query % users.count], &exact)
         }
         let floatBytes = Double(matrix.count * 4)
-        let codeBytes = coded.withColumns { blocks, reach, rows in Double(blocks.count + 4 * (reach.count + rows.count)) }
+        let codeBytes = coded.withColumns { blocks, reach, rows in Double(blocks.count + 4 * (reach.count + rows.count))
+        }
         var finite = true
         let read = Timings(runs: max(5, min(queries, 200)), warmUp: 2) {
             if !chosen.isAllFinite(matrix.span) { finite = false }
@@ -77,7 +80,9 @@ struct TopKBench: ParsableCommand {
         } else {
             print("exact top-\(k) of \(coded.rowCount) × \(factors), kernels \(chosen.name), one thread")
             print("quantized: p50 \(readable(times.median)), p99 \(readable(times.quantile(0.99)))")
-            print("float32: p50 \(readable(floatTimes.median)), reads \(rounded(floatBytes / floatTimes.median / 1e9)) GB/s")
+            print(
+                "float32: p50 \(readable(floatTimes.median)), reads \(rounded(floatBytes / floatTimes.median / 1e9)) GB/s"
+            )
             print("isAllFinite over the float32 bytes: \(rounded(floatBytes / read.median / 1e9)) GB/s")
             print(
                 "codes: \(rounded(codeBytes / floatBytes * 100)) % of the float32 bytes, made in "

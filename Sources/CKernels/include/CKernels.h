@@ -68,7 +68,10 @@ typedef struct {
 
     /// bounds[16 * (b - first) + r] = scale * (query . codes - offset) + error * weight of row r of block b, with one
     /// rounding for each operation. In fours: end - first is a multiple of 4.
-    void (*code_bounds)(const nl_code_scan *scan, size_t first, size_t end, float *bounds);
+    /// Returns a bar that at least `rank` of them reach and not many more, or -infinity.
+    float (*code_bounds)(const nl_code_scan *scan, size_t first, size_t end, size_t rank, float *bounds);
+    /// The places of the bounds that are at least `bar`, ascending. Returns how many.
+    size_t (*places_at_least)(const float *bounds, size_t count, float bar, uint32_t *places);
     /// The places 16 * b + r, ascending, of blocks first..<end whose bound is at least `bar`, and their bounds. In fours,
     /// with room for 16 * (end - first) of each. Returns how many.
     size_t (*code_candidates)(
