@@ -30,7 +30,7 @@ enum FactorKind: String, CaseIterable, Sendable {
     private func rowLength(_ row: Int, using rng: inout SplitMix64) -> Float {
         switch self {
         case .longTailed: 1 / Float(1 + rng.next() % 1000)
-        case .denormal: 1e-43
+        case .denormal: 70 * .leastNonzeroMagnitude
         case .huge: 1e18  // Squared lengths up to 1e38.
         case .overflowing: row % 5 == 0 ? 3e38 : 1e10
         default: 1
@@ -40,7 +40,7 @@ enum FactorKind: String, CaseIterable, Sendable {
     func query(factors: Int, using rng: inout SplitMix64) -> [Float] {
         switch (self, rng.next() % 4) {
         case (.mixedMagnitudes, _): awkwardValues(factors, using: &rng)
-        case (.denormal, 0): (0..<factors).map { _ in 1e-40 * rng.nextFloat() }
+        case (.denormal, 0): (0..<factors).map { _ in 70_000 * Float.leastNonzeroMagnitude * rng.nextFloat() }
         case (.huge, 0): (0..<factors).map { _ in 1e18 * rng.nextFloat() }
         case (.fewValues, _): (0..<factors).map { _ in Float(Int(rng.next() % 3)) - 1 }
         // One factor only: codes of the others are all zero.
@@ -106,7 +106,7 @@ enum FactorKind: String, CaseIterable, Sendable {
 
     @Test("many seeds on the best kernels", arguments: FactorKind.allCases)
     func manySeeds(kind: FactorKind) {
-        for seed in 0..<60 as Range<UInt64> {
+        for seed in 0..<30 as Range<UInt64> {
             var rng = SplitMix64(seed: 1000 + seed)
             let rows = 256 + Int(rng.next() % 5000)
             let factors = 1 + Int(rng.next() % 80)
