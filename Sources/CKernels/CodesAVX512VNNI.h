@@ -1,7 +1,7 @@
 // Integer products of codes with AVX-512 VNNI: four products and their sum in each lane, in one instruction.
 #define NL_CODE_SUMS
 
-NL_INLINE void nl_code_sums(const uint8_t *codes, size_t stride, const int8_t *query, size_t groups, i16 sums[4]) {
+NL_INLINE void nl_code_sums(const uint8_t *codes, const int8_t *query, size_t groups, i16 sums[4]) {
     // Eight sums in flight hide the latency. The high halves stay where they are, so their sums are 16 times too large:
     // exact, and one shift at the end instead of one for each 64 bytes.
     __m512i low[4], high[4];
@@ -12,7 +12,7 @@ NL_INLINE void nl_code_sums(const uint8_t *codes, size_t stride, const int8_t *q
         __builtin_memcpy(q, query + 8 * g, sizeof q);
         const __m512i first = _mm512_set1_epi32(q[0]), second = _mm512_set1_epi32(q[1]);
         NL_UNROLL for (int b = 0; b < 4; b++) {
-            __m512i both = _mm512_loadu_si512(codes + (size_t)b * stride + 64 * g);
+            __m512i both = _mm512_loadu_si512(codes + 256 * g + 64 * (size_t)b);
             low[b] = _mm512_dpbusd_epi32(low[b], _mm512_and_si512(both, lowHalf), first);
             high[b] = _mm512_dpbusd_epi32(high[b], _mm512_and_si512(both, highHalf), second);
         }

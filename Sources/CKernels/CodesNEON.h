@@ -2,7 +2,7 @@
 #include <arm_neon.h>
 #define NL_CODE_SUMS
 
-NL_INLINE void nl_code_sums(const uint8_t *codes, size_t stride, const int8_t *query, size_t groups, i16 sums[4]) {
+NL_INLINE void nl_code_sums(const uint8_t *codes, const int8_t *query, size_t groups, i16 sums[4]) {
     const uint8x16_t lowHalf = vdupq_n_u8(0x0f);
     for (int b = 0; b < 4; b++) {
         int32x4_t total[8];  // Two rows each, two lanes a row.
@@ -17,7 +17,7 @@ NL_INLINE void nl_code_sums(const uint8_t *codes, size_t stride, const int8_t *q
                 const int8x8_t first = vreinterpret_s8_s32(vdup_n_s32(q[0]));
                 const int8x8_t second = vreinterpret_s8_s32(vdup_n_s32(q[1]));
                 NL_UNROLL for (int i = 0; i < 4; i++) {
-                    uint8x16_t both = vld1q_u8(codes + (size_t)b * stride + 64 * h + 16 * (size_t)i);
+                    uint8x16_t both = vld1q_u8(codes + 256 * h + 64 * (size_t)b + 16 * (size_t)i);
                     int8x16_t low = vreinterpretq_s8_u8(vandq_u8(both, lowHalf));
                     int8x16_t high = vreinterpretq_s8_u8(vshrq_n_u8(both, 4));
                     pairs[2 * i] = vmlal_s8(pairs[2 * i], vget_low_s8(low), first);

@@ -1,17 +1,18 @@
 // Items in 4-bit codes: encoding, and the scan that bounds every score. Layout and proof: docs/kernels.md.
 //
-// A block is 16 rows: 64 bytes of row constants, then for each group of 8 factors 64 bytes, four for each row. Byte j of
-// row r holds the code of factor 8g + j in its low half and that of factor 8g + 4 + j in its high half.
+// A block is 16 rows. Four blocks lie together, in the order in which they are read: 64 bytes of row constants for each,
+// then for each group of 8 factors 64 bytes for each, four a row. Byte j of a row's four holds the code of factor 8g + j
+// in its low half and that of factor 8g + 4 + j in its high half.
 
 typedef double d8 __attribute__((ext_vector_type(8)));
 
 /// sums[b][r] = the integer product of the query and the codes of row r of block b, for four blocks.
 #ifndef NL_CODE_SUMS  // Codes*.h brings its own.
-NL_INLINE void nl_code_sums(const uint8_t *codes, size_t stride, const int8_t *query, size_t groups, i16 sums[4]) {
+NL_INLINE void nl_code_sums(const uint8_t *codes, const int8_t *query, size_t groups, i16 sums[4]) {
     int32_t total[4][16] = {{0}};
     for (int b = 0; b < 4; b++) {
         for (size_t g = 0; g < groups; g++) {
-            const uint8_t *c = codes + (size_t)b * stride + 64 * g;
+            const uint8_t *c = codes + 256 * g + 64 * (size_t)b;
             for (int r = 0; r < 16; r++) {
                 for (int j = 0; j < 4; j++) {
                     int32_t both = c[4 * r + j];
@@ -26,12 +27,11 @@ NL_INLINE void nl_code_sums(const uint8_t *codes, size_t stride, const int8_t *q
 
 /// Upper bounds, in units of the query's step, of four blocks' rows.
 NL_INLINE void nl_block_bounds(const nl_code_scan *scan, const uint8_t *block, size_t groups, f16 bounds[4]) {
-    const size_t stride = 64 * (groups + 1);
     i16 sums[4];
-    nl_code_sums(block + 64, stride, scan->query, groups, sums);
+    nl_code_sums(block + 256, scan->query, groups, sums);
     NL_UNROLL for (int b = 0; b < 4; b++) {
         u16 constants;
-        __builtin_memcpy(&constants, block + (size_t)b * stride, sizeof constants);
+        __builtin_memcpy(&constants, block + 64 * (size_t)b, sizeof constants);
         u16 upper = constants & 0xffff0000u, lower = constants << 16;
         f16 scale, error;
         __builtin_memcpy(&scale, &upper, sizeof scale);
@@ -194,7 +194,7 @@ NL_INLINE uint32_t nl_encode_row(const float *y, size_t n, size_t groups, float 
         squares += level * level;
         int32_t c[8];
         for (int j = 0; j < 8; j++) c[j] = (int32_t)code[j];
-        for (int j = 0; j < 4; j++) codes[64 * g + (size_t)j] = (uint8_t)(c[j] | c[j + 4] << 4);
+        for (int j = 0; j < 4; j++) codes[256 * g + (size_t)j] = (uint8_t)(c[j] | c[j + 4] << 4);
     }
     // The least-squares scale, to the nearest bfloat16. The error is then measured, whatever the scale became.
     float scale = (float)(nl_sum_doubles(products) / nl_sum_doubles(squares));
@@ -206,8 +206,8 @@ NL_INLINE uint32_t nl_encode_row(const float *y, size_t n, size_t groups, float 
     for (size_t g = 0; g < groups; g++) {
         d8 v = nl_load_doubles(y + 8 * g, n - 8 * g), level;
         for (int j = 0; j < 4; j++) {
-            level[j] = (codes[64 * g + (size_t)j] & 15) - 7.5;
-            level[j + 4] = (codes[64 * g + (size_t)j] >> 4) - 7.5;
+            level[j] = (codes[256 * g + (size_t)j] & 15) - 7.5;
+            level[j + 4] = (codes[256 * g + (size_t)j] >> 4) - 7.5;
         }
         // Beyond the row's end the query is zero, so whatever the codes say there is no error.
         d8 miss = v - (double)scale * level;
@@ -222,14 +222,14 @@ static void nl_encode_blocks(
     float *reach) {
     const size_t groups = (n + 7) / 8;
     for (size_t first = 0; first < rows; first += 16) {
-        uint8_t *block = blocks + first / 16 * 64 * (groups + 1);
-        __builtin_memset(block, 0, 64 * (groups + 1));
+        uint8_t *block = blocks + first / 64 * 256 * (groups + 1) + first % 64 * 4;
+        if (first % 64 == 0) __builtin_memset(block, 0, 256 * (groups + 1));
         float most = 0;
         for (size_t r = 0; r < 16; r++) {
             uint32_t constants = 0x0000ff80u;  // No row here: its bound is -infinity.
             if (first + r < rows) {
                 const size_t row = order[first + r];
-                constants = nl_encode_row(matrix + row * n, n, groups, norms[row], block + 64 + 4 * r);
+                constants = nl_encode_row(matrix + row * n, n, groups, norms[row], block + 256 + 4 * r);
                 uint32_t bits = constants << 16;
                 float error;
                 __builtin_memcpy(&error, &bits, sizeof error);

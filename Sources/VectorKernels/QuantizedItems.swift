@@ -10,7 +10,7 @@ import CKernels
 ///
 /// Three columns, immutable, that hold no pointers, so that they can be stored in a file and mapped; docs/kernels.md
 /// has the layout:
-/// - `blocks`, bytes: for each 16 rows 64 bytes of row constants and 64 for each 8 factors. Whole groups of 4 blocks.
+/// - `blocks`, bytes: for each 64 rows 256 bytes of row constants and 256 for each 8 factors.
 /// - `reach`, float32, one a block: at least the length of every row in it and after it. Never rises.
 /// - `rows`, uint32, one a row: which row of the float32 matrix lies at this place.
 ///
@@ -36,7 +36,7 @@ package final class QuantizedItems: @unchecked Sendable {
         (rowCount + blockRows * blockGroup - 1) / (blockRows * blockGroup) * blockGroup
     }
 
-    /// Bytes of one block.
+    /// Bytes of one block; four lie interleaved.
     package static func blockBytes(factorCount: Int) -> Int { 64 * ((factorCount + 7) / 8 + 1) }
 
     /// Columns that lie somewhere else, such as in a mapped file.
@@ -140,7 +140,7 @@ package final class QuantizedItems: @unchecked Sendable {
     /// What the row's error counts for in its bound, before the query's weight.
     func error(at place: Int) -> Float {
         precondition(place >= 0 && place < rowCount, "BUG: place outside the items")
-        let offset = place / Self.blockRows * Self.blockBytes(factorCount: factorCount) + place % Self.blockRows * 4
+        let offset = place / 64 * 4 * Self.blockBytes(factorCount: factorCount) + place % 64 * 4
         // SAFETY: the constants of an existing row.
         return Float(bitPattern: unsafe blocksBase.loadUnaligned(fromByteOffset: offset, as: UInt32.self) << 16)
     }
@@ -212,13 +212,10 @@ extension Kernels {
                         }
                     }
                 }
-                // Blocks of the last four that hold no row.
-                for block in (rowCount + 15) / 16..<blockCount {
-                    unsafe (to + block * blockBytes).initialize(repeating: 0, count: blockBytes)
-                    for row in 0..<16 {
-                        unsafe (blocks + block * blockBytes).storeBytes(
-                            of: 0x0000_ff80, toByteOffset: 4 * row, as: UInt32.self)
-                    }
+                // Blocks of the last four that hold no row; the rest of the four was cleared with the first of them.
+                let lastFour = unsafe blocks + max(0, blockCount - 4) * blockBytes
+                for row in (rowCount + 15) / 16 * 16..<blockCount * 16 {
+                    unsafe lastFour.storeBytes(of: 0x0000_ff80, toByteOffset: row % 64 * 4, as: UInt32.self)
                 }
                 // An error may stand out of the descending order of the norms: lift what comes before it.
                 for block in reach.indices.reversed().dropFirst() { reach[block] = max(reach[block], reach[block + 1]) }

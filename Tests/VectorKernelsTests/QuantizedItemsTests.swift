@@ -78,14 +78,13 @@ import VectorKernels
             let columns = Columns(quantize(matrix.span, factorCount: factors))
             let blockBytes = QuantizedItems.blockBytes(factorCount: factors)
             for (place, row) in columns.rows.enumerated() {
-                let block = place / 16 * blockBytes
-                let at = block + place % 16 * 4
+                let at = place / 64 * 4 * blockBytes + place % 64 * 4
                 let constants = (0..<4).reduce(UInt32(0)) { $0 | UInt32(columns.blocks[at + $1]) << UInt32(8 * $1) }
                 let scale = Double(Float(bitPattern: constants & 0xffff_0000))
                 let error = Double(Float(bitPattern: constants << 16))
                 var (missed, length) = (0.0, 0.0)
                 for i in 0..<factors {
-                    let byte = columns.blocks[block + 64 + i / 8 * 64 + place % 16 * 4 + i % 4]
+                    let byte = columns.blocks[at + 256 + i / 8 * 256 + i % 4]
                     let level = Double(i % 8 < 4 ? byte & 15 : byte >> 4) - 7.5
                     let y = Double(matrix[Int(row) * factors + i])
                     missed += (y - scale * level) * (y - scale * level)

@@ -41,7 +41,7 @@ enum { NL_GRAM_ROWS = 256 };
 
 /// Items in 4-bit codes and one query in 8-bit codes: what a scan reads. TemplateCodes.h has the layout.
 typedef struct {
-    const uint8_t *blocks;     // 64 * (groups + 1) bytes for each block of 16 rows
+    const uint8_t *blocks;     // 256 * (groups + 1) bytes for each four blocks of 16 rows
     size_t groups;             // of 8 factors; the last may be part empty
     const int8_t *query;       // [8 * groups], -127...127, zeros beyond the factors
     float offset;              // 7.5 * the sum of `query`
