@@ -41,12 +41,21 @@ NL_INLINE void nl_block_bounds(const nl_code_scan *scan, const uint8_t *block, s
     }
 }
 
+// Not __builtin_elementwise_max, which takes three instructions to be right about NaN: there is none.
+NL_INLINE f16 nl_larger(f16 a, f16 b) { return a > b ? a : b; }
+
+NL_INLINE float nl_largest(f16 v) {
+    f8 a = v.lo > v.hi ? v.lo : v.hi;
+    f4 b = a.lo > a.hi ? a.lo : a.hi;
+    f2 c = b.lo > b.hi ? b.lo : b.hi;
+    return c.x > c.y ? c.x : c.y;
+}
+
 /// The `rank`-th largest of 64 values, equal ones counted once; -infinity when there are not so many.
 NL_INLINE float nl_ranked(f16 v[4], size_t rank) {
     float most = -__builtin_inff();
     for (size_t i = 0; i < rank; i++) {
-        most = __builtin_reduce_max(__builtin_elementwise_max(
-            __builtin_elementwise_max(v[0], v[1]), __builtin_elementwise_max(v[2], v[3])));
+        most = nl_largest(nl_larger(nl_larger(v[0], v[1]), nl_larger(v[2], v[3])));
         NL_UNROLL for (int j = 0; j < 4; j++) v[j] = v[j] == most ? nl_splat(-__builtin_inff()) : v[j];
     }
     return most;
@@ -59,7 +68,7 @@ NL_INLINE float nl_code_bounds_of(
     for (size_t b = first; b < end; b += 4) {
         f16 four[4];
         nl_block_bounds(scan, scan->blocks + b * 64 * (groups + 1), groups, four);
-        NL_UNROLL for (int i = 0; i < 4; i++) most[i] = __builtin_elementwise_max(most[i], four[i]);
+        NL_UNROLL for (int i = 0; i < 4; i++) most[i] = nl_larger(most[i], four[i]);
         __builtin_memcpy(bounds + 16 * (b - first), four, sizeof four);
     }
     return nl_ranked(most, rank);
