@@ -119,6 +119,32 @@ enum FactorKind: String, CaseIterable, Sendable {
         }
     }
 
+    /// Codes see nothing of such a query, so only the error term can keep the row: the bound is tight here, where random
+    /// queries would forgive one twenty times too small.
+    @Test("a row is found by a query along its coding error", arguments: Kernels.available)
+    func tightBound(path: KernelPath) throws {
+        let kernels = try #require(Kernels(path))
+        for seed in 0..<20 as Range<UInt64> {
+            var rng = SplitMix64(seed: seed)
+            let factors = 64
+            // The first row is the longest; the others score well by their codes but less than its error does.
+            let matrix = (0..<600 * factors).map { ($0 < factors ? 1 : 0.15) * rng.nextFloat() }
+            let items = kernels.quantize(matrix.span, factorCount: factors)
+            let query: [Float] = items.withColumns { blocks, _, _ in
+                // Row 0 is at place 0. Its constants are little-endian: the upper half is the scale.
+                let scale = Float(bitPattern: UInt32(blocks[2]) << 16 | UInt32(blocks[3]) << 24)
+                return (0..<factors).map { i in
+                    let byte = blocks[256 + i / 8 * 256 + i % 4]
+                    return matrix[i] - scale * (Float(i % 8 < 4 ? byte & 15 : byte >> 4) - 7.5)
+                }
+            }
+            for k in [1, 3] {
+                let got = quantizedTopK(kernels, query, matrix, items, k: k)
+                #expect(isSame(got, bruteForce(query, matrix, k: k)), "seed \(seed), k \(k)")
+            }
+        }
+    }
+
     @Test("filters act before the ranking, however few rows pass", arguments: [1, 10, 100, 5000], [1, 3])
     func filters(k: Int, parts: Int) {
         var rng = SplitMix64(seed: 5)
