@@ -7,6 +7,8 @@
 #define NL_LOAD_TAIL(p, count) ((f16)_mm512_maskz_loadu_ps((__mmask16)((1u << (count)) - 1u), (p)))
 #include "Lanes.h"
 #include "TemplateScore.h"
+#include "CodesAVX512.h"
+#include "TemplateCodes.h"
 #define NL_OUTER_TILE 4
 #define NL_TIMES_TILE 4
 #include "TemplateGram.h"

@@ -3,6 +3,8 @@
 #pragma STDC FP_CONTRACT OFF
 #include "Lanes.h"
 #include "TemplateScore.h"
+#include "CodesNEON.h"
+#include "TemplateCodes.h"
 #define NL_OUTER_TILE 1
 #define NL_TIMES_TILE 2
 #include "TemplateGram.h"

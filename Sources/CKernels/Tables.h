@@ -3,6 +3,7 @@
 #include "CKernels.h"
 
 #if defined(__x86_64__)
+extern const nl_kernels nl_kernels_avx512vnni;
 extern const nl_kernels nl_kernels_avx512;
 extern const nl_kernels nl_kernels_avx2;
 #elif defined(__aarch64__)

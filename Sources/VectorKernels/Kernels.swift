@@ -2,10 +2,11 @@ import CKernels
 
 /// The instruction sets that the kernels are compiled for.
 package enum KernelPath: String, CaseIterable, Sendable {
-    case avx512, avx2, neon, portable
+    case avx512vnni, avx512, avx2, neon, portable
 
     fileprivate var number: nl_path {
         switch self {
+        case .avx512vnni: NL_AVX512VNNI
         case .avx512: NL_AVX512
         case .avx2: NL_AVX2
         case .neon: NL_NEON
@@ -38,7 +39,7 @@ package struct Kernels: @unchecked Sendable {  // Sendable: points at a constant
     /// The paths that can run here, fastest first.
     package static var available: [KernelPath] { KernelPath.allCases.filter { Kernels($0) != nil } }
 
-    /// "avx512", "avx2", "neon" or "portable".
+    /// "avx512vnni", "avx512", "avx2", "neon" or "portable".
     package var name: String {
         // SAFETY: a string literal of C, ended by NUL, alive as long as the program.
         unsafe String(cString: table.pointee.name)
@@ -47,6 +48,6 @@ package struct Kernels: @unchecked Sendable {  // Sendable: points at a constant
 
 /// What the kernels found on this machine.
 package enum CPUFeatures {
-    /// "avx512", "avx2", "neon" or "portable": which instruction set the kernels use.
+    /// "avx512vnni", "avx512", "avx2", "neon" or "portable": which instruction set the kernels use.
     package static var kernelName: String { Kernels.best.name }
 }

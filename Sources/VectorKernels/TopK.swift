@@ -21,7 +21,8 @@ package struct ScoredRow: Equatable, Sendable {
 package struct TopK: Sendable {
     /// A heap (no row is better than its parent) until ``sortBestFirst()``, then best first.
     private var kept: [ScoredRow] = []
-    private var k = 0
+    /// How many rows are wanted.
+    package private(set) var k = 0
     private var isSorted = false
 
     /// Keeps nothing until ``reset(k:)``.

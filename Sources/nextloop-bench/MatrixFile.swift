@@ -44,8 +44,8 @@ enum MatrixFile {
             rowCount: Int(shape[0]), columnCount: Int(shape[1]), indptr: indptr, indices: indices, values: values)
     }
 
-    /// Raw float32, for `numpy.fromfile`.
-    static func write(_ values: [Float], to path: String) throws {
+    /// Raw numbers, for `numpy.fromfile`.
+    static func write<Value: BitwiseCopyable>(_ values: [Value], to path: String) throws {
         var data = Data()
         append(values, to: &data)
         try data.write(to: URL(filePath: path))

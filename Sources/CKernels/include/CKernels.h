@@ -39,6 +39,18 @@ enum { NL_PACKED_ROWS = 64 };
 /// Rows that gram sums in float32 before it adds them to the sum in double.
 enum { NL_GRAM_ROWS = 256 };
 
+/// Items in 4-bit codes and one query in 8-bit codes: what a scan reads. TemplateCodes.h has the layout.
+typedef struct {
+    const uint8_t *blocks;     // 256 * (groups + 1) bytes for each four blocks of 16 rows
+    size_t groups;             // of 8 factors; the last may be part empty
+    const int8_t *query;       // [8 * groups], -127...127, zeros beyond the factors
+    float offset;              // 7.5 * the sum of `query`
+    float weight;              // what a row's error counts for: at least |query as coded|
+} nl_code_scan;
+
+/// Rows longer than this are not coded but always candidates: their products would leave float32.
+#define NL_CODED_NORM_MAX 0x1p100f
+
 typedef struct {
     const char *name;
 
@@ -53,6 +65,23 @@ typedef struct {
     size_t (*first_at_least)(const float *scores, size_t from, size_t count, float threshold);
     /// No NaN and no infinity among n values.
     bool (*all_finite)(const float *values, size_t n);
+
+    /// bounds[16 * (b - first) + r] = scale * (query . codes - offset) + error * weight of row r of block b, with one
+    /// rounding for each operation. In fours: end - first is a multiple of 4.
+    /// Returns a bar that at least `rank` of them reach and not many more, or -infinity.
+    float (*code_bounds)(const nl_code_scan *scan, size_t first, size_t end, size_t rank, float *bounds);
+    /// The places of the bounds that are at least `bar`, ascending. Returns how many.
+    size_t (*places_at_least)(const float *bounds, size_t count, float bar, uint32_t *places);
+    /// The places 16 * b + r, ascending, of blocks first..<end whose bound is at least `bar`, and their bounds. In fours,
+    /// with room for 16 * (end - first) of each. Returns how many.
+    size_t (*code_candidates)(
+        const nl_code_scan *scan, size_t first, size_t end, float bar, uint32_t *places, float *bounds);
+    /// norms[r] >= the length of row r, by less than 2^-20 of it; infinite when float32 has no such number.
+    void (*row_norms)(const float *matrix, size_t n, size_t rows, float *norms);
+    /// Codes rows order[0..<rows] into blocks, the first at `blocks`. reach[b] = the largest norm or error in block b.
+    void (*encode_blocks)(
+        const float *matrix, size_t n, const uint32_t *order, const float *norms, size_t rows, uint8_t *blocks,
+        float *reach);
 
     /// sum += rows' rows on and above the diagonal, in double, from float32 sums of NL_GRAM_ROWS rows each. Below the
     /// diagonal nothing is promised.
@@ -70,7 +99,7 @@ typedef struct {
 } nl_kernels;
 
 /// In order of preference.
-typedef enum { NL_AVX512 = 0, NL_AVX2 = 1, NL_NEON = 2, NL_PORTABLE = 3 } nl_path;
+typedef enum { NL_AVX512VNNI = 0, NL_AVX512 = 1, NL_AVX2 = 2, NL_NEON = 3, NL_PORTABLE = 4 } nl_path;
 
 /// The table of one instruction set, or NULL when this build or this CPU does not have it. NL_PORTABLE always is.
 const nl_kernels *_Nullable nl_kernels_for(nl_path path);

@@ -1,0 +1,252 @@
+// Items in 4-bit codes: encoding, and the scan that bounds every score. Layout and proof: docs/kernels.md.
+//
+// A block is 16 rows. Four blocks lie together, in the order in which they are read: 64 bytes of row constants for each,
+// then for each group of 8 factors 64 bytes for each, four a row. Byte j of a row's four holds the code of factor 8g + j
+// in its low half and that of factor 8g + 4 + j in its high half.
+
+typedef double d8 __attribute__((ext_vector_type(8)));
+
+/// sums[b][r] = the integer product of the query and the codes of row r of block b, for four blocks.
+#ifndef NL_CODE_SUMS  // Codes*.h brings its own.
+NL_INLINE void nl_code_sums(const uint8_t *codes, const int8_t *query, size_t groups, i16 sums[4]) {
+    int32_t total[4][16] = {{0}};
+    for (int b = 0; b < 4; b++) {
+        for (size_t g = 0; g < groups; g++) {
+            const uint8_t *c = codes + 256 * g + 64 * (size_t)b;
+            for (int r = 0; r < 16; r++) {
+                for (int j = 0; j < 4; j++) {
+                    int32_t both = c[4 * r + j];
+                    total[b][r] += (both & 15) * query[8 * g + (size_t)j] + (both >> 4) * query[8 * g + 4 + (size_t)j];
+                }
+            }
+        }
+    }
+    __builtin_memcpy(sums, total, sizeof total);
+}
+#endif
+
+/// Upper bounds, in units of the query's step, of four blocks' rows.
+NL_INLINE void nl_block_bounds(const nl_code_scan *scan, const uint8_t *block, size_t groups, f16 bounds[4]) {
+    i16 sums[4];
+    nl_code_sums(block + 256, scan->query, groups, sums);
+    NL_UNROLL for (int b = 0; b < 4; b++) {
+        u16 constants;
+        __builtin_memcpy(&constants, block + 64 * (size_t)b, sizeof constants);
+        u16 upper = constants & 0xffff0000u, lower = constants << 16;
+        f16 scale, error;
+        __builtin_memcpy(&scale, &upper, sizeof scale);
+        __builtin_memcpy(&error, &lower, sizeof error);
+        f16 product = __builtin_convertvector(sums[b], f16) - scan->offset;  // Exact: below 2^23 in halves.
+        bounds[b] = scale * product + error * scan->weight;
+    }
+}
+
+// Not __builtin_elementwise_max, which takes three instructions to be right about NaN: there is none.
+NL_INLINE f16 nl_larger(f16 a, f16 b) { return a > b ? a : b; }
+
+NL_INLINE float nl_largest(f16 v) {
+    f8 a = v.lo > v.hi ? v.lo : v.hi;
+    f4 b = a.lo > a.hi ? a.lo : a.hi;
+    f2 c = b.lo > b.hi ? b.lo : b.hi;
+    return c.x > c.y ? c.x : c.y;
+}
+
+/// The `rank`-th largest of 64 values, equal ones counted once; -infinity when there are not so many.
+NL_INLINE float nl_ranked(f16 v[4], size_t rank) {
+    float most = -__builtin_inff();
+    for (size_t i = 0; i < rank; i++) {
+        most = nl_largest(nl_larger(nl_larger(v[0], v[1]), nl_larger(v[2], v[3])));
+        NL_UNROLL for (int j = 0; j < 4; j++) v[j] = v[j] == most ? nl_splat(-__builtin_inff()) : v[j];
+    }
+    return most;
+}
+
+NL_INLINE float nl_code_bounds_of(
+    const nl_code_scan *scan, size_t groups, size_t first, size_t end, size_t rank, float *bounds) {
+    f16 most[4];
+    NL_UNROLL for (int i = 0; i < 4; i++) most[i] = nl_splat(-__builtin_inff());
+    for (size_t b = first; b < end; b += 4) {
+        f16 four[4];
+        nl_block_bounds(scan, scan->blocks + b * 64 * (groups + 1), groups, four);
+        NL_UNROLL for (int i = 0; i < 4; i++) most[i] = nl_larger(most[i], four[i]);
+        __builtin_memcpy(bounds + 16 * (b - first), four, sizeof four);
+    }
+    return nl_ranked(most, rank);
+}
+
+static float nl_code_bounds(const nl_code_scan *scan, size_t first, size_t end, size_t rank, float *bounds) {
+    // A constant length keeps the query in registers.
+    switch (scan->groups) {
+    case 4: return nl_code_bounds_of(scan, 4, first, end, rank, bounds);
+    case 8: return nl_code_bounds_of(scan, 8, first, end, rank, bounds);
+    case 16: return nl_code_bounds_of(scan, 16, first, end, rank, bounds);
+    default: return nl_code_bounds_of(scan, scan->groups, first, end, rank, bounds);
+    }
+}
+
+/// Which of 64 values are at least `bar`: bit 16 * i + l for lane l of vector i.
+NL_INLINE uint64_t nl_mask_at_least(const f16 v[4], float bar) {
+    uint64_t mask = 0;
+    NL_UNROLL for (int i = 0; i < 4; i++) {
+        b16 above = __builtin_convertvector(v[i] >= bar, b16);
+        uint16_t bits;
+        __builtin_memcpy(&bits, &above, sizeof bits);
+        mask |= (uint64_t)bits << (16 * i);
+    }
+    return mask;
+}
+
+static size_t nl_places_at_least(const float *bounds, size_t count, float bar, uint32_t *places) {
+    size_t found = 0, first = 0;
+    for (; first + 64 <= count; first += 64) {
+        f16 v[4];
+        __builtin_memcpy(v, bounds + first, sizeof v);
+        for (uint64_t mask = nl_mask_at_least(v, bar); mask; mask &= mask - 1) {
+            places[found++] = (uint32_t)(first + (size_t)__builtin_ctzll(mask));
+        }
+    }
+    for (; first < count; first++) {
+        if (bounds[first] >= bar) places[found++] = (uint32_t)first;
+    }
+    return found;
+}
+
+NL_INLINE size_t nl_code_candidates_of(
+    const nl_code_scan *scan, size_t groups, size_t first, size_t end, float bar, uint32_t *places, float *bounds) {
+    size_t found = 0;
+    for (size_t b = first; b < end; b += 4) {
+        f16 four[4];
+        nl_block_bounds(scan, scan->blocks + b * 64 * (groups + 1), groups, four);
+        i16 hit = (four[0] >= bar) | (four[1] >= bar) | (four[2] >= bar) | (four[3] >= bar);
+        if (__builtin_expect(__builtin_reduce_or(hit) == 0, 1)) continue;
+        float stored[64];
+        __builtin_memcpy(stored, four, sizeof stored);
+        for (uint64_t mask = nl_mask_at_least(four, bar); mask; mask &= mask - 1) {
+            unsigned r = (unsigned)__builtin_ctzll(mask);
+            places[found] = (uint32_t)(16 * b + r);
+            bounds[found++] = stored[r];
+        }
+    }
+    return found;
+}
+
+static size_t nl_code_candidates(
+    const nl_code_scan *scan, size_t first, size_t end, float bar, uint32_t *places, float *bounds) {
+    switch (scan->groups) {
+    case 4: return nl_code_candidates_of(scan, 4, first, end, bar, places, bounds);
+    case 8: return nl_code_candidates_of(scan, 8, first, end, bar, places, bounds);
+    case 16: return nl_code_candidates_of(scan, 16, first, end, bar, places, bounds);
+    default: return nl_code_candidates_of(scan, scan->groups, first, end, bar, places, bounds);
+    }
+}
+
+NL_INLINE d8 nl_load_doubles(const float *p, size_t count) {
+    f8 v = (f8)0;
+    if (count >= 8) {
+        __builtin_memcpy(&v, p, sizeof v);
+    } else {
+        for (size_t i = 0; i < count; i++) v[i] = p[i];
+    }
+    return __builtin_convertvector(v, d8);
+}
+
+NL_INLINE double nl_sum_doubles(d8 v) {
+    double s[8];
+    __builtin_memcpy(s, &v, sizeof s);
+    return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+/// A float32 that is at least x >= 0, by at most two steps or 2^-20 of it.
+NL_INLINE float nl_float_above(double x) {
+    double wide = x * (1 + 0x1p-40);
+    float f = (float)wide;
+    uint32_t bits;
+    __builtin_memcpy(&bits, &f, sizeof bits);
+    if ((double)f < wide && bits < 0x7f800000u) bits += 1;
+    __builtin_memcpy(&f, &bits, sizeof f);
+    return f;
+}
+
+static void nl_row_norms(const float *matrix, size_t n, size_t rows, float *norms) {
+    for (size_t r = 0; r < rows; r++) {
+        d8 squares = (d8)0;
+        for (size_t k = 0; k < n; k += 8) {
+            d8 y = nl_load_doubles(matrix + r * n + k, n - k);
+            squares += y * y;
+        }
+        norms[r] = nl_float_above(__builtin_sqrt(nl_sum_doubles(squares)));
+    }
+}
+
+/// The upper half of a float32 that is at least x >= 0; the bit pattern of infinity when there is none.
+NL_INLINE uint32_t nl_bfloat_above(double x) {
+    float f = nl_float_above(x);
+    uint32_t bits;
+    __builtin_memcpy(&bits, &f, sizeof bits);
+    return (bits + 0xffffu) >> 16;
+}
+
+/// Encodes one row; returns its constants: scale (bfloat16) above error (bfloat16, rounded up).
+NL_INLINE uint32_t nl_encode_row(const float *y, size_t n, size_t groups, float norm, uint8_t *codes) {
+    if (!(norm <= NL_CODED_NORM_MAX)) return 0x00007f80u;  // Scale 0, error infinite: always a candidate.
+    float most = 0;
+    for (size_t k = 0; k < n; k++) most = y[k] > most ? y[k] : -y[k] > most ? -y[k] : most;
+    if (most == 0) return 0;
+    const double perStep = 7.5 / (double)most;
+    d8 products = (d8)0, squares = (d8)0;
+    for (size_t g = 0; g < groups; g++) {
+        d8 v = nl_load_doubles(y + 8 * g, n - 8 * g);
+        d8 code = __builtin_elementwise_floor(v * perStep) + 8;
+        code = __builtin_elementwise_min(__builtin_elementwise_max(code, (d8)0), (d8)15);
+        d8 level = code - 7.5;
+        products += v * level;
+        squares += level * level;
+        int32_t c[8];
+        for (int j = 0; j < 8; j++) c[j] = (int32_t)code[j];
+        for (int j = 0; j < 4; j++) codes[256 * g + (size_t)j] = (uint8_t)(c[j] | c[j + 4] << 4);
+    }
+    // The least-squares scale, to the nearest bfloat16. The error is then measured, whatever the scale became.
+    float scale = (float)(nl_sum_doubles(products) / nl_sum_doubles(squares));
+    uint32_t bits;
+    __builtin_memcpy(&bits, &scale, sizeof bits);
+    bits = (bits + 0x7fffu + (bits >> 16 & 1)) & 0xffff0000u;
+    __builtin_memcpy(&scale, &bits, sizeof scale);
+    d8 rest = (d8)0;
+    for (size_t g = 0; g < groups; g++) {
+        d8 v = nl_load_doubles(y + 8 * g, n - 8 * g), level;
+        for (int j = 0; j < 4; j++) {
+            level[j] = (codes[256 * g + (size_t)j] & 15) - 7.5;
+            level[j + 4] = (codes[256 * g + (size_t)j] >> 4) - 7.5;
+        }
+        // Beyond the row's end the query is zero, so whatever the codes say there is no error.
+        d8 miss = v - (double)scale * level;
+        for (size_t j = n - 8 * g; j < 8; j++) miss[j] = 0;
+        rest += miss * miss;
+    }
+    return bits | nl_bfloat_above(__builtin_sqrt(nl_sum_doubles(rest)));
+}
+
+static void nl_encode_blocks(
+    const float *matrix, size_t n, const uint32_t *order, const float *norms, size_t rows, uint8_t *blocks,
+    float *reach) {
+    const size_t groups = (n + 7) / 8;
+    for (size_t first = 0; first < rows; first += 16) {
+        uint8_t *block = blocks + first / 64 * 256 * (groups + 1) + first % 64 * 4;
+        if (first % 64 == 0) __builtin_memset(block, 0, 256 * (groups + 1));
+        float most = 0;
+        for (size_t r = 0; r < 16; r++) {
+            uint32_t constants = 0x0000ff80u;  // No row here: its bound is -infinity.
+            if (first + r < rows) {
+                const size_t row = order[first + r];
+                constants = nl_encode_row(matrix + row * n, n, groups, norms[row], block + 256 + 4 * r);
+                uint32_t bits = constants << 16;
+                float error;
+                __builtin_memcpy(&error, &bits, sizeof error);
+                most = norms[row] > most ? norms[row] : most;
+                most = error > most ? error : most;
+            }
+            __builtin_memcpy(block + 4 * r, &constants, sizeof constants);
+        }
+        reach[first / 16] = most;
+    }
+}
