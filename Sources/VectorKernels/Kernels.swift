@@ -4,7 +4,7 @@ import CKernels
 package enum KernelPath: String, CaseIterable, Sendable {
     case avx512vnni, avx512, avx2, neon, portable
 
-    fileprivate var number: nl_path {
+    var number: nl_path {
         switch self {
         case .avx512vnni: NL_AVX512VNNI
         case .avx512: NL_AVX512

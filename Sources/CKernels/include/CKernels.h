@@ -105,3 +105,4 @@ typedef enum { NL_AVX512VNNI = 0, NL_AVX512 = 1, NL_AVX2 = 2, NL_NEON = 3, NL_PO
 const nl_kernels *_Nullable nl_kernels_for(nl_path path);
 
 #pragma clang assume_nonnull end
+#include "ScoreTile.h"
