@@ -59,15 +59,18 @@ package struct ModelContents: Equatable, Sendable {
     package var interactions: InteractionMatrix
     /// [I], how often each item was ordered; finite, not negative.
     package var itemPopularity: [Float]
+    /// What the factors were trained with; nil when it is not known, and then nothing can be folded in or explained.
+    package var foldIn: FoldInParameters?
 
     package init(
         userIDs: [String], catalogue: Catalogue, factors: Factors, interactions: InteractionMatrix,
-        itemPopularity: [Float]
+        itemPopularity: [Float], foldIn: FoldInParameters? = nil
     ) {
         self.userIDs = userIDs
         self.catalogue = catalogue
         self.factors = factors
         self.interactions = interactions
         self.itemPopularity = itemPopularity
+        self.foldIn = foldIn
     }
 }

@@ -25,6 +25,15 @@ package struct HotelIndex: Hashable, Comparable, Sendable {
     package static func < (a: HotelIndex, b: HotelIndex) -> Bool { a.row < b.row }
 }
 
+/// A department's dense row number in the model's list of departments.
+package struct DepartmentIndex: Hashable, Comparable, Sendable {
+    package let row: Int
+
+    package init(_ row: Int) { self.row = row }
+
+    package static func < (a: DepartmentIndex, b: DepartmentIndex) -> Bool { a.row < b.row }
+}
+
 /// Bounds that every id and name from outside must keep, wherever it comes in.
 package enum ModelLimits {
     /// An id is 1 to this many bytes of UTF-8.

@@ -35,6 +35,7 @@ extension ModelContents {
             throw .badContents(reason: "an item popularity is negative or not finite")
         }
         try validateHistory()
+        if let foldIn, let reason = foldIn.badness { throw .badContents(reason: reason) }
     }
 
     private func validateHistory() throws(ModelFileError) {

@@ -7,7 +7,9 @@
 package func writeModelFile(_ contents: ModelContents, to path: String) throws(ModelFileError) {
     try contents.validate()
     let sections = try ModelFileSections(contents).sections
-    var header = SafetensorsHeader(metadata: ["format": ModelTensors.format])
+    var metadata = contents.foldIn?.metadata ?? [:]
+    metadata["format"] = ModelTensors.format
+    var header = SafetensorsHeader(metadata: metadata)
     var offset = 0
     var aligned = 0
     for section in sections {

@@ -17,9 +17,11 @@ struct ModelColumns: Sendable {
     let popularityOrder: Column<UInt32>
     let itemPrice: Column<Int64>
     let itemDepartment: Column<UInt32>
+    let foldIn: FoldInParameters?
 
     init(_ file: MappedFile) throws(ModelFileError) {
         var reader = try ModelFileReader(file)
+        foldIn = try FoldInParameters(metadata: reader.metadata)
         let itemShape = try reader.matrixShape(ModelTensors.itemFactors)
         let userShape = try reader.matrixShape(ModelTensors.userFactors)
         let (items, users) = (itemShape.rows, userShape.rows)
@@ -53,6 +55,7 @@ private struct ModelFileReader {
     private let file: MappedFile
     private let dataStart: Int
     private var left: [String: SafetensorsHeader.Tensor]
+    let metadata: [String: String]
 
     init(_ file: MappedFile) throws(ModelFileError) {
         self.file = file
@@ -73,6 +76,7 @@ private struct ModelFileReader {
             throw .wrongFormat(got: String(format.prefix(64)), wanted: ModelTensors.format)
         }
         left = header.tensors
+        metadata = header.metadata
     }
 
     func matrixShape(_ name: String) throws(ModelFileError) -> (rows: Int, columns: Int) {

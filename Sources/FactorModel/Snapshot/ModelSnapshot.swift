@@ -1,10 +1,15 @@
 /// One model version, mapped and immutable: what a request is answered from.
 ///
-/// Everything it hands out was checked when it was opened; nothing was copied or built. Two processes that open the same
+/// Everything it hands out was checked when it was opened; nothing was copied or built. What only some requests need (YᵀY, the
+/// lengths of the item vectors) is computed once, when the first of them comes or ``prepare()`` is called. Two processes that open the same
 /// file share its pages. The mapping goes away with the last reference.
 package final class ModelSnapshot: Sendable {
     private let file: MappedFile
     let columns: ModelColumns
+    /// |yᵢ|, see ``itemNorms()``.
+    let norms = Derived<[Float]>()
+    /// YᵀY, see ``itemGram()``.
+    let gram = Derived<[Double]>()
 
     private init(_ file: MappedFile, _ columns: ModelColumns) {
         self.file = file
@@ -32,6 +37,7 @@ package final class ModelSnapshot: Sendable {
     package var hotelCount: Int { columns.hotelIDs.count }
     package var factorCount: Int { columns.factorCount }
     package var interactionCount: Int { columns.historyItems.count }
+    package var departmentCount: Int { columns.departmentIDs.count }
     package var mappedBytes: Int { file.byteCount }
 
     // MARK: Ids
@@ -40,9 +46,24 @@ package final class ModelSnapshot: Sendable {
     package func item(id: Span<UInt8>) -> ItemIndex? { columns.itemIDs.row(of: id).map { ItemIndex($0) } }
     package func hotel(id: Span<UInt8>) -> HotelIndex? { columns.hotelIDs.row(of: id).map { HotelIndex($0) } }
 
+    /// Departments lie in ascending order of their bytes: halved for.
+    package func department(id: Span<UInt8>) -> DepartmentIndex? {
+        var (low, high) = (0, departmentCount)
+        while low < high {
+            let middle = (low + high) / 2
+            switch columns.departmentIDs.withText(middle, { order($0, id) }) {
+            case 0: return DepartmentIndex(middle)
+            case ..<0: low = middle + 1
+            default: high = middle
+            }
+        }
+        return nil
+    }
+
     package func user(id: String) -> UserIndex? { user(id: id.utf8.span) }
     package func item(id: String) -> ItemIndex? { item(id: id.utf8.span) }
     package func hotel(id: String) -> HotelIndex? { hotel(id: id.utf8.span) }
+    package func department(id: String) -> DepartmentIndex? { department(id: id.utf8.span) }
 
     package func withUserID<R>(_ user: UserIndex, _ body: (Span<UInt8>) -> R) -> R {
         columns.userIDs.texts.withText(user.row, body)
@@ -101,4 +122,10 @@ package final class ModelSnapshot: Sendable {
         let range = Int(columns.hotelStarts[hotel.row])..<Int(columns.hotelStarts[hotel.row + 1])
         return columns.hotelItems.withSpan(of: range, body)
     }
+}
+
+/// Below 0 when `a` comes before `b` byte by byte, 0 when they are equal, else above.
+private func order(_ a: Span<UInt8>, _ b: Span<UInt8>) -> Int {
+    for index in 0..<min(a.count, b.count) where a[index] != b[index] { return a[index] < b[index] ? -1 : 1 }
+    return a.count - b.count
 }

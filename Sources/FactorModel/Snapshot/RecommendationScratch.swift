@@ -12,23 +12,41 @@ package final class RecommendationScratch {
     var best = TopK()
     /// [blockRows], initialized, freed in deinit. Not an array: it would be asked for uniqueness at every block.
     private let scores: UnsafeMutablePointer<Float>
+    /// [blockRows], likewise: rows of a block that pass the conditions on attributes.
+    private let passing: UnsafeMutablePointer<UInt32>
     /// Ranks to be found: those skipped and those returned.
     private(set) var wanted = 0
     private var skipped = 0
-    /// Item rows that several hotels sell, ascending.
-    private var rows: [UInt32] = []
-    /// One bit an item; all zero between requests.
-    private var marks: [UInt64] = []
+
+    /// What turns lists of rows into ascending ones; empty between uses.
+    var marks = RowMarks()
+    /// Rows of the items that several hotels sell, ascending.
+    var sold: [UInt32] = []
+    /// The allowed rows, ascending.
+    var allowed: [UInt32] = []
+    /// The rows to leave out, ascending.
+    var excluded: [UInt32] = []
+    /// [departments], whether each may serve.
+    var departments: [Bool] = []
+
+    /// The vector of the last answer when it was made for it, [factorCount].
+    var vector: [Float] = []
+    let solver = FoldInSolver()
+    /// Whose vector made the last answer.
+    var subject = AnswerSubject.none
 
     package init() {
         // SAFETY: allocated here, initialized at once.
         unsafe scores = UnsafeMutablePointer.allocate(capacity: Self.blockRows)
         unsafe scores.initialize(repeating: 0, count: Self.blockRows)
+        unsafe passing = UnsafeMutablePointer.allocate(capacity: Self.blockRows)
+        unsafe passing.initialize(repeating: 0, count: Self.blockRows)
     }
 
     deinit {
-        // SAFETY: allocated in init; every span of it was lent to a closure that has returned.
+        // SAFETY: allocated in init; every span of them was lent to a closure that has returned.
         unsafe scores.deallocate()
+        unsafe passing.deallocate()
     }
 
     /// Items of the last answer, after the skipped ranks.
@@ -55,7 +73,7 @@ package final class RecommendationScratch {
         return !isEmpty
     }
 
-    // MARK: One block of scores
+    // MARK: One block
 
     /// Lends the first `count` scores of the block.
     func withScores(_ count: Int, _ body: (inout MutableSpan<Float>) -> Void) {
@@ -75,28 +93,27 @@ package final class RecommendationScratch {
         withScores(rows.count) { best.offer(rows: rows, scores: $0.span) }
     }
 
-    // MARK: Several hotels
-
-    /// Makes room for one mark an item.
-    func beginMarks(_ itemCount: Int) {
-        let words = (itemCount + 63) / 64
-        if marks.count < words { marks += [UInt64](repeating: 0, count: words - marks.count) }
+    /// Lends the block of passing rows, to be written.
+    func withPassing<R>(_ body: (inout MutableSpan<UInt32>) -> R) -> R {
+        // SAFETY: the whole block, lent for the call; nothing else reads or writes it meanwhile.
+        var block = unsafe UnsafeMutableBufferPointer(start: passing, count: Self.blockRows).mutableSpan
+        return body(&block)
     }
 
-    func mark(_ row: UInt32) { marks[Int(row / 64)] |= 1 << UInt64(row % 64) }
-
-    /// Takes the marks away and lends the rows that had one, ascending.
-    func withMarked(_ body: (Span<UInt32>) -> Void) {
-        rows.removeAll(keepingCapacity: true)
-        for word in marks.indices where marks[word] != 0 {
-            var bits = marks[word]
-            while bits != 0 {
-                rows.append(UInt32(word * 64 + bits.trailingZeroBitCount))
-                bits &= bits - 1
-            }
-            marks[word] = 0
-        }
-        let marked = rows
-        body(marked.span)
+    /// Lends the first `count` passing rows, to be read.
+    func withPassing(_ count: Int, _ body: (Span<UInt32>) -> Void) {
+        precondition(count >= 0 && count <= Self.blockRows, "BUG: \(count) rows in a block of \(Self.blockRows)")
+        // SAFETY: a prefix of the block, lent for the call; nothing writes it meanwhile.
+        body(unsafe UnsafeBufferPointer(start: passing, count: count).span)
     }
+}
+
+/// What made an answer: what there is to explain.
+enum AnswerSubject: Equatable {
+    /// Nothing personal.
+    case none
+    /// A user's stored vector, of this snapshot.
+    case user(UserIndex, of: ObjectIdentifier)
+    /// A vector that the scratch's solver made; it still holds the equations.
+    case solved(of: ObjectIdentifier)
 }

@@ -48,7 +48,8 @@ struct Train: ParsableCommand {
         let trained = try train(history.interactions, settings, label: "train on all orders")
         let contents = ModelContents(
             userIDs: history.userIDs, catalogue: history.catalogue, factors: trained.factors,
-            interactions: history.interactions, itemPopularity: history.interactions.columnSums())
+            interactions: history.interactions, itemPopularity: history.interactions.columnSums(),
+            foldIn: FoldInParameters(alpha: settings.alpha, regularization: settings.regularization))
         let draft = ManifestDraft(
             training: TrainingRecord(settings, trained), data: history.dataRecord, evaluation: evaluation,
             lineage: LineageRecord(command: "train", build: BuildInfo.commit, sources: orders.map(fileName)))

@@ -1,0 +1,51 @@
+import Synchronization
+import VectorKernels
+
+/// What is computed from a snapshot's columns when it is first needed, once, by whichever thread comes first; others wait for it.
+final class Derived<Value: Sendable>: Sendable {
+    private let made = Mutex<Value?>(nil)
+
+    /// - Complexity: an uncontended lock, once it is made.
+    func value(_ make: () -> Value) -> Value {
+        made.withLock { made in
+            if let made { return made }
+            let value = make()
+            made = value
+            return value
+        }
+    }
+}
+
+extension ModelSnapshot {
+    /// Computes ahead what fold-in, explain and similar would compute at their first call: YᵀY and the lengths of the item
+    /// vectors. Call it once the snapshot serves, on a thread that answers no requests.
+    package func prepare() {
+        _ = itemNorms()
+        if hasFoldIn { _ = itemGram() }
+    }
+
+    /// |yᵢ| of every item, [items].
+    func itemNorms() -> [Float] {
+        norms.value {
+            withItemFactors { matrix in
+                (0..<itemCount).map { norm(matrix.extracting($0 * factorCount..<($0 + 1) * factorCount)) }
+            }
+        }
+    }
+
+    /// YᵀY in double, [factorCount × factorCount]; on and above the diagonal.
+    func itemGram() -> [Double] {
+        gram.value {
+            withItemFactors { gramOfRows($0, columnCount: factorCount) }
+        }
+    }
+}
+
+/// The length of a vector. Squares that float32 cannot hold are summed in double.
+private func norm(_ vector: Span<Float>) -> Float {
+    let square = dot(vector, vector)
+    if square > 1e-30 { return square.squareRoot() }
+    var sum = 0.0
+    for place in vector.indices { sum += Double(vector[place]) * Double(vector[place]) }
+    return Float(sum.squareRoot())
+}
