@@ -109,8 +109,9 @@ package final class LoopService: RequestHandler, ServerObserver {
         _ response: inout Response
     ) throws(Problem) {
         guard let rules = route.bodyRules else { preconditionFailure("BUG: no POST of \(route)") }
-        let wanted: MediaType = route == .recommendBulk ? .ndjson : .json
-        guard wanted.matches(contentType) else { throw .unsupportedMediaType(wanted: wanted.wanted) }
+        guard route.bodyType.matches(contentType) else {
+            throw .unsupportedMediaType(wanted: route.bodyType.wanted)
+        }
         guard query.isEmpty else { throw .unknownParameter(.queryOfPost, known: rules.known.list) }
         let model = try loaded(model)
         let answered: StaticString

@@ -88,6 +88,9 @@ package enum Route: Int, CaseIterable, Sendable {
         }
     }
 
+    /// What the body of a POST is.
+    var bodyType: MediaType { self == .recommendBulk ? .ndjson : .json }
+
     // MARK: Matching
 
     /// The route of a path as it came, before any decoding, and where its variable segment lies, empty without one.

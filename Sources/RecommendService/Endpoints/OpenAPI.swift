@@ -3,7 +3,8 @@ import HTTPMessages
 extension LoopService {
     /// `GET /openapi.json`: what is served, as OpenAPI 3.1.
     func writeOpenAPI(into body: inout ByteBuffer) -> StaticString {
-        body.append("{}" as StaticString)
+        let document = service.openAPIDocument
+        body.append(document.span)
         return "application/json"
     }
 }
