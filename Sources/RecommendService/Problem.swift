@@ -24,6 +24,8 @@ package enum Problem: Error, Equatable, Sendable {
     case tooManyLines(max: Int)
     case unknownUser
     case unknownItem
+    /// The model lacks what an explanation is made from.
+    case cannotExplain
     case notReady(String)
     /// As many streamed answers under way as a loop keeps.
     case busy(retryAfterSeconds: Int)
@@ -37,6 +39,7 @@ package enum Problem: Error, Equatable, Sendable {
         case .undecodablePath, .missingParameter, .unknownParameter, .repeatedParameter, .badParameter,
             .undecodableQuery, .badBody:
             400
+        case .cannotExplain: 409
         case .unsupportedMediaType: 415
         case .tooManyLines: 413
         case .notReady, .busy: 503
@@ -60,6 +63,7 @@ package enum Problem: Error, Equatable, Sendable {
         case .tooManyLines: ("too-many-lines", "Too many lines")
         case .unknownUser: ("unknown-user", "Unknown user")
         case .unknownItem: ("unknown-item", "Unknown item")
+        case .cannotExplain: ("cannot-explain", "Cannot explain")
         case .notReady: ("not-ready", "Not ready")
         case .busy: ("busy", "Busy")
         case .refused: ("refused-request", "Request refused")
@@ -92,6 +96,11 @@ package enum Problem: Error, Equatable, Sendable {
             return "The body has more than \(max) lines. Send the rest in another request."
         case .unknownUser: return "The model holds no user with this user_id, and strict=true asks for no fallback."
         case .unknownItem: return "The model holds no item with this item_id."
+        case .cannotExplain:
+            return """
+                explain was true, and the served model does not say the alpha and regularization it was trained with. Ask \
+                without it, or import the factors again with both.
+                """
         case .notReady(let reason): return reason
         case .busy: return "As many bulk answers are under way as are kept at a time. Try again later."
         case .refused(_, let detail): return detail

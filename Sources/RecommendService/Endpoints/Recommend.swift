@@ -49,11 +49,7 @@ extension LoopService {
     func checkRecommend(_ snapshot: ModelSnapshot) throws(Problem) {
         if parameters.strict, parameters.query.user == nil { throw .unknownUser }
         guard parameters.explain else { return }
-        guard snapshot.hasFoldIn else {
-            throw .badParameter(
-                "\(Parameter.explain.name)", got: "true",
-                wanted: "false: this model does not say the alpha and regularization it was trained with")
-        }
+        guard snapshot.hasFoldIn else { throw .cannotExplain }
         let query = parameters.query
         let history = query.user.map { snapshot.withHistory($0) { items, _ in items.count } } ?? 0
         let contributions = min(query.k, snapshot.itemCount) * (history + query.basket.count)

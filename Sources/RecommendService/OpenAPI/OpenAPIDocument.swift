@@ -1,3 +1,5 @@
+import HTTPMessages
+
 /// The OpenAPI 3.1 description of what is served, made from ``Route`` and ``Parameter``, the tables that requests are read
 /// by: so it cannot say what is not so. Only the shapes of answers are written by hand, in `OpenAPISchemas.swift`.
 ///

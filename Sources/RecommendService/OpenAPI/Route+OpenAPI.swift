@@ -27,6 +27,7 @@ extension Route {
     private static let tooLarge = ("413", "The body is larger than the server accepts.")
     private static let wrongType = ("415", "The Content-Type is not the one wanted.")
     private static let unknownUser = ("404", "The model does not know the user, and strict asks for no fallback.")
+    private static let cannotExplain = ("409", "The model lacks what an explanation is made from.")
     private static let unready = ("503", "No model is loaded yet, or the server has too much to do.")
 
     /// The GET of this route; nil when there is none.
@@ -41,7 +42,7 @@ extension Route {
                     back whenever k pass them.
                     """,
                 answer: "Items, best first.", answerSchema: "Recommendation",
-                problems: [Self.badQuery, Self.unknownUser, Self.unready])
+                problems: [Self.badQuery, Self.unknownUser, Self.cannotExplain, Self.unready])
         case .similar:
             OperationDescription(
                 id: "similar", tag: "Recommend", summary: "Items similar to an item",
@@ -103,7 +104,9 @@ extension Route {
                     a history, and for what a guest is ordering now.
                     """,
                 answer: "Items, best first.", answerSchema: "Recommendation",
-                problems: [Self.badBody, Self.unknownUser, Self.tooLarge, Self.wrongType, Self.unready])
+                problems: [
+                    Self.badBody, Self.unknownUser, Self.cannotExplain, Self.tooLarge, Self.wrongType, Self.unready,
+                ])
         case .recommendBulk:
             OperationDescription(
                 id: "recommendBulk", tag: "Recommend", summary: "Recommendations for many users",
