@@ -34,7 +34,7 @@ package struct FoldInParameters: Equatable, Sendable {
     }
 
     /// What is wrong with the values, nil when nothing is.
-    var badness: String? {
+    package var badness: String? {
         if !(alpha > 0 && alpha <= Self.alphaMax) {
             return "alpha is \(alpha), wanted above 0, at most \(Self.alphaMax)"
         }

@@ -14,6 +14,10 @@ final class ALSRun {
     /// YᵀY of the item factors as they are: the next iteration's user step needs it, and so does the loss.
     private var itemGram: [Double]
 
+    /// Bounds the last solve of a row. It ends by itself when the residual falls to 1e-7 of where the iterations left it, after 15 to
+    /// 30 steps for the data of docs/training.md and up to 100 for equations made to be hard.
+    static let finalSteps = 200
+
     init(_ interactions: InteractionMatrix, _ configuration: ALSConfiguration, _ kernels: Kernels) {
         self.configuration = configuration
         self.kernels = kernels
@@ -41,6 +45,20 @@ final class ALSRun {
         return observed.map { $0 + unobservedLoss(userGram, itemGram) }
     }
 
+    /// Solves all users once more, from the items as they are at the end, to a residual at which a user's vector is the fold-in of
+    /// their history: the iterations leave it one half-step behind the items, and conjugate gradient a few digits short.
+    ///
+    /// - Returns: the loss of the result.
+    func finish() throws(TrainingError) -> Double {
+        // Conjugate gradient refines what Cholesky found too: it starts from the residual.
+        if configuration.solver == .cholesky { _ = try solve(userSide, .user, gram: itemGram, measuresLoss: false) }
+        let steps = RowSolver.conjugateGradient(steps: Self.finalSteps)
+        let observed = try solve(userSide, .user, gram: itemGram, by: steps, measuresLoss: true) ?? 0
+        let userGram = gramMatrix(of: userFactors, threads: configuration.threads, kernels: kernels)
+        try checkFinite(userGram, configuration.iterations)
+        return observed + unobservedLoss(userGram, itemGram)
+    }
+
     func factors() -> Factors {
         Factors(
             factorCount: configuration.factors, userFactors: userFactors.unpadded(),
@@ -48,9 +66,9 @@ final class ALSRun {
     }
 
     private func solve(
-        _ half: HalfStep, _ side: TrainingError.Side, gram: [Double], measuresLoss: Bool
+        _ half: HalfStep, _ side: TrainingError.Side, gram: [Double], by solver: RowSolver? = nil, measuresLoss: Bool
     ) throws(TrainingError) -> Double? {
-        switch half.solve(gram: gram, measuresLoss: measuresLoss) {
+        switch half.solve(gram: gram, by: solver, measuresLoss: measuresLoss) {
         case .solved(let observedLoss): return observedLoss
         case .singular(let row):
             throw .singular(

@@ -28,12 +28,14 @@ struct HalfStep {
         self.kernels = kernels
     }
 
-    func solve(gram: [Double], measuresLoss: Bool) -> Outcome {
+    /// - Parameter solver: instead of the one that is set.
+    func solve(gram: [Double], by solver: RowSolver? = nil, measuresLoss: Bool) -> Outcome {
+        let solver = solver ?? configuration.solver
         side.setGram(gram, regularization: Double(configuration.regularization))
         let results = parallelMap(chunks.count, threads: configuration.threads, scratch: { ALSScratch() }) {
-            [side, chunks, configuration, kernels] chunk, scratch in
+            [side, chunks, kernels] chunk, scratch in
             let rows = chunks[chunk]
-            let singular = side.solve(rows: rows, by: configuration.solver, scratch: scratch, kernels: kernels)
+            let singular = side.solve(rows: rows, by: solver, scratch: scratch, kernels: kernels)
             // Measured while the chunk's rows are still in the cache.
             let loss = measuresLoss ? side.observedLoss(rows: rows, kernels: kernels) : 0
             return ChunkResult(singularRow: singular, observedLoss: loss)

@@ -4,7 +4,7 @@ import CKernels
 package enum KernelPath: String, CaseIterable, Sendable {
     case avx512, avx2, neon, portable
 
-    fileprivate var number: nl_path {
+    var number: nl_path {
         switch self {
         case .avx512: NL_AVX512
         case .avx2: NL_AVX2

@@ -76,3 +76,4 @@ typedef enum { NL_AVX512 = 0, NL_AVX2 = 1, NL_NEON = 2, NL_PORTABLE = 3 } nl_pat
 const nl_kernels *_Nullable nl_kernels_for(nl_path path);
 
 #pragma clang assume_nonnull end
+#include "ScoreTile.h"

@@ -9,6 +9,15 @@ package struct ImplicitModelFile: Equatable, Sendable {
         package var iterations: Int?
         package var regularization: Double?
         package var alpha: Double?
+
+        /// The two of them, when the file has both and they are in bounds. implicit's confidence is alpha times the value of an
+        /// interaction, not one more.
+        package var foldIn: FoldInParameters? {
+            guard let alpha, let regularization else { return nil }
+            let parameters = FoldInParameters(
+                alpha: Float(alpha), regularization: Float(regularization), confidence: .alphaR)
+            return parameters.badness == nil ? parameters : nil
+        }
     }
 
     package let userFactors: NumPyArray

@@ -15,15 +15,19 @@ package struct ImportFiles: Equatable, Sendable {
     package var items: String?
     /// `user_id,item_id,value`; without it users have no history and items no popularity.
     package var interactions: String?
+    /// What plain arrays were trained with, when it is known. A file of implicit says so itself.
+    package var foldIn: FoldInParameters?
 
     package init(
-        factors: FactorFiles, userIDs: String, itemIDs: String, items: String? = nil, interactions: String? = nil
+        factors: FactorFiles, userIDs: String, itemIDs: String, items: String? = nil, interactions: String? = nil,
+        foldIn: FoldInParameters? = nil
     ) {
         self.factors = factors
         self.userIDs = userIDs
         self.itemIDs = itemIDs
         self.items = items
         self.interactions = interactions
+        self.foldIn = foldIn
     }
 }
 
@@ -85,7 +89,7 @@ package func importModel(_ files: ImportFiles) throws(ImportError) -> ImportedMo
     return ImportedModel(
         contents: ModelContents(
             userIDs: users.ids, catalogue: catalogue, factors: factors, interactions: interactions,
-            itemPopularity: popularity),
+            itemPopularity: popularity, foldIn: settings == nil ? files.foldIn : settings?.foldIn),
         warnings: warnings, implicitSettings: settings)
 }
 

@@ -6,6 +6,8 @@
 final class FoldInSolver {
     /// The different items of a history and a basket, ascending.
     var rows: [UInt32] = []
+    /// Whose equations are factorized here; nil for nobody's.
+    var key: EquationsKey?
     /// c of each of `rows`; before ``solve(_:_:_:into:)`` their strengths r.
     private var confidences: [Double] = []
     /// n: factors.

@@ -46,13 +46,13 @@ extension ModelSnapshot {
         list: (Span<UInt32>) -> Void
     ) {
         if let allow = filter.allow {
-            scratch.marks.reserve(itemCount)
-            for item in allow { scratch.marks.insert(checkedRow(item)) }
-            scratch.marks.drain(into: &scratch.allowed)
+            scratch.shared.marks.reserve(itemCount)
+            for item in allow { scratch.shared.marks.insert(checkedRow(item)) }
+            scratch.shared.marks.drain(into: &scratch.shared.allowed)
             if let hotels = filter.hotels {
-                withItems(ofAnyOf: hotels, scratch) { keepCommon(&scratch.allowed, $0) }
+                withItems(ofAnyOf: hotels, scratch) { keepCommon(&scratch.shared.allowed, $0) }
             }
-            let allowed = scratch.allowed
+            let allowed = scratch.shared.allowed
             if !allowed.isEmpty { list(allowed.span) }
         } else if let hotels = filter.hotels {
             withItems(ofAnyOf: hotels, scratch, list)
@@ -68,10 +68,10 @@ extension ModelSnapshot {
         ofAnyOf hotels: [HotelIndex], _ scratch: RecommendationScratch, _ body: (Span<UInt32>) -> Void
     ) {
         if hotels.count == 1 { return withItems(of: hotels[0], body) }
-        scratch.marks.reserve(itemCount)
-        for hotel in hotels { withItems(of: hotel) { scratch.marks.insert($0) } }
-        scratch.marks.drain(into: &scratch.sold)
-        let sold = scratch.sold
+        scratch.shared.marks.reserve(itemCount)
+        for hotel in hotels { withItems(of: hotel) { scratch.shared.marks.insert($0) } }
+        scratch.shared.marks.drain(into: &scratch.shared.sold)
+        let sold = scratch.shared.sold
         body(sold.span)
     }
 
@@ -86,16 +86,25 @@ extension ModelSnapshot {
             guard let seen else { return body(Span()) }
             return withHistory(seen) { items, _ in body(items) }
         }
-        scratch.marks.reserve(itemCount)
-        if let item { scratch.marks.insert(checkedRow(item)) }
-        for item in query.filter.deny { scratch.marks.insert(checkedRow(item)) }
-        if let seen { withHistory(seen) { items, _ in scratch.marks.insert(items) } }
-        scratch.marks.drain(into: &scratch.excluded)
+        gatherExcluded(query, also: item, scratch)
         let excluded = scratch.excluded
         body(excluded.span)
     }
 
-    private func checkedRow(_ item: ItemIndex) -> UInt32 {
+    /// Writes the same rows to `scratch.excluded`.
+    func gatherExcluded(
+        _ query: RecommendationQuery, also item: ItemIndex? = nil, _ scratch: RecommendationScratch
+    ) {
+        scratch.shared.marks.reserve(itemCount)
+        if let item { scratch.shared.marks.insert(checkedRow(item)) }
+        for item in query.filter.deny { scratch.shared.marks.insert(checkedRow(item)) }
+        if query.excludeSeen, let user = query.user {
+            withHistory(user) { items, _ in scratch.shared.marks.insert(items) }
+        }
+        scratch.shared.marks.drain(into: &scratch.excluded)
+    }
+
+    func checkedRow(_ item: ItemIndex) -> UInt32 {
         precondition(item.row >= 0 && item.row < itemCount, "BUG: item row \(item.row) of \(itemCount)")
         return UInt32(item.row)
     }
@@ -116,13 +125,13 @@ struct AttributeTest {
         asksForDepartment = filter.departments != nil
         guard let departments = filter.departments else { return }
         let count = columns.departmentIDs.count
-        if scratch.departments.count < count {
-            scratch.departments += [Bool](repeating: false, count: count - scratch.departments.count)
+        if scratch.shared.departments.count < count {
+            scratch.shared.departments += [Bool](repeating: false, count: count - scratch.shared.departments.count)
         }
-        for row in scratch.departments.indices { scratch.departments[row] = false }
+        for row in scratch.shared.departments.indices { scratch.shared.departments[row] = false }
         for department in departments {
             precondition(department.row >= 0 && department.row < count, "BUG: no such department")
-            scratch.departments[department.row] = true
+            scratch.shared.departments[department.row] = true
         }
     }
 
@@ -161,7 +170,7 @@ struct AttributeTest {
         }
         if asksForDepartment {
             let department = columns.itemDepartment[row]
-            return department != ModelTensors.noDepartment && scratch.departments[Int(department)]
+            return department != ModelTensors.noDepartment && scratch.shared.departments[Int(department)]
         }
         return true
     }

@@ -15,22 +15,21 @@ extension ModelSnapshot {
     /// - Complexity: O(items · factorCount² + factorCount³).
     func foldIn(_ user: UserIndex?, _ basket: [BasketItem], _ scratch: RecommendationScratch) -> Bool {
         guard let parameters = columns.foldIn else { return false }
+        let solver = scratch.shared.solver
+        solver.key = nil
         gather(user, basket, scratch)
-        return withItemFactors { matrix in
-            scratch.solver.solve(itemGram(), matrix, parameters, into: &scratch.vector)
-        }
+        let isSolved = withItemFactors { solver.solve(itemGram(), $0, parameters, into: &scratch.vector) }
+        if isSolved { solver.key = scratch.equationsKey }
+        return isSolved
     }
 
     /// Tells the solver the different items of a history and a basket, ascending, with their strengths.
-    func gather(_ user: UserIndex?, _ basket: [BasketItem], _ scratch: RecommendationScratch) {
-        let solver = scratch.solver
-        scratch.marks.reserve(itemCount)
-        if let user { withHistory(user) { items, _ in scratch.marks.insert(items) } }
-        for entry in basket {
-            precondition(entry.item.row >= 0 && entry.item.row < itemCount, "BUG: no such item")
-            scratch.marks.insert(UInt32(entry.item.row))
-        }
-        scratch.marks.drain(into: &solver.rows)
+    private func gather(_ user: UserIndex?, _ basket: [BasketItem], _ scratch: RecommendationScratch) {
+        let solver = scratch.shared.solver
+        scratch.shared.marks.reserve(itemCount)
+        if let user { withHistory(user) { items, _ in scratch.shared.marks.insert(items) } }
+        for entry in basket { scratch.shared.marks.insert(checkedRow(entry.item)) }
+        scratch.shared.marks.drain(into: &solver.rows)
         solver.clearStrengths()
         if let user {
             withHistory(user) { items, strengths in
@@ -49,27 +48,17 @@ extension ModelSnapshot {
     ///
     /// - Returns: the greatest contribution first, equal ones by item row. Empty when the answer was not made by a vector, when
     ///   the model does not say what it was trained with, or when its equations have no single solution.
-    /// - Complexity: the first item of an answer by a stored vector costs a fold-in; each item O(factorCount² + items · factorCount).
+    /// - Complexity: the first item of an answer costs a fold-in, unless one made it; each item O(factorCount² + items · factorCount).
     package func explain(item: ItemIndex, scratch: RecommendationScratch) -> [Contribution] {
-        guard let parameters = columns.foldIn else { return [] }
-        switch scratch.subject {
-        case .none: return []
-        case .user(let user, let snapshot):
-            precondition(snapshot == ObjectIdentifier(self), "BUG: explained by another snapshot")
-            gather(user, [], scratch)
-            let isSolved = withItemFactors { matrix in
-                scratch.solver.solve(itemGram(), matrix, parameters, into: &scratch.vector)
+        guard case .vector(let user, let basket, let snapshot) = scratch.subject else { return [] }
+        precondition(snapshot == ObjectIdentifier(self), "BUG: explained by another snapshot")
+        let solver = scratch.shared.solver
+        if solver.key != scratch.equationsKey {
+            guard foldIn(user, basket, scratch) else { return [] }
+        }
+        return withItemFactors { solver.contributions(to: item, $0) }
+            .sorted { a, b in
+                a.contribution > b.contribution || (a.contribution == b.contribution && a.item < b.item)
             }
-            guard isSolved else { return [] }
-            scratch.subject = .solved(of: snapshot)
-        case .solved(let snapshot):
-            precondition(snapshot == ObjectIdentifier(self), "BUG: explained by another snapshot")
-        }
-        return withItemFactors { matrix in
-            scratch.solver.contributions(to: item, matrix)
-                .sorted { a, b in
-                    a.contribution > b.contribution || (a.contribution == b.contribution && a.item < b.item)
-                }
-        }
     }
 }

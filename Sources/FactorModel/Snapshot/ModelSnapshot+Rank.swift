@@ -104,7 +104,6 @@ extension ModelSnapshot {
 
     /// Ranks by how often the items were ordered.
     func rankByPopularity(_ query: RecommendationQuery, _ scratch: RecommendationScratch) {
-        scratch.subject = .none
         guard scratch.begin(query, itemCount: itemCount) else { return }
         withExcluded(query, scratch) { excluded in
             let isListed = query.filter.allow != nil || query.filter.hotels != nil

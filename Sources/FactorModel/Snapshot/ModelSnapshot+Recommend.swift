@@ -16,10 +16,7 @@ extension ModelSnapshot {
         let plan = plan(query, scratch)
         switch plan.strategy {
         case .als, .foldIn:
-            guard scratch.begin(query, itemCount: itemCount) else { break }
-            withExcluded(query, scratch) { excluded in
-                withVector(of: query, plan, scratch) { rank(by: $0, query, without: excluded, scratch) }
-            }
+            if scratch.begin(query, itemCount: itemCount) { rank(query, by: plan, scratch) }
         case .popular, .similar: rankByPopularity(query, scratch)
         }
         return plan
@@ -27,23 +24,32 @@ extension ModelSnapshot {
 
     /// Ranks the items by how often they were ordered, within the filters; equal ones by item row.
     package func popular(_ query: RecommendationQuery, scratch: RecommendationScratch) -> RecommendationOutcome {
+        scratch.setSubject(.none)
         rankByPopularity(query, scratch)
         return RecommendationOutcome(strategy: .popular)
     }
 
     /// Decides how the query will be answered. After it the scratch knows the subject, and has the vector of a fold-in.
     func plan(_ query: RecommendationQuery, _ scratch: RecommendationScratch) -> RecommendationOutcome {
+        let identity = ObjectIdentifier(self)
+        scratch.setSubject(.vector(user: query.user, basket: query.basket, of: identity))
         if !query.basket.isEmpty, foldIn(query.user, query.basket, scratch) {
-            scratch.subject = .solved(of: ObjectIdentifier(self))
             return RecommendationOutcome(strategy: .foldIn)
         }
         if let user = query.user, hasFactors(user) {
-            scratch.subject = .user(user, of: ObjectIdentifier(self))
+            scratch.setSubject(.vector(user: user, basket: [], of: identity))
             return RecommendationOutcome(strategy: .als, fallbackReason: query.basket.isEmpty ? nil : .noFactors)
         }
-        scratch.subject = .none
+        scratch.setSubject(.none)
         let isUnknown = query.user == nil && query.basket.isEmpty
         return RecommendationOutcome(strategy: .popular, fallbackReason: isUnknown ? .unknownUser : .noFactors)
+    }
+
+    /// Ranks by the vector of a plan by vector.
+    func rank(_ query: RecommendationQuery, by plan: RecommendationOutcome, _ scratch: RecommendationScratch) {
+        withExcluded(query, scratch) { excluded in
+            withVector(of: query, plan, scratch) { rank(by: $0, query, without: excluded, scratch) }
+        }
     }
 
     /// Lends the vector that a plan by vector ranks with.

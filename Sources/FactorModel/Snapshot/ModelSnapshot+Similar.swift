@@ -12,7 +12,7 @@ extension ModelSnapshot {
     package func similar(
         to item: ItemIndex, _ query: RecommendationQuery, scratch: RecommendationScratch
     ) -> RecommendationOutcome {
-        scratch.subject = .none
+        scratch.setSubject(.none)
         let norms = itemNorms()
         let norm = norms[item.row]
         guard norm > 0 else {

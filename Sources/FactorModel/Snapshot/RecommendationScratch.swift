@@ -18,24 +18,23 @@ package final class RecommendationScratch {
     private(set) var wanted = 0
     private var skipped = 0
 
-    /// What turns lists of rows into ascending ones; empty between uses.
-    var marks = RowMarks()
-    /// Rows of the items that several hotels sell, ascending.
-    var sold: [UInt32] = []
-    /// The allowed rows, ascending.
-    var allowed: [UInt32] = []
     /// The rows to leave out, ascending.
     var excluded: [UInt32] = []
-    /// [departments], whether each may serve.
-    var departments: [Bool] = []
+    /// The first of them that a bulk scan has not passed yet.
+    var nextExcluded = 0
 
     /// The vector of the last answer when it was made for it, [factorCount].
     var vector: [Float] = []
-    let solver = FoldInSolver()
     /// Whose vector made the last answer.
-    var subject = AnswerSubject.none
+    private(set) var subject = AnswerSubject.none
+    /// Counts answers, so that the solver can say whose equations it holds.
+    private var answerNumber = 0
+    let shared: SharedScratch
 
-    package init() {
+    package convenience init() { self.init(sharing: SharedScratch()) }
+
+    init(sharing shared: SharedScratch) {
+        self.shared = shared
         // SAFETY: allocated here, initialized at once.
         unsafe scores = UnsafeMutablePointer.allocate(capacity: Self.blockRows)
         unsafe scores.initialize(repeating: 0, count: Self.blockRows)
@@ -73,6 +72,15 @@ package final class RecommendationScratch {
         return !isEmpty
     }
 
+    /// Notes whose vector makes the answer that comes now.
+    func setSubject(_ subject: AnswerSubject) {
+        self.subject = subject
+        answerNumber += 1
+    }
+
+    /// Which answer of which scratch.
+    var equationsKey: EquationsKey { EquationsKey(scratch: ObjectIdentifier(self), answerNumber: answerNumber) }
+
     // MARK: One block
 
     /// Lends the first `count` scores of the block.
@@ -108,12 +116,29 @@ package final class RecommendationScratch {
     }
 }
 
+/// What an answer uses for moments only, so that all scratches of a thread may share it.
+final class SharedScratch {
+    /// What turns lists of rows into ascending ones; empty between uses.
+    var marks = RowMarks()
+    /// Rows of the items that several hotels sell, ascending.
+    var sold: [UInt32] = []
+    /// The allowed rows, ascending.
+    var allowed: [UInt32] = []
+    /// [departments], whether each may serve.
+    var departments: [Bool] = []
+    let solver = FoldInSolver()
+}
+
 /// What made an answer: what there is to explain.
 enum AnswerSubject: Equatable {
     /// Nothing personal.
     case none
-    /// A user's stored vector, of this snapshot.
-    case user(UserIndex, of: ObjectIdentifier)
-    /// A vector that the scratch's solver made; it still holds the equations.
-    case solved(of: ObjectIdentifier)
+    /// The vector of a user of this snapshot, or one folded in from their history and a basket.
+    case vector(user: UserIndex?, basket: [BasketItem], of: ObjectIdentifier)
+}
+
+/// Names an answer whose equations a solver holds.
+struct EquationsKey: Equatable {
+    let scratch: ObjectIdentifier
+    let answerNumber: Int
 }

@@ -35,6 +35,16 @@ struct Import: ParsableCommand {
     @Option(help: "CSV of who took what, for popularity and exclude_seen. Default: no history.")
     var interactions: String?
 
+    @Option(
+        help: """
+            Alpha that the .npy factors were trained with, confidence 1 + alpha * value. With --regularization it lets baskets \
+            be folded in and scores be explained. A file of implicit says its own.
+            """)
+    var alpha: Float?
+
+    @Option(help: "Lambda that the .npy factors were trained with, not scaled by interactions.")
+    var regularization: Float?
+
     @Option(help: "Point this alias at the new version.")
     var promote: String?
 
@@ -46,6 +56,10 @@ struct Import: ParsableCommand {
         guard (implicit == nil && arrays == 2) || (implicit != nil && arrays == 0) else {
             throw ValidationError("Wanted --user-factors and --item-factors, or --implicit alone.")
         }
+        guard (alpha == nil) == (regularization == nil), implicit == nil || alpha == nil else {
+            throw ValidationError("Wanted --alpha and --regularization together and with .npy files, or neither.")
+        }
+        if let reason = foldIn?.badness { throw ValidationError("--alpha and --regularization: \(reason).") }
     }
 
     func run() throws {
@@ -55,7 +69,8 @@ struct Import: ParsableCommand {
         let imported = try reporting { () throws(ImportError) in
             try importModel(
                 ImportFiles(
-                    factors: factorFiles, userIDs: userIds, itemIDs: itemIds, items: items, interactions: interactions))
+                    factors: factorFiles, userIDs: userIds, itemIDs: itemIds, items: items, interactions: interactions,
+                    foldIn: foldIn))
         }
         warn(imported.warnings)
         let sources = [userFactors, itemFactors, implicit, userIds, itemIds, items, interactions]
@@ -68,6 +83,11 @@ struct Import: ParsableCommand {
                 model: registry.model, contents: imported.contents, manifest: draft, promote: promote)
         }
         try printVersion(version, model: registry.model, promoted: promote, json: json)
+    }
+
+    private var foldIn: FoldInParameters? {
+        guard let alpha, let regularization else { return nil }
+        return FoldInParameters(alpha: alpha, regularization: regularization)
     }
 
     private var factorFiles: ImportFiles.FactorFiles {
