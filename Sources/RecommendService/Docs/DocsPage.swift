@@ -39,7 +39,7 @@ enum DocsPage {
         input, select, textarea { width: 100%; margin-top: .2rem; padding: .4rem .5rem; font: .92rem var(--mono); color: inherit;
           background: var(--page); border: 1px solid var(--line); border-radius: 5px; }
         input::placeholder, textarea::placeholder { color: var(--soft); opacity: .8; }
-        textarea { min-height: 9rem; resize: vertical; }
+        textarea { min-height: 13.5rem; resize: vertical; }
         button { margin-top: .9rem; padding: .45rem 1.1rem; font: 600 .95rem system-ui, sans-serif; color: var(--accent-ink);
           background: var(--accent); border: 0; border-radius: 5px; cursor: pointer; }
         button[disabled] { opacity: .6; cursor: default; }
@@ -71,7 +71,7 @@ enum DocsPage {
         const resolve = schema => schema && schema.$ref ? schema.$ref.slice(2).split("/").reduce((node, key) => node[key], spec) : schema;
         function bounds(schema) {
           if (schema.type === "array") return "up to " + schema.maxItems + ", separated by commas";
-          if (schema.type === "integer") return schema.minimum + " to " + schema.maximum;
+          if (schema.type === "integer") return schema.maximum > 1e9 ? schema.minimum + " or more" : schema.minimum + " to " + schema.maximum;
           return "";
         }
         function field(operation, parameter) {
@@ -125,12 +125,12 @@ enum DocsPage {
           try {
             const began = performance.now(), response = await fetch(url, options), text = await response.text();
             const took = performance.now() - began;
-            let shown = text, table = "";
+            let shown = text, table = "", how = "";
             if (/json$/.test(response.headers.get("content-type") || "")) {
-              try { const json = JSON.parse(text), list = json.items || json.history; shown = JSON.stringify(json, null, 2); if (Array.isArray(list) && list.length) table = itemTable(list.slice(0, 100)); } catch (error) { /* Lines of JSON stay as they came. */ }
+              try { const json = JSON.parse(text); if (json.strategy) how = ", strategy " + json.strategy; if (json.fallback_reason) how += " (" + json.fallback_reason + ")"; const list = json.items || json.history; shown = JSON.stringify(json, null, 2); if (Array.isArray(list) && list.length) table = itemTable(list.slice(0, 100)); } catch (error) { /* Lines of JSON stay as they came. */ }
             }
             const version = response.headers.get("x-model-version");
-            const status = make("p", {class: "status " + (response.ok ? "good" : "bad")}, response.status + " in " + took.toFixed(1) + " ms" + (version ? ", model version " + version : ""));
+            const status = make("p", {class: "status " + (response.ok ? "good" : "bad")}, response.status + " in " + took.toFixed(1) + " ms" + (version ? ", model version " + version : "") + how);
             out.replaceChildren(status, table, make("details", {open: !table}, make("summary", {}, "Body"), make("pre", {tabindex: 0}, shown.slice(0, 200000))), make("details", {}, make("summary", {}, "curl"), make("pre", {tabindex: 0}, curl)));
           } catch (error) {
             out.replaceChildren(make("p", {class: "status bad"}, "No answer: " + error.message));
