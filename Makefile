@@ -7,7 +7,7 @@ run: ## sample orders -> train -> publish -> serve on port 8080
 test: ## every check and every test; the last line counts them
 	scripts/test
 
-bench: ## kernels, training and requests on this machine
+bench: ## kernels and training on this machine
 	scripts/setup build
 	swift build -c release --product nextloop-bench
 	.build/release/nextloop-bench topk

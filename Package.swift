@@ -42,7 +42,7 @@ let package = Package(
             name: "nextloop",
             dependencies: [
                 "RecommendService", "HTTPServer", "ModelRegistry", "Training", "HotelOrders", "FactorModel",
-                "VectorKernels", "CBuildInfo", argumentParser, logging,
+                "VectorKernels", "HTTPMessages", "CBuildInfo", argumentParser, logging,
             ]),
         .executableTarget(
             name: "nextloop-bench",

@@ -39,8 +39,8 @@ package struct ConnectionState: Sendable {
     private var lingers = false
     /// Too much output: no reading, no answering, until it is sent.
     private var paused = false
-    /// Requests may be in the buffer that were put off to another turn.
-    private var hasBacklog = false
+    /// Requests may be in the buffer, or pieces of an answer to be made, that were put off to another turn.
+    package private(set) var hasBacklog = false
     /// A piece of the streamed answer was made in this turn.
     private var producedInTurn = false
     private var closesAfterStream = false
@@ -103,9 +103,10 @@ package struct ConnectionState: Sendable {
             return clientEnded ? .close : .read
         case .streaming:
             // One piece at a time, and the other connections between two of them.
+            hasBacklog = outputBytes == 0 && producedInTurn
+            producedInTurn = outputBytes == 0 && !producedInTurn
             if outputBytes > 0 { return .write }
-            defer { producedInTurn = !producedInTurn }
-            return producedInTurn ? .yield : .produce
+            return hasBacklog ? .yield : .produce
         case .waiting, .head, .body: break
         }
         if paused || outputBytes > policy.limits.outputBytesMax {

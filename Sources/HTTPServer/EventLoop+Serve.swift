@@ -31,28 +31,27 @@ extension EventLoop {
             endStream(of: &connection, wasWhole: false)
             close(connection)
             return
-        case .yielded:
-            yielded.append(connection.registration)
-            // A connection that yielded is not read before its turn, whatever epoll says: no need to tell epoll. But one
-            // that streams yields for long, and epoll must not give it a turn more each time its client sends.
-            if connection.stream != nil { watch(&connection, for: []) }
+        case .hasYielded: break
+        case .yielded: yielded.append(connection.registration)
         case .waiting:
             var interest: Interest = connection.state.wantsToRead ? .read : []
             if connection.output != nil { interest.insert(.write) }
-            watch(&connection, for: interest)
+            if interest != connection.interest {
+                poll.modify(connection.socket.descriptor.raw, interest, connection.registration)
+                connection.interest = interest
+            }
         }
         timers.schedule(slot, at: connection.state.deadline)
         connections.put(connection, at: slot)
     }
 
-    private func watch(_ connection: inout Connection, for interest: Interest) {
-        if interest == connection.interest { return }
-        poll.modify(connection.socket.descriptor.raw, interest, connection.registration)
-        connection.interest = interest
-    }
-
     private enum Outcome {
-        case waiting, yielded, close
+        case waiting
+        /// To be looked at again after the others.
+        case yielded
+        /// Yielded before, and its turn has not come.
+        case hasYielded
+        case close
     }
 
     private mutating func advance(_ connection: inout Connection, _ occasion: Occasion) -> Outcome {
@@ -63,6 +62,8 @@ extension EventLoop {
             reads = connection.state.wantsToRead && !interest.isDisjoint(with: [.read, .broken])
             // Nothing can be sent to it any more, and nothing is to be read.
             if interest.contains(.broken), !reads { return .close }
+            // It is not read before its turn, whatever epoll says; epoll need not be told for so short a time.
+            if connection.state.hasBacklog { return .hasYielded }
         case .resumed: break
         case .timer:
             let action = connection.state.timerFired(now: now)

@@ -46,6 +46,11 @@ package final class HTTPServer: Sendable {
             let host = try checkedHost()
             guard (0...65_535).contains(configuration.port) else { throw .invalidPort(configuration.port) }
             guard (1...256).contains(configuration.loops) else { throw .invalidLoopCount(configuration.loops) }
+            do throws(InvalidLimit) {
+                try configuration.limits.check()
+            } catch {
+                throw .invalidLimit(name: error.name, got: error.got, wanted: error.wanted)
+            }
             do throws(SystemError) {
                 try start(&state, host: host)
             } catch {

@@ -3,6 +3,7 @@ package enum ServerError: Error, Equatable, Sendable, CustomStringConvertible {
     case invalidHost(String)
     case invalidPort(Int)
     case invalidLoopCount(Int)
+    case invalidLimit(name: String, got: String, wanted: String)
     case addressInUse(host: String, port: Int)
     case addressNotAvailable(host: String)
     case portNotPermitted(port: Int)
@@ -17,6 +18,7 @@ package enum ServerError: Error, Equatable, Sendable, CustomStringConvertible {
                 + "use 0.0.0.0 or :: for every interface"
         case .invalidPort(let port): "cannot listen on port \(port): want 0 to 65535, where 0 lets the system choose"
         case .invalidLoopCount(let loops): "cannot run \(loops) event loops: want 1 to 256; one per core is enough"
+        case .invalidLimit(let name, let got, let wanted): "the limit \(name) is \(got): want \(wanted)"
         case .addressInUse(let host, let port):
             "cannot listen on \(host) port \(port): another process does; stop it or choose another port "
                 + "(`ss -ltnp 'sport = :\(port)'` names it)"

@@ -3,14 +3,12 @@ import Glibc
 /// The directory operations of a registry, each as few system calls as can be, so that a test can let any one of
 /// them fail and look at what is left.
 package protocol RegistryFileSystem: Sendable {
-    /// Makes one directory. Fine when it is there already.
-    func makeDirectory(_ path: String) throws(RegistryError)
+    /// Makes one directory. Fine when it is there already: then false.
+    func makeDirectory(_ path: String) throws(RegistryError) -> Bool
     /// Makes one directory that must be new.
     func makeNewDirectory(_ path: String) throws(RegistryError)
     /// Writes a new file and synchronizes it.
     func writeNewFile(_ path: String, _ bytes: [UInt8]) throws(RegistryError)
-    /// Appends to a file, made if need be, and synchronizes it.
-    func append(_ path: String, _ bytes: [UInt8]) throws(RegistryError)
     /// The whole of a regular file, or nil when there is none.
     func read(_ path: String, bytesMax: Int) throws(RegistryError) -> [UInt8]?
     /// Renames over whatever file has the new name. A directory is never renamed over one that holds anything: rename(2)
@@ -19,6 +17,21 @@ package protocol RegistryFileSystem: Sendable {
     /// Makes the directory's entries durable.
     func synchronize(directory path: String) throws(RegistryError)
     func removeTree(_ path: String) throws(RegistryError)
+    /// The names in a directory, without `.` and `..`, sorted; nil when there is no such directory.
+    func entryNames(of path: String) throws(RegistryError) -> [String]?
+    /// What lies at a path: nil when nothing does. Links are not followed.
+    func status(of path: String) throws(RegistryError) -> FileStatus?
+    /// Waits for the lock file at `path`, made if need be.
+    func lock(_ path: String) throws(RegistryError) -> DirectoryLock
+}
+
+/// What a registry wants to know of an entry.
+package struct FileStatus: Equatable, Sendable {
+    package let isRegular: Bool
+    package let isDirectory: Bool
+    package let bytes: Int
+    /// Seconds since 1970.
+    package let modified: Int
 }
 
 /// The real one.
@@ -27,8 +40,10 @@ package protocol RegistryFileSystem: Sendable {
 package struct POSIXFileSystem: RegistryFileSystem {
     package init() {}
 
-    package func makeDirectory(_ path: String) throws(RegistryError) {
-        if unsafe mkdir(path, 0o777) != 0, errno != EEXIST { throw .system(call: "mkdir", path: path, code: errno) }
+    package func makeDirectory(_ path: String) throws(RegistryError) -> Bool {
+        if unsafe mkdir(path, 0o777) == 0 { return true }
+        guard errno == EEXIST else { throw .system(call: "mkdir", path: path, code: errno) }
+        return false
     }
 
     package func makeNewDirectory(_ path: String) throws(RegistryError) {
@@ -36,15 +51,7 @@ package struct POSIXFileSystem: RegistryFileSystem {
     }
 
     package func writeNewFile(_ path: String, _ bytes: [UInt8]) throws(RegistryError) {
-        try write(path, bytes, flags: O_WRONLY | O_CREAT | O_EXCL)
-    }
-
-    package func append(_ path: String, _ bytes: [UInt8]) throws(RegistryError) {
-        try write(path, bytes, flags: O_WRONLY | O_CREAT | O_APPEND)
-    }
-
-    private func write(_ path: String, _ bytes: [UInt8], flags: Int32) throws(RegistryError) {
-        let file = unsafe open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0o666)
+        let file = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
         guard file >= 0 else { throw .system(call: "open", path: path, code: errno) }
         defer { close(file) }
         var written = 0
@@ -98,74 +105,61 @@ package struct POSIXFileSystem: RegistryFileSystem {
         for name in try entryNames(of: path) ?? [] { try removeTree("\(path)/\(name)") }
         if unsafe rmdir(path) != 0, errno != ENOENT { throw .system(call: "rmdir", path: path, code: errno) }
     }
-}
 
-/// The names in a directory, without `.` and `..`, sorted; nil when there is no such directory.
-func entryNames(of path: String) throws(RegistryError) -> [String]? {
-    // SAFETY: the handle is used and closed in this function only; a dirent is read before the next call.
-    guard let directory = unsafe opendir(path) else {
-        if errno == ENOENT || errno == ENOTDIR { return nil }
-        throw .system(call: "opendir", path: path, code: errno)
-    }
-    defer { unsafe _ = closedir(directory) }
-    var names: [String] = []
-    while true {
-        errno = 0
-        guard let entry = unsafe readdir(directory) else {
-            if errno != 0 { throw .system(call: "readdir", path: path, code: errno) }
-            break
+    package func entryNames(of path: String) throws(RegistryError) -> [String]? {
+        // SAFETY: the handle is used and closed in this function only; a dirent is read before the next call.
+        guard let directory = unsafe opendir(path) else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw .system(call: "opendir", path: path, code: errno)
         }
-        let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { tuple in
-            unsafe tuple.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+        defer { unsafe _ = closedir(directory) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = unsafe readdir(directory) else {
+                if errno != 0 { throw .system(call: "readdir", path: path, code: errno) }
+                break
+            }
+            let name = unsafe withUnsafePointer(to: &entry.pointee.d_name) { tuple in
+                unsafe tuple.withMemoryRebound(to: CChar.self, capacity: 256) { unsafe String(cString: $0) }
+            }
+            if name != ".", name != ".." { names.append(name) }
         }
-        if name != ".", name != ".." { names.append(name) }
+        return names.sorted()
     }
-    return names.sorted()
-}
 
-/// What lies at a path: nil when nothing does. Links are not followed.
-func fileStatus(_ path: String) throws(RegistryError) -> (
-    isRegular: Bool, isDirectory: Bool, bytes: Int, modified: Int
-)? {
-    var status = stat()
-    // SAFETY: lstat fills the struct that it is given.
-    guard unsafe lstat(path, &status) == 0 else {
-        if errno == ENOENT || errno == ENOTDIR { return nil }
-        throw .system(call: "stat", path: path, code: errno)
+    package func status(of path: String) throws(RegistryError) -> FileStatus? {
+        var status = stat()
+        // SAFETY: lstat fills the struct that it is given.
+        guard unsafe lstat(path, &status) == 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw .system(call: "stat", path: path, code: errno)
+        }
+        let type = status.st_mode & S_IFMT
+        return FileStatus(
+            isRegular: type == S_IFREG, isDirectory: type == S_IFDIR, bytes: Int(status.st_size),
+            modified: status.st_mtim.tv_sec)
     }
-    let type = status.st_mode & S_IFMT
-    return (type == S_IFREG, type == S_IFDIR, Int(status.st_size), status.st_mtim.tv_sec)
+
+    package func lock(_ path: String) throws(RegistryError) -> DirectoryLock { try DirectoryLock(path) }
 }
 
 /// An exclusive lock between processes, held until the value goes away.
 @safe
-struct DirectoryLock: ~Copyable {
+package struct DirectoryLock: ~Copyable {
     private let file: Int32
 
-    /// Waits for the lock: holders keep it for as long as a rename takes, never while they write a model.
+    /// Waits for the lock. Who writes a model does so without it; a rollback holds it while it checks one.
     init(_ path: String) throws(RegistryError) {
         file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
         guard file >= 0 else { throw .system(call: "open", path: path, code: errno) }
         while flock(file, LOCK_EX) != 0 {
             guard errno == EINTR else {
-                let code = errno
-                close(file)
-                throw .system(call: "flock", path: path, code: code)
+                // `file` is closed by deinit: the value is complete.
+                throw .system(call: "flock", path: path, code: errno)
             }
         }
     }
 
     deinit { close(file) }
-}
-
-/// What the system says of an errno.
-func systemMessage(_ code: Int32) -> String {
-    var text = [CChar](repeating: 0, count: 256)
-    // SAFETY: strerror_r writes at most the array's bytes, a terminating NUL among them.
-    return unsafe text.withUnsafeMutableBufferPointer { room in
-        guard let base = room.baseAddress, unsafe strerror_r(code, base, room.count) == 0 else {
-            return "error \(code)"
-        }
-        return unsafe String(cString: base)
-    }
 }

@@ -244,6 +244,9 @@ extension Manifest {
         case DecodingError.valueNotFound(_, let context): return "'\(place(context.codingPath))' is null"
         case DecodingError.dataCorrupted(let context) where !context.codingPath.isEmpty:
             return "'\(place(context.codingPath))' cannot be read"
+        // The key of a date that is none is not told; the only one is created_at.
+        case DecodingError.dataCorrupted(let context) where context.debugDescription.lowercased().contains("date"):
+            return "'created_at' is no ISO 8601 date and time"
         default: return "it is not JSON"
         }
     }

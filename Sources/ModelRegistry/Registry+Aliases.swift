@@ -20,7 +20,9 @@ extension Registry {
     static let aliasLogFileName = "aliases.log"
     /// Aliases and their log are small; more than this is damage.
     private static var aliasesBytesMax: Int { 1 << 20 }
-    private static var aliasLogBytesMax: Int { 64 << 20 }
+    private static var aliasLogBytesMax: Int { 4 << 20 }
+    /// Changes that are kept.
+    package static var aliasHistoryCountMax: Int { 1000 }
 
     /// Every alias and the version it names. Empty when there are none.
     package func aliases(of model: String) throws(RegistryError) -> [String: Int] {
@@ -38,7 +40,7 @@ extension Registry {
         return aliases
     }
 
-    /// The changes of a model's aliases, oldest first. A line that a crash cut short is passed over.
+    /// The last changes of a model's aliases, oldest first, at most ``aliasHistoryCountMax``. A damaged line is passed over.
     package func aliasHistory(of model: String) throws(RegistryError) -> [AliasChange] {
         let file = "\(try existingDirectory(of: model))/\(Self.aliasLogFileName)"
         let bytes = try fileSystem.read(file, bytesMax: Self.aliasLogBytesMax) ?? []
@@ -55,7 +57,9 @@ extension Registry {
     ) throws(RegistryError) {
         try checkNames(model: model, alias: alias)
         try verify(model, version: version)
-        let lock = try DirectoryLock("\(try existingDirectory(of: model))/\(Self.lockFileName)")
+        let lock = try fileSystem.lock("\(try existingDirectory(of: model))/\(Self.lockFileName)")
+        // Checking took a while without the lock: a prune may have come between.
+        _ = try resolve(model, .version(version))
         try set(model, alias, to: version, .promote, reason)
         _ = consume lock
     }
@@ -65,7 +69,7 @@ extension Registry {
     /// Rolling back twice goes back two promotions. Versions that were pruned since are passed over.
     package func rollback(_ model: String, alias: String, reason: String = "") throws(RegistryError) -> Int {
         try checkNames(model: model, alias: alias)
-        let lock = try DirectoryLock("\(try existingDirectory(of: model))/\(Self.lockFileName)")
+        let lock = try fileSystem.lock("\(try existingDirectory(of: model))/\(Self.lockFileName)")
         let aliases = try aliases(of: model)
         guard let current = aliases[alias] else {
             throw .noAlias(alias, model: model, known: aliases.keys.sorted())
@@ -79,23 +83,39 @@ extension Registry {
         return earlier
     }
 
-    /// The version that `alias` named before `current` was promoted and that still exists; nil when there is none.
+    /// The version that a rollback of `alias` from `current` returns to: the latest one below it in the stack of promotions
+    /// that still exists; nil when there is none.
     func version(before current: Int, of alias: String, model: String) throws(RegistryError) -> Int? {
         let known = Set(try versions(of: model))
-        var present = current
-        for change in try aliasHistory(of: model).reversed()
-        where change.alias == alias && change.action == .promote && change.to == present {
-            guard let from = change.from, from != present else { continue }
-            if known.contains(from) { return from }
-            present = from
+        var stack = Self.promotions(try aliasHistory(of: model).filter { $0.alias == alias }, current: current)
+        if stack.last == current { stack.removeLast() }
+        return stack.last { known.contains($0) && $0 != current }
+    }
+
+    /// What is on top of what: a promotion pushes its version, a rollback takes versions off down to its own. So rolling back
+    /// again goes further back, and ends.
+    ///
+    /// - Parameter changes: of one alias, oldest first. One that a crash kept from the table is in the log and never happened:
+    ///   neither the next change nor the table begins where it led.
+    private static func promotions(_ changes: [AliasChange], current: Int) -> [Int] {
+        var stack = changes.first?.from.map { [$0] } ?? []
+        for (place, change) in changes.enumerated() {
+            let next = place + 1 < changes.count ? changes[place + 1].from : current
+            guard next == change.to else { continue }
+            switch change.action {
+            case .promote: stack.append(change.to)
+            case .rollback:
+                while let top = stack.last, top != change.to { stack.removeLast() }
+                if stack.isEmpty { stack = [change.to] }
+            }
         }
-        return nil
+        return stack
     }
 
     /// Writes the change to the log, then the table by one rename. The lock is held.
     ///
     /// In this order a crash in between leaves a line of something that did not happen, which ``version(before:of:model:)``
-    /// never follows because no alias came to name its version; the other order would lose the way back.
+    /// passes over; the other order would lose the way back.
     private func set(
         _ model: String, _ alias: String, to version: Int, _ action: AliasChange.Action, _ reason: String
     ) throws(RegistryError) {
@@ -104,9 +124,11 @@ extension Registry {
         guard aliases[alias] != version else { return }
         let change = AliasChange(
             at: Date(), who: NSUserName(), action: action, alias: alias, from: aliases[alias], to: version,
-            reason: String(reason.prefix(500)))
+            reason: String(String.UnicodeScalarView(reason.unicodeScalars.prefix(500))))
         aliases[alias] = version
-        try fileSystem.append("\(directory)/\(Self.aliasLogFileName)", Self.line(change))
+        let changes = (try aliasHistory(of: model) + [change]).suffix(Self.aliasHistoryCountMax)
+        try replace("\(directory)/\(Self.aliasLogFileName)", with: changes.flatMap { Self.line($0) })
+        try fileSystem.synchronize(directory: directory)
         try replace("\(directory)/\(Self.aliasesFileName)", with: Self.line(aliases))
         try fileSystem.synchronize(directory: directory)
     }

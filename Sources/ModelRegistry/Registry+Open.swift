@@ -18,7 +18,7 @@ extension Registry {
         guard known.contains(version) else { throw .noVersion(version, model: model, known: known) }
         let file = "\(directory)/\(version)/\(Self.manifestFileName)"
         guard let bytes = try fileSystem.read(file, bytesMax: Manifest.bytesMax) else {
-            throw .missingFile(path: file)
+            throw .badManifest(path: file, reason: "there is no such file")
         }
         return (try Manifest(bytes, path: file, model: model, version: version), bytes)
     }
@@ -51,7 +51,7 @@ extension Registry {
 
     private func checkDigest(_ file: Manifest.File, in directory: String) throws(RegistryError) {
         let path = "\(directory)/\(file.name)"
-        guard let status = try fileStatus(path), status.isRegular else { throw .missingFile(path: path) }
+        guard let status = try fileSystem.status(of: path), status.isRegular else { throw .missingFile(path: path) }
         guard status.bytes == file.bytes else {
             throw .wrongSize(path: path, got: status.bytes, wanted: file.bytes)
         }

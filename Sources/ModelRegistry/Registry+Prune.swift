@@ -9,7 +9,7 @@ extension Registry {
     package func prune(_ model: String, keep count: Int) throws(RegistryError) -> [Int] {
         guard (1...1_000_000).contains(count) else { throw .badKeepCount(count) }
         let directory = try existingDirectory(of: model)
-        let lock = try DirectoryLock("\(directory)/\(Self.lockFileName)")
+        let lock = try fileSystem.lock("\(directory)/\(Self.lockFileName)")
         let versions = try versions(of: model)
         var kept = Set(versions.suffix(count))
         for (alias, version) in try aliases(of: model) {
@@ -31,12 +31,12 @@ extension Registry {
 
     private func removeLeftovers(_ directory: String) throws(RegistryError) {
         let now = Glibc.time(nil)
-        for name in try entryNames(of: directory) ?? [] {
+        for name in try fileSystem.entryNames(of: directory) ?? [] {
             let entry = "\(directory)/\(name)"
             if name.hasPrefix(Self.trashPrefix) {
                 try fileSystem.removeTree(entry)
             } else if name.hasPrefix(Self.temporaryPrefix) || name.contains(".tmp-"),
-                let status = try fileStatus(entry), now - status.modified > Self.leftoverSeconds
+                let status = try fileSystem.status(of: entry), now - status.modified > Self.leftoverSeconds
             {
                 try fileSystem.removeTree(entry)
             }

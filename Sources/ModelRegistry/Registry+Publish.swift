@@ -2,8 +2,17 @@ package import FactorModel
 import Foundation
 
 extension Registry {
-    /// Whether the names could be used, before the work of making a model.
-    package func checkNames(model: String, alias: String?) throws(RegistryError) {
+    /// Makes sure that ``publish(model:contents:manifest:promote:)`` will find a directory that it can write to: what is wrong
+    /// with names, disk or permissions is said before the work of making a model, not after.
+    package func prepare(model: String, alias: String?) throws(RegistryError) {
+        try checkNames(model: model, alias: alias)
+        let directory = try makeDirectories(for: model)
+        let probe = "\(directory)/\(Self.temporaryPrefix)\(UUID().uuidString)"
+        try fileSystem.makeNewDirectory(probe)
+        try fileSystem.removeTree(probe)
+    }
+
+    func checkNames(model: String, alias: String?) throws(RegistryError) {
         guard isModelName(model) else { throw .badModelName(model) }
         if let alias, !isAliasName(alias) { throw .badAliasName(alias) }
     }
@@ -20,15 +29,13 @@ extension Registry {
         model: String, contents: ModelContents, manifest draft: ManifestDraft, promote alias: String? = nil
     ) throws(RegistryError) -> Int {
         try checkNames(model: model, alias: alias)
-        let directory = try directory(of: model)
-        try fileSystem.makeDirectory(path)
-        try fileSystem.makeDirectory(directory)
+        let directory = try makeDirectories(for: model)
         let temporary = "\(directory)/\(Self.temporaryPrefix)\(UUID().uuidString)"
         try fileSystem.makeNewDirectory(temporary)
         let version: Int
         do throws(RegistryError) {
             let file = try writeModel(contents, in: temporary)
-            let lock = try DirectoryLock("\(directory)/\(Self.lockFileName)")
+            let lock = try fileSystem.lock("\(directory)/\(Self.lockFileName)")
             version = try nameVersion(temporary, model: model, file: file, draft)
             _ = consume lock
         } catch {
@@ -36,8 +43,21 @@ extension Registry {
             try? fileSystem.removeTree(temporary)
             throw error
         }
-        if let alias { try promote(model, version: version, alias: alias, reason: "publish") }
+        guard let alias else { return version }
+        do throws(RegistryError) {
+            try promote(model, version: version, alias: alias, reason: "publish")
+        } catch {
+            throw .notPromoted(version: version, error)
+        }
         return version
+    }
+
+    /// Durable from the top: a version is only as safe as the names on the way to it.
+    private func makeDirectories(for model: String) throws(RegistryError) -> String {
+        let directory = try directory(of: model)
+        if try fileSystem.makeDirectory(path) { try fileSystem.synchronize(directory: "\(path)/..") }
+        if try fileSystem.makeDirectory(directory) { try fileSystem.synchronize(directory: path) }
+        return directory
     }
 
     /// Writes the model file and reads it back through every check of the loader.
@@ -52,7 +72,7 @@ extension Registry {
         } catch {
             throw .badModelFile(path: file, error)
         }
-        guard let status = try fileStatus(file) else { throw .missingFile(path: file) }
+        guard let status = try fileSystem.status(of: file) else { throw .missingFile(path: file) }
         let entry = Manifest.File(name: Self.modelFileName, bytes: status.bytes, sha256: try sha256(ofFile: file))
         return (entry, Manifest.Shapes(snapshot))
     }
@@ -64,6 +84,9 @@ extension Registry {
     ) throws(RegistryError) -> Int {
         let directory = try directory(of: model)
         let version = max(try versions(of: model).last ?? 0, try lastVersion(directory)) + 1
+        guard version <= versionNumberMax else {
+            throw .badLastVersion(path: "\(directory)/\(Self.lastVersionFileName)")
+        }
         let manifest = Manifest(
             format: Manifest.currentFormat, model: model, version: version, createdAt: Date(),
             files: [file.entry], shapes: file.shapes, training: draft.training, data: draft.data,
@@ -79,8 +102,13 @@ extension Registry {
 
     /// The highest number ever given out, 0 before the first.
     private func lastVersion(_ directory: String) throws(RegistryError) -> Int {
-        let bytes = try fileSystem.read("\(directory)/\(Self.lastVersionFileName)", bytesMax: 64) ?? []
-        return versionNumber(String(decoding: bytes.filter { $0 > 0x20 }, as: UTF8.self)) ?? 0
+        let file = "\(directory)/\(Self.lastVersionFileName)"
+        guard let bytes = try fileSystem.read(file, bytesMax: 64) else { return 0 }
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard text.hasSuffix("\n"), let version = versionNumber(String(text.dropLast())) else {
+            throw .badLastVersion(path: file)
+        }
+        return version
     }
 
     /// Replaces a small file by one rename.

@@ -4,7 +4,7 @@
 /// models/                       the registry
 ///   room-service/               a model
 ///     aliases.json              {"production": 7}; replaced by rename
-///     aliases.log               every change of an alias, one JSON object a line
+///     aliases.log               the last changes of aliases, one JSON object a line
 ///     last-version              the highest number ever given out
 ///     .lock                     held while a name appears or goes
 ///     7/manifest.json           and the files it lists
@@ -26,10 +26,10 @@ package struct Registry: Sendable {
 
     /// The models, by name. Directories with names that no model can have are not ours and are passed over.
     package func models() throws(RegistryError) -> [String] {
-        guard let names = try entryNames(of: path) else { throw .noRegistry(path: path) }
+        guard let names = try fileSystem.entryNames(of: path) else { throw .noRegistry(path: path) }
         var models: [String] = []
         for name in names where isModelName(name) {
-            if try fileStatus("\(path)/\(name)")?.isDirectory == true { models.append(name) }
+            if try fileSystem.status(of: "\(path)/\(name)")?.isDirectory == true { models.append(name) }
         }
         return models
     }
@@ -38,9 +38,9 @@ package struct Registry: Sendable {
     package func versions(of model: String) throws(RegistryError) -> [Int] {
         let directory = try existingDirectory(of: model)
         var versions: [Int] = []
-        for name in try entryNames(of: directory) ?? [] {
+        for name in try fileSystem.entryNames(of: directory) ?? [] {
             guard let version = versionNumber(name) else { continue }
-            if try fileStatus("\(directory)/\(name)")?.isDirectory == true { versions.append(version) }
+            if try fileSystem.status(of: "\(directory)/\(name)")?.isDirectory == true { versions.append(version) }
         }
         return versions.sorted()
     }
@@ -51,6 +51,9 @@ package struct Registry: Sendable {
         let version: Int
         switch selection {
         case .version(let number): version = number
+        case .latest:
+            guard let newest = known.last else { throw .noVersions(model: model) }
+            version = newest
         case .alias(let alias):
             let aliases = try aliases(of: model)
             guard let number = aliases[alias] else {
@@ -71,8 +74,8 @@ package struct Registry: Sendable {
 
     func existingDirectory(of model: String) throws(RegistryError) -> String {
         let directory = try directory(of: model)
-        guard try fileStatus(path) != nil else { throw .noRegistry(path: path) }
-        guard try fileStatus(directory)?.isDirectory == true else { throw .noModel(model, path: path) }
+        guard try fileSystem.status(of: path) != nil else { throw .noRegistry(path: path) }
+        guard try fileSystem.status(of: directory)?.isDirectory == true else { throw .noModel(model, path: path) }
         return directory
     }
 }
@@ -81,6 +84,8 @@ package struct Registry: Sendable {
 package enum VersionSelection: Equatable, Sendable {
     case alias(String)
     case version(Int)
+    /// The one with the highest number.
+    case latest
 }
 
 /// `[a-z0-9][a-z0-9._-]{0,63}`
@@ -100,6 +105,9 @@ package func isAliasName(_ name: String) -> Bool {
     guard let first = name.utf8.first, !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(first) else { return false }
     return isModelName(name)
 }
+
+/// Nine digits.
+let versionNumberMax = 999_999_999
 
 /// A directory name as a version: digits only, no leading zero, at most nine of them.
 func versionNumber(_ name: String) -> Int? {

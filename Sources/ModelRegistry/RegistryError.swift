@@ -16,21 +16,29 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
     case noAlias(String, model: String, known: [String])
     case nothingToRollBackTo(alias: String, version: Int)
     case badAliases(path: String, reason: String)
+    /// `last-version` does not hold a number: the next version might get one that was given out.
+    case badLastVersion(path: String)
+    /// A model that has no version yet.
+    case noVersions(model: String)
     case badManifest(path: String, reason: String)
     case missingFile(path: String)
     case wrongSize(path: String, got: Int, wanted: Int)
     case wrongDigest(path: String, got: String, wanted: String)
     case wrongShape(path: String, what: String, got: Int, wanted: Int)
     case badModelFile(path: String, ModelFileError)
+    /// The version is there; only its alias is not.
+    indirect case notPromoted(version: Int, RegistryError)
     /// A system call failed: its name, the path it was for, and errno.
     case system(call: String, path: String, code: Int32)
 
     package var kind: Kind {
         switch self {
         case .badModelName, .badAliasName, .badKeepCount: .usage
-        case .noRegistry, .noModel, .noVersion, .noAlias, .nothingToRollBackTo: .missing
-        case .badAliases, .badManifest, .missingFile, .wrongSize, .wrongDigest, .wrongShape: .badModel
+        case .noRegistry, .noModel, .noVersion, .noVersions, .noAlias, .nothingToRollBackTo: .missing
+        case .badAliases, .badLastVersion, .badManifest, .missingFile, .wrongSize, .wrongDigest, .wrongShape: .badModel
+        case .badModelFile(_, .system): .io
         case .badModelFile: .badModel
+        case .notPromoted(_, let error): error.kind
         case .system: .io
         }
     }
@@ -55,6 +63,9 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
             "cannot roll back '\(alias)': its history has no version before \(version) that still exists"
         case .badAliases(let path, let reason):
             "\(path) is damaged: \(reason); wanted an object of alias names and version numbers"
+        case .badLastVersion(let path):
+            "\(path) is damaged; wanted the highest version number ever given out: write it there, with a line end"
+        case .noVersions(let model): "'\(model)' has no version; `nextloop train` or `nextloop import` publishes one"
         case .badManifest(let path, let reason): "\(path) cannot be used: \(reason); publish the model again"
         case .missingFile(let path): "\(path) is in the manifest but is no regular file here; publish the model again"
         case .wrongSize(let path, let got, let wanted):
@@ -64,7 +75,8 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
         case .wrongShape(let path, let what, let got, let wanted):
             "\(path) holds \(got) \(what), its manifest says \(wanted); publish the model again"
         case .badModelFile(let path, let error): "\(path) cannot be used: \(error)"
-        case .system(let call, let path, let code): "\(call) failed for \(path): \(systemMessage(code))"
+        case .notPromoted(let version, let error): "version \(version) is published but not promoted: \(error)"
+        case .system(let call, let path, let code): "\(path): cannot \(call): \(systemMessage(code))"
         }
     }
 

@@ -64,6 +64,8 @@ package final class LoopService: RequestHandler, ServerObserver {
             response.begin(status: error.status, contentType: "application/problem+json")
             if case .methodNotAllowed = error { response.header("Allow", route.allowedMethods) }
             if let seconds = error.retryAfterSeconds { response.header("Retry-After", seconds) }
+            // That the model does not know a user or an item is an answer of the model.
+            if error.isAnswerOfModel, let model { response.header("X-Model-Version", model.version) }
         }
         response.header("X-Request-ID", requestID.span)
         body.withBytes { response.append($0) }

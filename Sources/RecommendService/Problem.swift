@@ -118,6 +118,9 @@ package enum Problem: Error, Equatable, Sendable {
         }
     }
 
+    /// Whether it was the model that was asked and has no more to say.
+    var isAnswerOfModel: Bool { self == .unknownUser || self == .unknownItem || self == .cannotExplain }
+
     /// The value for a `Retry-After` header, when there is to be one.
     var retryAfterSeconds: Int? {
         if case .busy(let seconds) = self { seconds } else { nil }

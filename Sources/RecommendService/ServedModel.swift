@@ -35,8 +35,8 @@ package final class ServedModel: Sendable {
 
 /// Holds the model that answers, for all loops.
 ///
-/// A loop keeps its own reference and asks only whether the generation moved: one relaxed load a request instead of a
-/// lock and a retain. It may see a new model one request late, never half of one.
+/// A loop keeps its own reference and asks only whether the generation moved: one atomic load a request instead of a
+/// lock. It may see a new model one request late, never half of one.
 package final class ModelSlot: Sendable {
     private let current: Mutex<ServedModel?>
     private let generation = Atomic<Int>(0)
@@ -50,6 +50,9 @@ package final class ModelSlot: Sendable {
         generation.add(1, ordering: .releasing)
         _ = consume retired  // Possibly the last reference: unmapped here, outside the lock.
     }
+
+    /// How often a model was published here: the loads that succeeded.
+    package var publishCount: Int { generation.load(ordering: .relaxed) }
 
     /// The model now, for those who ask rarely.
     package var model: ServedModel? { current.withLock { $0 } }

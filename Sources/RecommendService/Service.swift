@@ -29,6 +29,9 @@ package final class Service: Sendable {
             addModel(model, to: &exposition)
         }
         exposition.add(
+            "nextloop_model_reloads_total", "Loads of a model version, the first one too, by result.", .counter,
+            [Label("result", "success")], value: Double(slot.publishCount))
+        exposition.add(
             "nextloop_build_info", "The running build.", .gauge,
             [Label("version", build.version), Label("commit", build.commit)], value: 1)
         ProcessMetrics.add(to: &exposition)

@@ -9,7 +9,8 @@ struct NextLoop: ParsableCommand {
         abstract: "Recommends room-service items to hotel guests: trains, publishes and serves.",
         discussion: """
             Every option can also be given as an environment variable: NEXTLOOP_ and the option's name in capitals, \
-            dashes as underscores (NEXTLOOP_PORT=8080). An option on the command line wins.
+            dashes as underscores (NEXTLOOP_PORT=8080; true or false for flags; values of a repeatable option joined by \
+            colons). An option on the command line wins.
             Exit codes: 0 done, 64 wrong usage, 65 bad data or a bad model, 66 input missing, 74 I/O error, 1 other.
             """,
         subcommands: [
@@ -18,20 +19,23 @@ struct NextLoop: ParsableCommand {
         ])
 
     static func main() {
+        // A file that reaches the limit of its size is an error of the write, not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
         // Asked here and not of the parser, which would then take every command's `--version N` for the same question.
         if CommandLine.arguments.dropFirst() == ["--version"] {
-            return print("nextloop \(BuildInfo.version) (\(BuildInfo.commit))")
+            standardOutput("nextloop \(BuildInfo.version) (\(BuildInfo.commit))\n")
+            return
         }
         let environment = EnvironmentOptions(root: NextLoop.self, environment: ProcessInfo.processInfo.environment)
-        let arguments = environment.completing(Array(CommandLine.arguments.dropFirst()))
         do {
+            let arguments = try environment.completing(Array(CommandLine.arguments.dropFirst()))
             var command = try parseAsRoot(arguments)
             try command.run()
         } catch let failure as CommandFailure {
             standardError("nextloop: \(failure.message)")
             Foundation.exit(failure.exitCode.rawValue)
         } catch {
-            if let note = environment.note { standardError("nextloop: \(note)") }
+            if exitCode(for: error) != .success, let note = environment.note { standardError("nextloop: \(note)") }
             exit(withError: error)
         }
     }
@@ -57,7 +61,21 @@ struct CommandFailure: Error {
     }
 }
 
-/// Messages go to stderr, data to stdout.
-func standardError(_ line: String) {
-    FileHandle.standardError.write(Data((line + "\n").utf8))
+/// Messages go to stderr, data to stdout. A message that cannot be written, as when the log's disk is full, is dropped: it
+/// must not cost the work that it tells of.
+func standardError(_ line: String) { standardErrorText(line + "\n") }
+
+func standardErrorText(_ text: String) {
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+}
+
+/// Writes data to stdout. When that fails, as on a full disk, the program ends with the code for it: a script must not
+/// take half an answer for a whole one. A reader that has gone away is told nothing.
+func standardOutput(_ text: String) {
+    do {
+        try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
+    } catch {
+        standardError("nextloop: cannot write to standard output: \(error.localizedDescription)")
+        Foundation.exit(CommandFailure.Code.io.rawValue)
+    }
 }

@@ -1,17 +1,33 @@
 import Foundation
 
-/// Prints rows in columns that line up, by characters as a terminal counts them.
+/// Prints rows in columns that line up, by characters as a terminal counts them. Control characters, which a name or an id
+/// from outside may hold and a terminal would obey, are shown as dots.
 func printColumns(_ rows: [[String]]) {
+    let rows = rows.map { $0.map(withoutControls) }
     let columnCount = rows.map(\.count).max() ?? 0
     let widths = (0..<columnCount).map { column in
         rows.map { $0.count > column ? displayWidth($0[column]) : 0 }.max() ?? 0
     }
+    var text = ""
     for row in rows {
-        let cells = row.enumerated().map { column, text in
-            column == row.count - 1 ? text : text + String(repeating: " ", count: widths[column] - displayWidth(text))
+        let cells = row.enumerated().map { column, cell in
+            column == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[column] - displayWidth(cell))
         }
-        print(cells.joined(separator: "  "))
+        text += cells.joined(separator: "  ") + "\n"
     }
+    standardOutput(text)
+}
+
+func withoutControls(_ text: String) -> String {
+    var plain = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+        switch scalar.value {
+        // Line and paragraph separators, and the marks that turn the direction of what follows.
+        case 0x2028...0x202E, 0x2066...0x2069: plain.append("·")
+        default: plain.append(scalar.properties.generalCategory == .control ? "·" : scalar)
+        }
+    }
+    return String(plain)
 }
 
 /// Columns that a terminal gives a text: two for a Hangul syllable, a Chinese or a full-width character.
@@ -32,7 +48,7 @@ func printJSON(_ value: some Encodable) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.dateEncodingStrategy = .iso8601
-    print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    standardOutput("\(String(decoding: try encoder.encode(value), as: UTF8.self))\n")
 }
 
 /// What `train` and `import` end with: the version number alone, or an object.
@@ -45,7 +61,7 @@ func printVersion(_ version: Int, model: String, promoted alias: String?, json: 
     if json {
         try printJSON(Published(model: model, version: version, alias: alias))
     } else {
-        print(version)
+        standardOutput("\(version)\n")
     }
 }
 

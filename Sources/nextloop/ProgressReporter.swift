@@ -28,7 +28,7 @@ final class ProgressReporter {
             let filled = Int(((fraction ?? 0) * 24).rounded(.down))
             let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 24 - filled)
             // Carriage return and "erase to the end of the line" (ECMA-48 EL).
-            FileHandle.standardError.write(Data("\r\u{1B}[K\(label) [\(bar)] \(percent) \(detail())".utf8))
+            standardErrorText("\r\u{1B}[K\(label) [\(bar)] \(percent) \(detail())")
         } else {
             standardError("\(label): \(percent.isEmpty ? "" : percent + ", ")\(detail())")
         }
@@ -36,7 +36,7 @@ final class ProgressReporter {
 
     /// Ends the bar and leaves one plain line.
     func finish(_ summary: String) {
-        if isTerminal { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+        if isTerminal { standardErrorText("\r\u{1B}[K") }
         standardError("\(label): \(summary)")
     }
 }

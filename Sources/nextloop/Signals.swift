@@ -19,6 +19,14 @@ struct StopSignals {
         signal(SIGPIPE, SIG_IGN)
     }
 
+    /// Whether a stop has been asked for and not yet been waited for.
+    var isPending: Bool {
+        var pending = sigset_t()
+        // SAFETY: sigpending fills the set that it is given; sigismember reads it.
+        unsafe sigpending(&pending)
+        return unsafe sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1
+    }
+
     /// Blocks until SIGTERM or SIGINT comes, and returns it.
     mutating func wait() -> Int32 {
         var received: Int32 = 0

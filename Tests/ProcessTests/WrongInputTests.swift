@@ -150,6 +150,31 @@ import Testing
         #expect(try first.get("/livez").status == 200)
     }
 
+    @Test("output that cannot be written is 74, not an empty success") func fullDisk() throws {
+        for command in [
+            "recommend --user 1", "registry list --registry R", "registry show", "recommend --user 1 --json",
+        ] {
+            let words = command.replacing("R", with: made.registry).split(separator: " ").map(String.init)
+            let options = command.contains("list") ? [] : made.options
+            let run = try BuiltBinary.runProgram(
+                "/bin/sh", ["-c", "exec \"$@\" >/dev/full", "sh", BuiltBinary.path] + words + options, seconds: 30)
+            #expect(run.exitCode == 74, "\(command): \(run.errors)")
+        }
+    }
+
+    @Test("a registry that cannot be made is said before the training, not after") func unusableRegistry() throws {
+        let file = try directory.write(Data("x".utf8), as: "file")
+        let run = try BuiltBinary.run(["train", "--orders", made.orders, "--registry", file, "--model", "m"])
+        #expect(run.exitCode == 74, "\(run.errors)")
+        #expect(!run.errors.contains("iterations"), "\(run.errors)")
+    }
+
+    @Test("control characters of an id do not reach the terminal") func terminal() throws {
+        let run = try BuiltBinary.run(["recommend", "--user", "a\u{1B}[31m\nb", "-k", "1"] + made.options)
+        #expect(run.output.contains("user a·[31m·b,"), "\(run.output)")
+        #expect(!run.output.contains("\u{1B}"))
+    }
+
     @Test("options come from the environment, the command line wins, and a bad value is 64") func environment() throws {
         let environment = ["NEXTLOOP_REGISTRY": made.registry, "NEXTLOOP_MODEL": "room-service", "NEXTLOOP_K": "4"]
         let byEnvironment = try BuiltBinary.run(
@@ -161,6 +186,20 @@ import Testing
         let flag = try BuiltBinary.run(
             ["recommend", "--user", made.guest], environment: environment.merging(["NEXTLOOP_JSON": "true"]) { $1 })
         #expect(flag.output.hasPrefix("{"))
+        let list = try BuiltBinary.run(
+            ["recommend", "--user", made.guest, "--json"],
+            environment: environment.merging(["NEXTLOOP_HOTEL": "none:\(made.hotel)"]) { $1 })
+        #expect(try RecommendationAnswer(list.output).items.count == 4, "\(list.errors)")
+        let rival = try BuiltBinary.run(
+            ["recommend", "--user", made.guest, "--version", "1"],
+            environment: environment.merging(["NEXTLOOP_ALIAS": "production"]) { $1 })
+        #expect(rival.exitCode == 0, "\(rival.errors)")
+        let unclear = try BuiltBinary.run(
+            ["recommend", "--user", made.guest], environment: environment.merging(["NEXTLOOP_JSON": "maybe"]) { $1 })
+        #expect(unclear.exitCode == 64)
+        #expect(unclear.errors.contains("NEXTLOOP_JSON is 'maybe'"))
+        let help = try BuiltBinary.run(["recommend", "--help"], environment: environment)
+        #expect(help.exitCode == 0 && help.errors.isEmpty)
         let bad = try BuiltBinary.run(
             ["recommend", "--user", made.guest], environment: environment.merging(["NEXTLOOP_K": "many"]) { $1 })
         #expect(bad.exitCode == 64)

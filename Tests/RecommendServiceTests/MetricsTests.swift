@@ -51,6 +51,7 @@ import Testing
             "nextloop_model_created_timestamp_seconds 1000.0",
             "nextloop_model_loaded_timestamp_seconds 2000.0",
             "nextloop_model_load_duration_seconds 0.5",
+            #"nextloop_model_reloads_total{result="success"} 1.0"#,
             #"nextloop_build_info{version="1.2.3",commit="abc"} 1.0"#,
         ] {
             #expect(text.contains(line + "\n"), "missing: \(line)")

@@ -19,8 +19,7 @@ final class MappedFile: @unchecked Sendable {  // Sendable: never written, alive
         guard status.st_mode & S_IFMT == S_IFREG else { throw .notAFile(path: path) }
         let bytes = Int(status.st_size)
         guard bytes > 8 else { throw .tooShort(bytes: bytes) }
-        // SAFETY: a read-only mapping of the whole file; MAP_POPULATE brings it in with large reads, where
-        // single page faults would read it piecemeal during the checks that follow.
+        // SAFETY: a read-only mapping of the whole file. MAP_POPULATE: no request takes a page fault later.
         let mapped = unsafe mmap(nil, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, file, 0)
         guard let start = unsafe mapped, unsafe start != MAP_FAILED else {
             throw .system(call: "mmap", path: path, code: errno)

@@ -19,7 +19,7 @@ package enum ModelFileError: Error, Equatable, Sendable, CustomStringConvertible
 
     package var description: String {
         switch self {
-        case .system(let call, let path, let code): "\(call) failed for \(path) (errno \(code))"
+        case .system(let call, let path, let code): "\(path): cannot \(call): \(systemMessage(code))"
         case .notAFile(let path): "\(path) is a directory, a pipe or a device; wanted a regular file"
         case .tooShort(let bytes): "the file has \(bytes) bytes; wanted at least the 8 of a header length and a header"
         case .badHeaderLength(let length, let bytes):

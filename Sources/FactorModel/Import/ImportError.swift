@@ -24,7 +24,7 @@ package enum ImportError: Error, Equatable, Sendable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .system(let call, let path, let code): "\(call) failed for \(path) (errno \(code))"
+        case .system(let call, let path, let code): "\(path): cannot \(call): \(systemMessage(code))"
         case .notAFile(let path): "\(path) is a directory, a pipe or a device; wanted a regular file"
         case .badLine(let path, let line, let got, let wanted): "\(path) line \(line): got \(got); wanted \(wanted)"
         case .badArray(let path, let got, let wanted): "\(path) is no array of factors: got \(got); wanted \(wanted)"

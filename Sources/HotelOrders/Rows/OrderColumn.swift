@@ -46,8 +46,8 @@ struct OrderHeader: Equatable {
 
     /// Reads the header record: names in any order, case and surrounding spaces ignored, unknown ones stepped over.
     ///
-    /// An error lists the names that were found only when at least one of them is a column of the export. Otherwise
-    /// the first line may be a row, and rows name guests.
+    /// An error names only the columns of the export that were found and counts the other fields: the first line may be a row
+    /// after all, or, with lone carriage returns for line ends, hold rows, and rows name guests.
     init(
         _ bytes: Span<UInt8>, _ fields: [CSVField], fieldCount: Int, path: String
     ) throws(OrdersError) {
@@ -63,7 +63,12 @@ struct OrderHeader: Equatable {
         }
         if places.allSatisfy({ $0 == nil }) { throw .headerMissing(path: path, fieldCount: fieldCount) }
         let missing = OrderColumn.required.filter { places[$0.rawValue] == nil }.map(\.name)
-        if !missing.isEmpty { throw .columnsMissing(path: path, missing: missing, found: names) }
+        if !missing.isEmpty {
+            var found = OrderColumn.allCases.filter { places[$0.rawValue] != nil }.map(\.name)
+            let others = names.count - found.count
+            if others > 0 { found.append("\(others) other \(others == 1 ? "field" : "fields")") }
+            throw .columnsMissing(path: path, missing: missing, found: found)
+        }
         self.places = places
         columnCount = fieldCount
     }

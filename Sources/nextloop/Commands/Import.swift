@@ -64,7 +64,7 @@ struct Import: ParsableCommand {
 
     func run() throws {
         try reporting { () throws(RegistryError) in
-            try registry.opened.checkNames(model: registry.model, alias: promote)
+            try registry.opened.prepare(model: registry.model, alias: promote)
         }
         let imported = try reporting { () throws(ImportError) in
             try importModel(

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FactorModel
 import Glibc
 
 struct Probe: ParsableCommand {
@@ -20,13 +21,13 @@ struct Probe: ParsableCommand {
             throw CommandFailure(
                 .other, "not ready: got '\(statusLine)', wanted HTTP/1.1 200 from /readyz on port \(port)")
         }
-        print("ready")
+        standardOutput("ready\n")
     }
 
     /// The first line of the answer; at most 64 bytes of it, which hold the status.
     private func readStatusLine() throws -> String {
         let file = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        guard file >= 0 else { throw CommandFailure(.io, "no socket: \(errorText(errno))") }
+        guard file >= 0 else { throw CommandFailure(.io, "no socket: \(systemMessage(errno))") }
         defer { close(file) }
         var patience = timeval(tv_sec: 2, tv_usec: 0)
         var address = sockaddr_in()
@@ -43,7 +44,7 @@ struct Probe: ParsableCommand {
             }
         }
         guard connected == 0 else {
-            throw CommandFailure(.other, "not ready: nothing answers on 127.0.0.1:\(port) (\(errorText(errno)))")
+            throw CommandFailure(.other, "not ready: nothing answers on 127.0.0.1:\(port) (\(systemMessage(errno)))")
         }
         let request = Array("GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".utf8)
         var answer = [UInt8](repeating: 0, count: 64)
@@ -56,10 +57,4 @@ struct Probe: ParsableCommand {
         let line = answer[..<got].prefix { $0 >= 0x20 && $0 < 0x7F }
         return String(decoding: line, as: UTF8.self)
     }
-}
-
-/// What the system says of an errno.
-func errorText(_ number: Int32) -> String {
-    // SAFETY: strerror returns a NUL-terminated string that is copied at once, on the only thread that asks.
-    unsafe String(cString: strerror(number))
 }

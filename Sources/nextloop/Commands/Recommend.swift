@@ -55,6 +55,9 @@ struct Recommend: ParsableCommand {
         let query = RecommendationQuery(
             user: known, k: k, offset: offset,
             hotels: hotel.isEmpty ? nil : hotel.compactMap { snapshot.hotel(id: $0) }, excludeSeen: excludeSeen)
+        for id in hotel where snapshot.hotel(id: id) == nil {
+            standardError("note: version \(number) knows no hotel '\(withoutControls(id))', so it matches nothing")
+        }
         let ranked = RecommendationScratch()
         let outcome = snapshot.recommend(query, scratch: ranked)
         if json {
@@ -72,14 +75,16 @@ struct Recommend: ParsableCommand {
             outcome, ranked, userID: user.utf8.span, model: registry.model, version: version, snapshot: snapshot,
             requestID: newRequestID(), into: &body)
         let text = body.withBytes { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
-        print(text, terminator: "")
+        standardOutput(text)
     }
 
     private func printTable(
         _ outcome: RecommendationOutcome, _ ranked: RecommendationScratch, _ snapshot: ModelSnapshot, version: Int
     ) {
         let reason = outcome.fallbackReason.map { " (\($0.rawValue))" } ?? ""
-        print("user \(user), \(registry.model) version \(version), strategy \(outcome.strategy.rawValue)\(reason)")
+        standardOutput(
+            "user \(withoutControls(user)), \(registry.model) version \(version), strategy \(outcome.strategy.rawValue)\(reason)\n"
+        )
         var rows = [["rank", "item", "score", "price", "name"]]
         for rank in 0..<ranked.count {
             let entry = ranked[rank]

@@ -10,17 +10,28 @@ struct RegistryCommand: ParsableCommand {
 }
 
 extension RegistryCommand {
-    /// One model's line of `registry list`.
+    /// What `registry list` and `show` say of one model.
     private struct ModelEntry: Encodable {
         let model: String
         let versions: [Int]
         let aliases: [String: Int]
+        /// Why the aliases cannot be read. One damaged table must not hide the other models.
+        let problem: String?
 
         init(_ registry: Registry, _ model: String) throws(RegistryError) {
             self.model = model
             versions = try registry.versions(of: model)
-            aliases = try registry.aliases(of: model)
+            do throws(RegistryError) {
+                aliases = try registry.aliases(of: model)
+                problem = nil
+            } catch {
+                aliases = [:]
+                problem = "\(error)"
+            }
         }
+
+        /// Aliases whose version is not there any more.
+        var dangling: [String: Int] { aliases.filter { !versions.contains($0.value) } }
     }
 
     struct List: ParsableCommand {
@@ -50,6 +61,10 @@ extension RegistryCommand {
                     let aliases = entry.aliases.filter { $0.value == version }.keys.sorted()
                     rows.append([entry.model, String(version), aliases.joined(separator: ", ")])
                 }
+                for (alias, version) in entry.dangling.sorted(by: { $0.key < $1.key }) {
+                    rows.append([entry.model, "\(version) (gone)", alias])
+                }
+                if let problem = entry.problem { standardError("nextloop: \(problem)") }
             }
             printColumns(rows)
         }
@@ -76,7 +91,7 @@ extension RegistryCommand {
                     let number = try registry.opened.resolve(registry.model, selection)
                     return try registry.opened.manifest(of: registry.model, version: number).bytes
                 }
-                print(String(decoding: bytes, as: UTF8.self), terminator: "")
+                standardOutput(String(decoding: bytes, as: UTF8.self))
             } else {
                 try showAliases()
             }
@@ -95,7 +110,7 @@ extension RegistryCommand {
             }
             printColumns(
                 [["alias", "version"]] + entry.aliases.sorted { $0.key < $1.key }.map { [$0.key, String($0.value)] })
-            print()
+            standardOutput("\n")
             printColumns(
                 [["at", "who", "did", "alias", "from", "to", "why"]]
                     + history.map {
@@ -123,13 +138,19 @@ extension RegistryCommand {
                     ? try registry.opened.versions(of: registry.model)
                     : [try registry.opened.resolve(registry.model, selected.selection)]
             }
+            var firstFailure: CommandFailure?
             for number in numbers {
-                try reporting { () throws(RegistryError) in
+                do throws(RegistryError) {
                     try registry.opened.verify(
                         registry.model, version: number, threads: ProcessInfo.processInfo.activeProcessorCount)
+                    standardOutput("\(registry.model) version \(number): fine\n")
+                } catch {
+                    // The others are looked at all the same.
+                    standardOutput("\(registry.model) version \(number): \(error)\n")
+                    if firstFailure == nil { firstFailure = CommandFailure(error.exitCode, "\(error)") }
                 }
-                print("\(registry.model) version \(number): fine")
             }
+            if let firstFailure { throw firstFailure }
         }
     }
 
@@ -152,7 +173,7 @@ extension RegistryCommand {
             try reporting { () throws(RegistryError) in
                 try registry.opened.promote(registry.model, version: version, alias: alias, reason: reason)
             }
-            print("\(registry.model) \(alias) is version \(version)")
+            standardOutput("\(registry.model) \(alias) is version \(version)\n")
         }
     }
 
@@ -172,7 +193,7 @@ extension RegistryCommand {
             let version = try reporting { () throws(RegistryError) in
                 try registry.opened.rollback(registry.model, alias: alias, reason: reason)
             }
-            print("\(registry.model) \(alias) is version \(version)")
+            standardOutput("\(registry.model) \(alias) is version \(version)\n")
         }
     }
 
@@ -194,7 +215,8 @@ extension RegistryCommand {
                 try registry.opened.prune(registry.model, keep: keep)
             }
             if json { return try printJSON(["removed": removed]) }
-            print(removed.isEmpty ? "nothing to remove" : "removed \(removed.map(String.init).joined(separator: ", "))")
+            let numbers = removed.map(String.init).joined(separator: ", ")
+            standardOutput(removed.isEmpty ? "nothing to remove\n" : "removed \(numbers)\n")
         }
     }
 }

@@ -47,10 +47,30 @@ struct Serve: ParsableCommand {
         }
     }
 
+    /// Raises the soft limit of open files to the hard one; connections are refused in order when even that is reached, but
+    /// the process itself needs a few.
+    private func raiseFileLimit(loops: Int) throws {
+        let needed = UInt(32 + 8 * loops)
+        var limit = rlimit()
+        let files = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        // SAFETY: both calls read or write the struct that they are given.
+        guard unsafe getrlimit(files, &limit) == 0 else { return }
+        if limit.rlim_cur < limit.rlim_max {
+            limit.rlim_cur = limit.rlim_max
+            unsafe _ = setrlimit(files, &limit)
+            unsafe _ = getrlimit(files, &limit)
+        }
+        guard limit.rlim_cur >= needed else {
+            throw CommandFailure(
+                .io, "only \(limit.rlim_cur) files may be open; wanted at least \(needed): raise the limit (ulimit -n)")
+        }
+    }
+
     func run() throws {
         var signals = StopSignals()
         let log = Logger(label: "nextloop", factory: { StreamLogHandler.standardError(label: $0) })
         let loops = threads ?? ProcessInfo.processInfo.activeProcessorCount
+        try raiseFileLimit(loops: loops)
         let service = Service(loops: loops, version: BuildInfo.version, commit: BuildInfo.commit)
         let server = HTTPServer(
             ServerConfiguration(host: host, port: port, loops: loops, limits: limits.limits)
@@ -62,7 +82,8 @@ struct Serve: ParsableCommand {
         try reporting { () throws(ServerError) in try server.start() }
         let model = try load(loops: loops)
         service.slot.publish(model)
-        service.readiness.become(.ready)
+        // A stop that was asked for while the model was loading: never say ready first.
+        if !signals.isPending { service.readiness.become(.ready) }
         log.info(
             "ready on http://\(hostInURL):\(server.port)",
             metadata: [

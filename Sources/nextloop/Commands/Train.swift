@@ -41,7 +41,7 @@ struct Train: ParsableCommand {
         let settings = training.configuration
         try reporting { () throws(TrainingError) in try settings.validate() }
         try reporting { () throws(RegistryError) in
-            try registry.opened.checkNames(model: registry.model, alias: promote)
+            try registry.opened.prepare(model: registry.model, alias: promote)
         }
         let history = try readHistory(orders, rejects: rejects, maxRejectShare: maxRejectShare)
         let evaluation = skipEvaluation ? nil : try evaluate(history, settings)

@@ -1,0 +1,116 @@
+import Glibc
+
+/// A blocking TCP client on the loopback interface, with a time limit on every read.
+final class TestClient {
+    private let descriptor: Int32
+
+    struct Failed: Error {
+        var call: String
+        var code: Int32
+    }
+
+    init(port: Int, receiveBufferBytes: Int32? = nil, seconds: Int = 5) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        guard descriptor >= 0 else { throw Failed(call: "socket", code: errno) }
+        var limit = timeval(tv_sec: seconds, tv_usec: 0)
+        // SAFETY: the kernel reads the values during the calls only.
+        unsafe setsockopt(
+            descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        if var bytes = receiveBufferBytes {
+            unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
+        }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        let result = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { rebound in
+                unsafe connect(descriptor, rebound, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard result == 0 else {
+            let code = errno
+            Glibc.close(descriptor)
+            throw Failed(call: "connect", code: code)
+        }
+    }
+
+    deinit { Glibc.close(descriptor) }
+
+    func send(_ text: String) throws {
+        let bytes = Array(text.utf8)
+        var sent = 0
+        while sent < bytes.count {
+            // SAFETY: the kernel reads within the array.
+            let count = unsafe bytes.withUnsafeBytes { buffer in
+                unsafe Glibc.send(
+                    descriptor, buffer.baseAddress?.advanced(by: sent), bytes.count - sent, Int32(MSG_NOSIGNAL))
+            }
+            guard count > 0 else { throw Failed(call: "send", code: errno) }
+            sent += count
+        }
+    }
+
+    func endOutput() { shutdown(descriptor, Int32(SHUT_WR)) }
+
+    /// What comes next; empty at the end.
+    func receive() throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 65_536)
+        // SAFETY: the kernel writes within the array.
+        let count = unsafe bytes.withUnsafeMutableBytes { unsafe recv(descriptor, $0.baseAddress, $0.count, 0) }
+        guard count >= 0 else { throw Failed(call: "recv", code: errno) }
+        return Array(bytes.prefix(count))
+    }
+
+    /// Everything up to the end of the connection.
+    func receiveAll() throws -> String {
+        var all: [UInt8] = []
+        while true {
+            let bytes = try receive()
+            if bytes.isEmpty { return String(decoding: all, as: UTF8.self) }
+            all += bytes
+        }
+    }
+
+    private var ahead: [UInt8] = []
+
+    /// The next answer with a Content-Length body.
+    func response(hasBody: Bool = true) throws -> TestResponse {
+        while true {
+            if let response = TestResponse(&ahead, hasBody: hasBody) { return response }
+            let bytes = try receive()
+            guard !bytes.isEmpty else { throw Failed(call: "end of connection", code: 0) }
+            ahead += bytes
+        }
+    }
+
+    /// Whether the server ended the connection, without another byte.
+    func isAtEnd() throws -> Bool { try ahead.isEmpty && receive().isEmpty }
+}
+
+/// An answer taken apart by other means than the server's.
+struct TestResponse: Equatable {
+    var status: Int
+    var headers: [String: String]
+    var body: String
+
+    /// Takes one answer off the front of `bytes`, if it is all there.
+    init?(_ bytes: inout [UInt8], hasBody: Bool) {
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard let end = text.firstRange(of: "\r\n\r\n") else { return nil }
+        let lines = text[..<end.lowerBound].split(separator: "\r\n")
+        guard let statusLine = lines.first, let status = Int(statusLine.split(separator: " ")[1]) else { return nil }
+        var headers: [String: String] = [:]
+        for line in lines.dropFirst() {
+            let colon = line.firstIndex(of: ":") ?? line.endIndex
+            headers[line[..<colon].lowercased()] = String(line[colon...].dropFirst().drop { $0 == " " })
+        }
+        let bodyStart = text.utf8.distance(from: text.startIndex, to: end.upperBound)
+        let bodyCount = hasBody ? headers["content-length"].flatMap { Int($0) } ?? 0 : 0
+        guard bytes.count >= bodyStart + bodyCount else { return nil }
+        self.status = status
+        self.headers = headers
+        body = String(decoding: bytes[bodyStart..<(bodyStart + bodyCount)], as: UTF8.self)
+        bytes.removeFirst(bodyStart + bodyCount)
+    }
+}

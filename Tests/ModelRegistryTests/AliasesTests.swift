@@ -1,0 +1,180 @@
+import Foundation
+import ModelRegistry
+import TestSupport
+import Testing
+
+@Suite("Aliases") struct AliasesTests {
+    private let directory: TemporaryDirectory
+    private let registry: Registry
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        registry = Registry(path: directory.path)
+        for _ in 1...4 { _ = try registry.publishSample() }
+    }
+
+    private func promote(_ version: Int, _ alias: String = "production") throws {
+        try registry.promote("guests", version: version, alias: alias, reason: "test")
+    }
+
+    @Test("an alias names what it was last promoted to, and every change is in its history")
+    func promoteAndHistory() throws {
+        try promote(1)
+        try promote(3)
+        try promote(3)
+        try promote(2, "staging")
+        #expect(try registry.aliases(of: "guests") == ["production": 3, "staging": 2])
+        #expect(try registry.resolve("guests", .alias("production")) == 3)
+        let history = try registry.aliasHistory(of: "guests")
+        #expect(history.map(\.alias) == ["production", "production", "staging"])
+        #expect(history.map(\.from) == [nil, 1, nil] && history.map(\.to) == [1, 3, 2])
+        #expect(history.allSatisfy { !$0.who.isEmpty && $0.reason == "test" && abs($0.at.timeIntervalSinceNow) < 60 })
+    }
+
+    @Test("an alias that is not there is missing, and the message lists those that are")
+    func missing() throws {
+        try promote(1)
+        #expect(throws: RegistryError.noAlias("staging", model: "guests", known: ["production"])) {
+            _ = try registry.resolve("guests", .alias("staging"))
+        }
+        #expect(throws: RegistryError.noAlias("staging", model: "guests", known: ["production"])) {
+            _ = try registry.rollback("guests", alias: "staging")
+        }
+    }
+
+    @Test("an alias is never pointed at a version that is not there or is damaged")
+    func refusedVersions() throws {
+        try promote(1)
+        #expect(throws: RegistryError.noVersion(9, model: "guests", known: [1, 2, 3, 4])) { try promote(9) }
+        let file = directory.file("guests/2/model.safetensors")
+        var bytes = try Data(contentsOf: URL(filePath: file))
+        bytes[bytes.count - 1] ^= 1
+        try bytes.write(to: URL(filePath: file))
+        #expect(throws: RegistryError.self) { try promote(2) }
+        #expect(try registry.aliases(of: "guests") == ["production": 1])
+        #expect(try registry.aliasHistory(of: "guests").count == 1)
+    }
+
+    @Test("an alias whose version is gone is said to name nothing")
+    func danglingAlias() throws {
+        try promote(2)
+        try FileManager.default.removeItem(atPath: directory.file("guests/2"))
+        #expect(throws: RegistryError.noVersion(2, model: "guests", known: [1, 3, 4])) {
+            _ = try registry.resolve("guests", .alias("production"))
+        }
+    }
+
+    @Test("rolling back goes back one promotion each time, until there is none")
+    func rollback() throws {
+        for version in [1, 2, 4] { try promote(version) }
+        try promote(3, "staging")
+        #expect(try registry.rollback("guests", alias: "production") == 2)
+        #expect(try registry.rollback("guests", alias: "production") == 1)
+        #expect(throws: RegistryError.nothingToRollBackTo(alias: "production", version: 1)) {
+            _ = try registry.rollback("guests", alias: "production")
+        }
+        try promote(4)
+        #expect(try registry.rollback("guests", alias: "production") == 1)
+        #expect(try registry.aliases(of: "guests") == ["production": 1, "staging": 3])
+    }
+
+    @Test("a version promoted twice is not a circle to roll back in") func rollbackEnds() throws {
+        for version in [1, 2, 1] { try promote(version) }
+        #expect(try registry.rollback("guests", alias: "production") == 2)
+        #expect(try registry.rollback("guests", alias: "production") == 1)
+        #expect(throws: RegistryError.nothingToRollBackTo(alias: "production", version: 1)) {
+            _ = try registry.rollback("guests", alias: "production")
+        }
+    }
+
+    @Test("rolling back passes over versions that are gone and refuses damaged ones")
+    func rollbackOverGaps() throws {
+        for version in [1, 2, 3] { try promote(version) }
+        try FileManager.default.removeItem(atPath: directory.file("guests/2"))
+        #expect(try registry.rollback("guests", alias: "production") == 1)
+        try promote(4)
+        try FileManager.default.removeItem(atPath: directory.file("guests/1/model.safetensors"))
+        #expect(throws: RegistryError.missingFile(path: directory.file("guests/1/model.safetensors"))) {
+            _ = try registry.rollback("guests", alias: "production")
+        }
+        #expect(try registry.aliases(of: "guests") == ["production": 4])
+    }
+
+    @Test("a change that only reached the log is never rolled back to")
+    func phantomChange() throws {
+        try promote(1)
+        try promote(2)
+        // A promotion to 1 that died between the log and the table, then a real rollback.
+        let log = directory.file("guests/aliases.log")
+        let phantom =
+            "{\"action\":\"promote\",\"alias\":\"production\",\"at\":\"2024-01-01T00:00:00Z\",\"from\":2,\"reason\":\"\",\"to\":1,\"who\":\"x\"}\n"
+        try Data((try String(contentsOfFile: log, encoding: .utf8) + phantom).utf8).write(to: URL(filePath: log))
+        #expect(try registry.rollback("guests", alias: "production") == 1)
+        #expect(throws: RegistryError.nothingToRollBackTo(alias: "production", version: 1)) {
+            _ = try registry.rollback("guests", alias: "production")
+        }
+    }
+
+    @Test("a damaged line of the log is passed over and does not harm its neighbours")
+    func tornLog() throws {
+        try promote(1)
+        let log = directory.file("guests/aliases.log")
+        try Data((try String(contentsOfFile: log, encoding: .utf8) + "{\"action\":\"prom").utf8).write(
+            to: URL(filePath: log))
+        try promote(2)
+        #expect(try registry.aliasHistory(of: "guests").map(\.to) == [1, 2])
+        #expect(try registry.rollback("guests", alias: "production") == 1)
+    }
+
+    @Test("the history keeps the last thousand changes")
+    func boundedHistory() throws {
+        let line = { (to: Int) in
+            "{\"action\":\"promote\",\"alias\":\"old\",\"at\":\"2024-01-01T00:00:00Z\",\"reason\":\"\",\"to\":\(to),\"who\":\"x\"}\n"
+        }
+        let text = (1...1000).map(line).joined()
+        _ = try directory.write(Data(text.utf8), as: "guests/aliases.log")
+        try promote(1)
+        let history = try registry.aliasHistory(of: "guests")
+        #expect(history.count == 1000 && history.first?.to == 2 && history.last?.alias == "production")
+    }
+
+    @Test(
+        "a damaged table of aliases is an error, not an empty table",
+        arguments: [
+            "", "[]", "{\"production\":\"7\"}", "{\"production\":0}", "{\"Production\":1}", "{\"production\":1",
+            "{\"production\":1.5}",
+        ])
+    func damagedTable(text: String) throws {
+        let file = try directory.write(Data(text.utf8), as: "guests/aliases.json")
+        let error = try #require(throws: RegistryError.self) { _ = try registry.aliases(of: "guests") }
+        guard case .badAliases(let path, _) = error, path == file else { throw error }
+        #expect(error.kind == .badModel)
+        #expect(throws: error) { try promote(1) }
+        #expect(try String(contentsOfFile: file, encoding: .utf8) == text)
+    }
+
+    @Test("a process that dies at any step of a promotion leaves the old table or the new one")
+    func crashAtEachStep() throws {
+        try promote(1)
+        try promote(2)
+        var failAt = 1
+        var seen: Set<Int> = []
+        var finished = false
+        while !finished {
+            let failing = FailingFileSystem(failAt: failAt)
+            do throws(RegistryError) {
+                try Registry(path: directory.path, fileSystem: failing).promote(
+                    "guests", version: 3, alias: "production")
+                finished = failing.callCount < failAt
+            } catch {
+                #expect(error.kind == .io)
+            }
+            let now = try registry.resolve("guests", .alias("production"))
+            seen.insert(now)
+            #expect(now == 2 || now == 3)
+            if now == 3 { #expect(try registry.rollback("guests", alias: "production") == 2) }
+            failAt += 1
+        }
+        #expect(seen == [2, 3])
+    }
+}

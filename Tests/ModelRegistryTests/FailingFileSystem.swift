@@ -1,0 +1,80 @@
+import Glibc
+import ModelRegistry
+import Synchronization
+
+/// The real file system until call number `failAt`, counted from 1; that call does nothing and every later one fails too, as if the
+/// process had been killed there: not even its own tidying up gets through.
+final class FailingFileSystem: RegistryFileSystem {
+    private let real = POSIXFileSystem()
+    private let failAt: Int
+    private let calls = Mutex(0)
+
+    init(failAt: Int = .max) { self.failAt = failAt }
+
+    /// Calls that were made, with those that failed.
+    var callCount: Int { calls.withLock { $0 } }
+
+    private func count(_ path: String) throws(RegistryError) {
+        let call = calls.withLock { calls in
+            calls += 1
+            return calls
+        }
+        if call >= failAt { throw .system(call: "injected", path: path, code: EIO) }
+    }
+
+    func makeDirectory(_ path: String) throws(RegistryError) -> Bool {
+        try count(path)
+        return try real.makeDirectory(path)
+    }
+
+    func makeNewDirectory(_ path: String) throws(RegistryError) {
+        try count(path)
+        try real.makeNewDirectory(path)
+    }
+
+    /// Fails half way: the first half of the file is there.
+    func writeNewFile(_ path: String, _ bytes: [UInt8]) throws(RegistryError) {
+        do throws(RegistryError) {
+            try count(path)
+        } catch {
+            if callCount == failAt { try real.writeNewFile(path, Array(bytes.prefix(bytes.count / 2))) }
+            throw error
+        }
+        try real.writeNewFile(path, bytes)
+    }
+
+    func read(_ path: String, bytesMax: Int) throws(RegistryError) -> [UInt8]? {
+        try count(path)
+        return try real.read(path, bytesMax: bytesMax)
+    }
+
+    func rename(_ old: String, to new: String) throws(RegistryError) {
+        try count(new)
+        try real.rename(old, to: new)
+    }
+
+    func synchronize(directory path: String) throws(RegistryError) {
+        try count(path)
+        try real.synchronize(directory: path)
+    }
+
+    func removeTree(_ path: String) throws(RegistryError) {
+        try count(path)
+        try real.removeTree(path)
+    }
+
+    func entryNames(of path: String) throws(RegistryError) -> [String]? {
+        try count(path)
+        return try real.entryNames(of: path)
+    }
+
+    func status(of path: String) throws(RegistryError) -> FileStatus? {
+        try count(path)
+        return try real.status(of: path)
+    }
+
+    func lock(_ path: String) throws(RegistryError) -> DirectoryLock {
+        try count(path)
+        return try real.lock(path)
+    }
+}
