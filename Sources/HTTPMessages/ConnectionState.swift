@@ -8,7 +8,7 @@
 ///      │ idle too long      │ 400 408 414 431 …   │ 400 408 413           │ last answer
 ///      ▼                    ▼                     ▼                       ▼
 ///    close                closing ◀───────────────┴───────────────────────┘
-///                           │ answer sent
+///                           │ answer sent       (a streamed answer stays in `streaming` until its last piece)
 ///                           ▼
 ///                        lingering ── the client ends, or time is up ──▶ close
 /// ```
@@ -18,6 +18,8 @@ package struct ConnectionState: Sendable {
         case waiting
         case head
         case body
+        /// An answer's head is out, its body is made piece by piece.
+        case streaming
         /// The last answer is in the output, or being sent.
         case closing
         /// Everything was sent and our side ended; what still comes is thrown away.
@@ -37,8 +39,11 @@ package struct ConnectionState: Sendable {
     private var lingers = false
     /// Too much output: no reading, no answering, until it is sent.
     private var paused = false
-    /// Requests may be in the buffer that were put off to another turn.
+    /// Requests may be in the buffer, or pieces of an answer to be made, that were put off to another turn.
     package private(set) var hasBacklog = false
+    /// A piece of the streamed answer was made in this turn.
+    private var producedInTurn = false
+    private var closesAfterStream = false
     private var readDeadline: MonotonicTime
     private var writeDeadline = MonotonicTime.distantFuture
 
@@ -52,7 +57,8 @@ package struct ConnectionState: Sendable {
     /// When ``timerFired(now:)`` wants to be called.
     package var deadline: MonotonicTime {
         switch phase {
-        case .closing: writeDeadline
+        // A stream waits for nothing but the client taking what it was sent.
+        case .closing, .streaming: writeDeadline
         case .lingering: readDeadline
         // A client that has not taken its answers is not idle.
         case .waiting: writeDeadline == .distantFuture ? readDeadline : writeDeadline
@@ -61,7 +67,9 @@ package struct ConnectionState: Sendable {
     }
 
     /// Whether bytes from the client are welcome.
-    package var wantsToRead: Bool { !paused && !hasBacklog && !clientEnded && phase != .closing }
+    package var wantsToRead: Bool {
+        !paused && !hasBacklog && !clientEnded && phase != .closing && phase != .streaming
+    }
 
     /// Whether cutting the connection now would lose nothing that was asked for: no request under way, no answer unsent.
     package var isAnswered: Bool {
@@ -93,6 +101,12 @@ package struct ConnectionState: Sendable {
         case .lingering:
             input.removeAll()
             return clientEnded ? .close : .read
+        case .streaming:
+            // One piece at a time, and the other connections between two of them.
+            hasBacklog = outputBytes == 0 && producedInTurn
+            producedInTurn = outputBytes == 0 && !producedInTurn
+            if outputBytes > 0 { return .write }
+            return hasBacklog ? .yield : .produce
         case .waiting, .head, .body: break
         }
         if paused || outputBytes > policy.limits.outputBytesMax {
@@ -213,6 +227,31 @@ package struct ConnectionState: Sendable {
         }
     }
 
+    /// The head of a streamed answer is in the output; the same as
+    /// ``answered(_:body:persistence:now:policy:)`` until ``streamEnded(_:now:policy:)``.
+    package mutating func streamBegan(
+        _ input: inout ByteBuffer, body: Range<Int>, persistence: Persistence, now: MonotonicTime,
+        policy: ConnectionPolicy
+    ) {
+        answered(&input, body: body, persistence: persistence, now: now, policy: policy)
+        phase = .streaming
+        closesAfterStream = persistence == .close
+        producedInTurn = false
+        writeDeadline = now + policy.writeStallTime
+    }
+
+    /// The last piece is in the output.
+    package mutating func streamEnded(_ input: borrowing ByteBuffer, now: MonotonicTime, policy: ConnectionPolicy) {
+        if closesAfterStream {
+            phase = .closing
+            lingers = draining || !input.isEmpty
+        } else {
+            phase = .waiting
+            readDeadline = now + (draining ? policy.drainIdleTime : policy.idleTime)
+        }
+        writeDeadline = now + policy.writeStallTime
+    }
+
     /// A refusal is in the output. Nobody knows where the next request would start, so it is the last answer.
     package mutating func refused(now: MonotonicTime, policy: ConnectionPolicy) {
         phase = .closing
@@ -240,7 +279,7 @@ package struct ConnectionState: Sendable {
     package mutating func timerFired(now: MonotonicTime) -> ConnectionAction {
         if now < deadline { return .read }
         switch phase {
-        case .waiting, .closing, .lingering: return .close
+        case .waiting, .streaming, .closing, .lingering: return .close
         case .head, .body:
             if now >= writeDeadline { return .close }
             return .refuse(.timedOut(waitingForBody: phase == .body))
@@ -262,6 +301,8 @@ package enum ConnectionAction: Sendable, Equatable {
     case sendContinue
     /// Append the application's answer, then call ``ConnectionState/answered(_:body:persistence:now:policy:)``.
     case respond(RequestHead, body: Range<Int>, persistence: Persistence)
+    /// Append the next piece of the streamed answer; after the last call ``ConnectionState/streamEnded(_:now:policy:)``.
+    case produce
     /// Append the wording of a refusal, then call ``ConnectionState/refused(now:policy:)``.
     case refuse(Refusal)
     /// Send, and come back when all is sent.

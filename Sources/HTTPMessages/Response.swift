@@ -15,8 +15,12 @@ package struct Response: ~Copyable {
     private let date: HTTPDate
     private let persistence: Persistence
     private let omitsBody: Bool
+    private let minorVersion: Int
     private var lengthSlot: Int?
     private var bodyStart: Int?
+
+    /// Makes the body after the head was sent; nil when the body is written here, and after a HEAD.
+    package private(set) var producer: (any BodyProducer)?
 
     /// The status begun last, 0 before the first ``begin(status:contentType:)``.
     package private(set) var status = 0
@@ -27,8 +31,13 @@ package struct Response: ~Copyable {
     /// - Parameters:
     ///   - output: where the answer goes, behind what is there; ``takeOutput()`` gives it back.
     ///   - omitsBody: the request was HEAD: the body is counted and dropped.
-    package init(into output: consuming ByteBuffer, date: HTTPDate, persistence: Persistence, omitsBody: Bool) {
+    ///   - minorVersion: of the request; an HTTP/1.0 client does not know chunks.
+    package init(
+        into output: consuming ByteBuffer, date: HTTPDate, persistence: Persistence, omitsBody: Bool,
+        minorVersion: Int = 1
+    ) {
         start = output.count
+        self.minorVersion = minorVersion
         self.output = output
         self.date = date
         self.persistence = persistence
@@ -49,11 +58,38 @@ package struct Response: ~Copyable {
 
     /// The same for an answer without content.
     package mutating func begin(status: Int) {
+        beginHead(status, persistence)
+        if Self.hasContent(status) {
+            output.append("Content-Length: ")
+            lengthSlot = output.count
+            output.append("          \r\n")
+        }
+    }
+
+    /// Writes the same for an answer whose body `producer` makes once the handler has returned: in chunks, or up to the end
+    /// of the connection for an HTTP/1.0 client (RFC 9112 section 6.3).
+    ///
+    /// - Precondition: `status` has content. Headers may follow, body bytes may not.
+    package mutating func begin(status: Int, contentType: StaticString, streaming producer: any BodyProducer) {
+        precondition(Self.hasContent(status), "BUG: a body for a status without content")
+        beginHead(status, persistenceOfStream)
+        if minorVersion > 0 { output.append("Transfer-Encoding: chunked\r\n") }
+        output.append("Content-Type: ")
+        output.append(contentType)
+        output.append("\r\n")
+        self.producer = omitsBody ? nil : producer
+    }
+
+    /// What becomes of the connection: a body that ends with the connection ends it.
+    package var persistenceOfStream: Persistence { minorVersion > 0 ? persistence : .close }
+
+    private mutating func beginHead(_ status: Int, _ persistence: Persistence) {
         precondition((200...599).contains(status), "BUG: not a final status")
         output.truncate(to: start)
         self.status = status
         bodyStart = nil
         lengthSlot = nil
+        producer = nil
         output.appendStatusLine(status)
         output.append("Date: ")
         date.withBytes { output.append($0) }
@@ -61,11 +97,6 @@ package struct Response: ~Copyable {
         case .implicit: output.append("\r\n")
         case .keepAlive: output.append("\r\nConnection: keep-alive\r\n")
         case .close: output.append("\r\nConnection: close\r\n")
-        }
-        if Self.hasContent(status) {
-            output.append("Content-Length: ")
-            lengthSlot = output.count
-            output.append("          \r\n")
         }
     }
 
@@ -160,6 +191,7 @@ package struct Response: ~Copyable {
         if status == 0 { begin(status: 500) }
         endHead()
         let bodyByteCount = self.bodyByteCount
+        precondition(producer == nil || bodyByteCount == 0, "BUG: body bytes before the producer's")
         if let lengthSlot { patchLength(bodyByteCount, at: lengthSlot) }
         if omitsBody || !Self.hasContent(status) { output.truncate(to: output.count - bodyByteCount) }
         return output.count - start

@@ -11,6 +11,8 @@ struct Connection: ~Copyable {
     var input: ByteBuffer?
     /// Answers that the socket did not take yet.
     var output: ByteBuffer?
+    /// The answer whose body is being made piece by piece.
+    var stream: StreamedAnswer?
     /// What epoll was told to report.
     var interest: Interest
 }

@@ -28,6 +28,7 @@ extension EventLoop {
         let slot = Int(connection.registration.slot)
         switch advance(&connection, occasion) {
         case .close:
+            endStream(of: &connection, wasWhole: false)
             close(connection)
             return
         case .hasYielded: break
@@ -104,8 +105,14 @@ extension EventLoop {
         while true {
             switch action {
             case .respond(let head, let body, let persistence):
-                respond(to: head, body: body, persistence, &input, &output)
-                connection.state.answered(&input, body: body, persistence: persistence, now: now, policy: policy)
+                connection.stream = respond(to: head, body: body, persistence, &input, &output)
+                if let stream = connection.stream {
+                    connection.state.streamBegan(
+                        &input, body: body, persistence: stream.persistence, now: now, policy: policy)
+                } else {
+                    connection.state.answered(&input, body: body, persistence: persistence, now: now, policy: policy)
+                }
+            case .produce: producePiece(of: &connection, input, &output)
             case .sendContinue: output.appendContinue()
             case .refuse(let refusal):
                 refuse(refusal, method: connection.state.method, requestBytes: input.count, &output)
@@ -132,26 +139,37 @@ extension EventLoop {
 
     // MARK: Answers
 
+    /// Has one request answered. Returns what is left to do when the answer is streamed.
     private mutating func respond(
         to head: RequestHead, body: Range<Int>, _ persistence: Persistence, _ input: inout ByteBuffer,
         _ output: inout ByteBuffer
-    ) {
+    ) -> StreamedAnswer? {
         observer.requestBegan()
         let began = now
         var response = Response(
-            into: output, date: date, persistence: persistence, omitsBody: head.method == .head)
+            into: output, date: date, persistence: persistence, omitsBody: head.method == .head,
+            minorVersion: head.minorVersion)
         let route = input.withBytes { bytes in
             handler.respond(
                 to: head, bytes: bytes.extracting(0..<head.byteCount), body: bytes.extracting(body), into: &response)
         }
         let responseBytes = response.finish()
         let status = response.status
+        if let producer = response.producer {
+            let persistence = response.persistenceOfStream
+            output = response.takeOutput()
+            return StreamedAnswer(
+                producer: producer, persistence: persistence, isChunked: head.minorVersion > 0, route: route,
+                method: head.method, status: status, began: began, requestBytes: body.upperBound,
+                responseBytes: responseBytes)
+        }
         output = response.takeOutput()
         // The end of this request is the beginning of the next one in the buffer: one reading of the clock each.
         now = Clock.now()
         observer.requestEnded(
             route: route, method: head.method, status: status, requestBytes: body.upperBound,
             responseBytes: responseBytes, nanoseconds: now.nanoseconds - began.nanoseconds)
+        return nil
     }
 
     private mutating func refuse(

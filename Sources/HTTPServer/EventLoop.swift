@@ -145,8 +145,9 @@ struct EventLoop: ~Copyable {
 
     private mutating func cutAll() {
         for slot in 0..<connections.slotCount {
-            guard let connection = connections.take(slot) else { continue }
+            guard var connection = connections.take(slot) else { continue }
             if !connection.state.isAnswered { shared.wasCut.store(true, ordering: .relaxed) }
+            endStream(of: &connection, wasWhole: false)
             close(connection)
         }
     }

@@ -11,7 +11,8 @@ package protocol RequestHandler: AnyObject {
     ///   - head: what was asked; its offsets count in `bytes`.
     ///   - bytes: the request line and the headers.
     ///   - body: the whole body, decoded; empty when there is none.
-    ///   - response: begun and filled here; the server ends it, sends it and drops the body of a HEAD.
+    ///   - response: begun and filled here; the server ends it, sends it and drops the body of a HEAD. Begun with a
+    ///     ``BodyProducer``, only its head is written here.
     /// - Returns: a small route number, not negative, for the observer.
     func respond(
         to head: borrowing RequestHead, bytes: Span<UInt8>, body: Span<UInt8>, into response: inout Response

@@ -9,7 +9,8 @@ package protocol ServerObserver: AnyObject {
     ///   - method: ``HTTPMethod/other`` when the request line was not understood.
     ///   - requestBytes: head and decoded body.
     ///   - responseBytes: head and body as sent; the body of a HEAD is not.
-    ///   - nanoseconds: from the request being complete in memory to its answer being complete in memory.
+    ///   - nanoseconds: from the request being complete in memory to its answer being complete in memory; of a streamed
+    ///     answer to its last piece, or to the loss of the connection.
     func requestEnded(
         route: Int, method: HTTPMethod, status: Int, requestBytes: Int, responseBytes: Int, nanoseconds: UInt64)
 

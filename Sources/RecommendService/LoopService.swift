@@ -14,8 +14,16 @@ package final class LoopService: RequestHandler, ServerObserver {
     // Reused by every request of the loop: nothing is allocated once they have grown.
     let scratch = RecommendationScratch()
     var parameters = RecommendParameters()
+    var queryItem = DecodedQueryItem()
+    var document = JSONDocument()
+    var scores: [Float?] = []
+    /// The id in the path of the request being answered, decoded.
+    var pathID = ByteBuffer(capacity: 256)
+    var bulkBlock = BulkBlock()
+    var bulkAnswersUnderWay = 0
     private var body = ByteBuffer(capacity: 4096)
-    private var requestID: [UInt8] = []
+    /// Of the request being answered.
+    private(set) var requestID: [UInt8] = []
     /// Of the request being answered: what the size metrics count is content, not heads.
     private var contentBytes = (request: 0, response: 0)
 
@@ -33,21 +41,31 @@ package final class LoopService: RequestHandler, ServerObserver {
         to head: borrowing RequestHead, bytes: Span<UInt8>, body content: Span<UInt8>, into response: inout Response
     ) -> Int {
         takeRequestID(head, bytes)
-        let route = Route(path: bytes.extracting(head.path))
+        let path = bytes.extracting(head.path)
+        let (route, segment) = Route.match(path)
         let model = reader.model()
         body.removeAll()
         do throws(Problem) {
             // Without a query or with an empty one is the same to us.
             let query = bytes.extracting(head.query ?? 0..<0)
-            let contentType = try answer(route, head.method, query, model)
-            response.begin(status: 200, contentType: contentType)
+            if route == .none { throw .unknownPath }
+            if !route.allows(head.method) { throw .methodNotAllowed(route) }
+            if head.method == .post {
+                let contentType = head.header("content-type", in: bytes) ?? 0..<0
+                try answerPost(route, query, bytes.extracting(contentType), content, model, &response)
+            } else {
+                let contentType = try answerGet(route, path.extracting(segment), query, model)
+                response.begin(status: 200, contentType: contentType)
+            }
             if let model, route.answersFromModel { response.header("X-Model-Version", model.version) }
         } catch {
+            body.removeAll()
             error.write(into: &body, requestID: requestID)
             response.begin(status: error.status, contentType: "application/problem+json")
-            if error == .methodNotAllowed { response.header("Allow", route.allowedMethods) }
-            // That the model does not know a user is an answer of the model.
-            if error == .unknownUser, let model { response.header("X-Model-Version", model.version) }
+            if case .methodNotAllowed = error { response.header("Allow", route.allowedMethods) }
+            if let seconds = error.retryAfterSeconds { response.header("Retry-After", seconds) }
+            // That the model does not know a user or an item is an answer of the model.
+            if error.isAnswerOfModel, let model { response.header("X-Model-Version", model.version) }
         }
         response.header("X-Request-ID", requestID.span)
         body.withBytes { response.append($0) }
@@ -68,20 +86,53 @@ package final class LoopService: RequestHandler, ServerObserver {
     }
 
     /// Writes the body of a good answer and returns its content type.
-    private func answer(
-        _ route: Route, _ method: HTTPMethod, _ query: Span<UInt8>, _ model: ServedModel?
+    private func answerGet(
+        _ route: Route, _ segment: Span<UInt8>, _ query: Span<UInt8>, _ model: ServedModel?
     ) throws(Problem) -> StaticString {
-        if route == .none { throw .unknownPath }
-        if !route.allows(method) { throw .methodNotAllowed }
+        let rules = route.queryRules ?? ParameterRules(known: .none)
         switch route {
+        case .recommend: return try writeRecommend(query, rules, loaded(model), into: &body)
+        case .similar: return try writeSimilar(to: segment, query, rules, loaded(model), into: &body)
+        case .popular: return try writePopular(query, rules, loaded(model), into: &body)
+        case .user: return try writeUser(segment, query, rules, loaded(model), into: &body)
+        case .modelInfo: return try writeModelInfo(loaded(model), into: &body)
         case .livez: return writeLiveness(into: &body)
         case .readyz: return try writeReadiness(model, into: &body)
         case .metrics: return writeMetrics(into: &body)
-        case .modelInfo: return try writeModelInfo(loaded(model), into: &body)
-        case .recommend: return try writeRecommend(query, loaded(model), requestID: requestID, into: &body)
-        case .popular: return try writePopular(query, loaded(model), requestID: requestID, into: &body)
-        case .none: throw .unknownPath
+        case .openAPI: return writeOpenAPI(into: &body)
+        case .docs: return writeDocs(into: &body)
+        case .recommendBulk, .score, .none: preconditionFailure("BUG: no GET of \(route)")
         }
+    }
+
+    /// Begins a good answer to a request with a body, and writes its own unless it is streamed.
+    private func answerPost(
+        _ route: Route, _ query: Span<UInt8>, _ contentType: Span<UInt8>, _ content: Span<UInt8>, _ model: ServedModel?,
+        _ response: inout Response
+    ) throws(Problem) {
+        guard let rules = route.bodyRules else { preconditionFailure("BUG: no POST of \(route)") }
+        guard route.bodyType.matches(contentType) else {
+            throw .unsupportedMediaType(wanted: route.bodyType.wanted)
+        }
+        guard query.isEmpty else { throw .unknownParameter(.queryOfPost, known: rules.known.list) }
+        let model = try loaded(model)
+        let answered: StaticString
+        switch route {
+        case .recommend: answered = try writeRecommend(object: content, rules, model, into: &body)
+        case .score: answered = try writeScore(object: content, rules, model, into: &body)
+        case .recommendBulk:
+            response.begin(
+                status: 200, contentType: "application/x-ndjson", streaming: try beginBulk(content, model))
+            return
+        default: preconditionFailure("BUG: no POST of \(route)")
+        }
+        response.begin(status: 200, contentType: answered)
+    }
+
+    /// A bulk answer is over. What it counted stands where the observer, told next, looks for it.
+    func bulkEnded(requestBytes: Int, responseBytes: Int) {
+        bulkAnswersUnderWay -= 1
+        contentBytes = (requestBytes, responseBytes)
     }
 
     private func loaded(_ model: ServedModel?) throws(Problem) -> ServedModel {

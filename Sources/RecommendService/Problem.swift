@@ -4,61 +4,74 @@ import HTTPMessages
 ///
 /// Written as `application/problem+json` (RFC 9457).
 package enum Problem: Error, Equatable, Sendable {
+    /// Where a parameter was found that is not known there.
+    package enum Place: Sendable {
+        case query, queryOfPost, body, basketEntry
+    }
+
     case unknownPath
-    case methodNotAllowed
+    case methodNotAllowed(Route)
+    case undecodablePath
     case missingParameter(String)
     /// The name is not repeated to the client: it may hold anything.
-    case unknownParameter(known: String)
+    case unknownParameter(Place, known: String)
     case repeatedParameter(String)
     case badParameter(String, got: String, wanted: String)
     case undecodableQuery
+    /// The body as a whole; the text says what was got and what was wanted.
+    case badBody(String)
+    case unsupportedMediaType(wanted: String)
+    case tooManyLines(max: Int)
     case unknownUser
+    case unknownItem
+    /// The model lacks what an explanation is made from.
+    case cannotExplain
     case notReady(String)
+    /// As many streamed answers under way as a loop keeps.
+    case busy(retryAfterSeconds: Int)
     /// The server's own refusal, before a handler saw the request.
     case refused(status: Int, detail: String)
 
     package var status: Int {
         switch self {
-        case .unknownPath, .unknownUser: 404
+        case .unknownPath, .unknownUser, .unknownItem: 404
         case .methodNotAllowed: 405
-        case .missingParameter, .unknownParameter, .repeatedParameter, .badParameter, .undecodableQuery: 400
-        case .notReady: 503
+        case .undecodablePath, .missingParameter, .unknownParameter, .repeatedParameter, .badParameter,
+            .undecodableQuery, .badBody:
+            400
+        case .cannotExplain: 409
+        case .unsupportedMediaType: 415
+        case .tooManyLines: 413
+        case .notReady, .busy: 503
         case .refused(let status, _): status
         }
     }
 
-    /// What a program can match on; stable.
-    var type: String {
-        let name =
-            switch self {
-            case .unknownPath: "unknown-path"
-            case .methodNotAllowed: "method-not-allowed"
-            case .missingParameter: "missing-parameter"
-            case .unknownParameter: "unknown-parameter"
-            case .repeatedParameter: "repeated-parameter"
-            case .badParameter: "bad-parameter"
-            case .undecodableQuery: "undecodable-query"
-            case .unknownUser: "unknown-user"
-            case .notReady: "not-ready"
-            case .refused: "refused-request"
-            }
-        return "urn:nextloop:problem:" + name
-    }
-
-    var title: String {
+    /// What a program can match on, stable, and the same in words.
+    private var names: (type: String, title: String) {
         switch self {
-        case .unknownPath: "Unknown path"
-        case .methodNotAllowed: "Method not allowed"
-        case .missingParameter: "Missing parameter"
-        case .unknownParameter: "Unknown parameter"
-        case .repeatedParameter: "Repeated parameter"
-        case .badParameter: "Bad parameter"
-        case .undecodableQuery: "Undecodable query"
-        case .unknownUser: "Unknown user"
-        case .notReady: "Not ready"
-        case .refused: "Request refused"
+        case .unknownPath: ("unknown-path", "Unknown path")
+        case .methodNotAllowed: ("method-not-allowed", "Method not allowed")
+        case .undecodablePath: ("undecodable-path", "Undecodable path")
+        case .missingParameter: ("missing-parameter", "Missing parameter")
+        case .unknownParameter: ("unknown-parameter", "Unknown parameter")
+        case .repeatedParameter: ("repeated-parameter", "Repeated parameter")
+        case .badParameter: ("bad-parameter", "Bad parameter")
+        case .undecodableQuery: ("undecodable-query", "Undecodable query")
+        case .badBody: ("bad-body", "Bad body")
+        case .unsupportedMediaType: ("unsupported-media-type", "Unsupported media type")
+        case .tooManyLines: ("too-many-lines", "Too many lines")
+        case .unknownUser: ("unknown-user", "Unknown user")
+        case .unknownItem: ("unknown-item", "Unknown item")
+        case .cannotExplain: ("cannot-explain", "Cannot explain")
+        case .notReady: ("not-ready", "Not ready")
+        case .busy: ("busy", "Busy")
+        case .refused: ("refused-request", "Request refused")
         }
     }
+
+    var type: String { "urn:nextloop:problem:" + names.type }
+    var title: String { names.title }
 
     /// What was got and what was wanted.
     var detail: String {
@@ -66,24 +79,57 @@ package enum Problem: Error, Equatable, Sendable {
         case .unknownPath:
             let known = Route.allCases.filter { $0 != .none }.map { "\($0.template)" }.joined(separator: ", ")
             return "Nothing is served at this path. Known paths: \(known)."
-        case .methodNotAllowed: return "This path answers GET and HEAD."
+        case .methodNotAllowed(let route): return "This path answers \(route.allowedMethods) only."
+        case .undecodablePath:
+            return "The path is not percent-encoded UTF-8: every % needs two hexadecimal digits, and %00 is refused."
         case .missingParameter(let name): return "The parameter \(name) is required."
-        case .unknownParameter(let known):
-            return "The query has a parameter that this path does not know. Known parameters: \(known)."
+        case .unknownParameter(let place, let known): return Self.unknownParameter(place, known)
         case .repeatedParameter(let name):
             return "The parameter \(name) was given more than once; it may be given once."
         case .badParameter(let name, let got, let wanted):
             return "The parameter \(name) was \(got); wanted \(wanted)."
         case .undecodableQuery:
             return "The query is not percent-encoded UTF-8: every % needs two hexadecimal digits, and %00 is refused."
+        case .badBody(let detail): return detail
+        case .unsupportedMediaType(let wanted): return "The Content-Type of the body must be \(wanted)."
+        case .tooManyLines(let max):
+            return "The body has more than \(max) lines. Send the rest in another request."
         case .unknownUser: return "The model holds no user with this user_id, and strict=true asks for no fallback."
+        case .unknownItem: return "The model holds no item with this item_id."
+        case .cannotExplain:
+            return """
+                explain was true, and the served model does not say the alpha and regularization it was trained with. Ask \
+                without it, or import the factors again with both.
+                """
         case .notReady(let reason): return reason
+        case .busy: return "As many bulk answers are under way as are kept at a time. Try again later."
         case .refused(_, let detail): return detail
         }
     }
 
+    private static func unknownParameter(_ place: Place, _ known: String) -> String {
+        switch place {
+        case .query where known.isEmpty: "The query has a parameter, and this path takes none."
+        case .query:
+            "The query has a parameter that this path does not know. Known parameters: \(known)."
+        case .queryOfPost: "The query has a parameter; a POST takes its parameters in the body: \(known)."
+        case .body: "The object has a member that this path does not know. Known members: \(known)."
+        case .basketEntry: "An entry of the basket has a member that is not known. Known members: \(known)."
+        }
+    }
+
+    /// Whether it was the model that was asked and has no more to say.
+    var isAnswerOfModel: Bool { self == .unknownUser || self == .unknownItem || self == .cannotExplain }
+
+    /// The value for a `Retry-After` header, when there is to be one.
+    var retryAfterSeconds: Int? {
+        if case .busy(let seconds) = self { seconds } else { nil }
+    }
+
     /// Writes the body.
-    func write(into body: inout ByteBuffer, requestID: [UInt8]) {
+    ///
+    /// - Parameter line: of a bulk request, from 1: what stands in place of the line's answer.
+    func write(into body: inout ByteBuffer, requestID: [UInt8], line: Int? = nil) {
         body.append("{\"type\":" as StaticString)
         body.appendJSONString(type)
         body.append(",\"title\":" as StaticString)
@@ -92,6 +138,10 @@ package enum Problem: Error, Equatable, Sendable {
         body.appendDecimal(status)
         body.append(",\"detail\":" as StaticString)
         body.appendJSONString(detail)
+        if let line {
+            body.append(",\"line\":" as StaticString)
+            body.appendDecimal(line)
+        }
         body.append(",\"request_id\":" as StaticString)
         body.appendJSONString(requestID.span)
         body.append("}\n" as StaticString)

@@ -1,12 +1,17 @@
 package import FactorModel
 package import HTTPMessages
 
-/// The answer of `/recommend` and `/popular`, over HTTP and on the command line alike.
+/// The answer of everything that ranks items, over HTTP and on the command line alike.
 ///
 /// Nothing is padded: `items` holds what there is, best first.
+///
+/// - Parameters:
+///   - itemID: of the item that was asked about, for similar items.
+///   - explains: adds to each item what carried its score; an empty list when the answer was not made by a vector.
 package func writeRecommendation(
-    _ outcome: RecommendationOutcome, _ ranked: RecommendationScratch, userID: Span<UInt8>?, model: String,
-    version: Int, snapshot: ModelSnapshot, requestID: [UInt8], into body: inout ByteBuffer
+    _ outcome: RecommendationOutcome, _ ranked: RecommendationScratch, userID: Span<UInt8>?,
+    itemID: Span<UInt8>? = nil, explains: Bool = false, model: String, version: Int, snapshot: ModelSnapshot,
+    requestID: [UInt8], into body: inout ByteBuffer
 ) {
     body.append(UInt8(ascii: "{"))
     if let userID {
@@ -14,33 +19,76 @@ package func writeRecommendation(
         body.appendJSONString(userID)
         body.append(UInt8(ascii: ","))
     }
+    if let itemID {
+        body.append("\"item_id\":" as StaticString)
+        body.appendJSONString(itemID)
+        body.append(UInt8(ascii: ","))
+    }
+    writeModel(model, version, into: &body)
+    body.append(",\"strategy\":" as StaticString)
+    body.appendJSONString(outcome.strategy.rawValue)
+    writeFallbackReason(outcome.fallbackReason, into: &body)
+    body.append(",\"items\":[" as StaticString)
+    for rank in 0..<ranked.count {
+        if rank > 0 { body.append(UInt8(ascii: ",")) }
+        let item = ranked[rank].item
+        body.append("{\"item_id\":" as StaticString)
+        snapshot.withItemID(item) { body.appendJSONString($0) }
+        body.append(",\"score\":" as StaticString)
+        body.appendJSONNumber(ranked[rank].score)
+        writeAttributes(of: item, snapshot, into: &body)
+        if explains { writeBecause(snapshot.explain(item: item, scratch: ranked), snapshot, into: &body) }
+        body.append(UInt8(ascii: "}"))
+    }
+    body.append("]" as StaticString)
+    writeEnd(requestID, into: &body)
+}
+
+/// `"model":"room-service","model_version":7`
+func writeModel(_ model: String, _ version: Int, into body: inout ByteBuffer) {
     body.append("\"model\":" as StaticString)
     body.appendJSONString(model)
     body.append(",\"model_version\":" as StaticString)
     body.appendDecimal(version)
-    body.append(",\"strategy\":" as StaticString)
-    body.appendJSONString(outcome.strategy.rawValue)
+}
+
+func writeFallbackReason(_ reason: FallbackReason?, into body: inout ByteBuffer) {
     body.append(",\"fallback_reason\":" as StaticString)
-    if let reason = outcome.fallbackReason {
+    if let reason {
         body.appendJSONString(reason.rawValue)
     } else {
         body.append("null" as StaticString)
     }
-    body.append(",\"items\":[" as StaticString)
-    for rank in 0..<ranked.count {
-        if rank > 0 { body.append(UInt8(ascii: ",")) }
-        writeItem(ranked[rank].item, score: ranked[rank].score, snapshot, into: &body)
-    }
-    body.append("],\"request_id\":" as StaticString)
+}
+
+/// The last member of every answer, and its end.
+func writeEnd(_ requestID: [UInt8], into body: inout ByteBuffer) {
+    body.append(",\"request_id\":" as StaticString)
     body.appendJSONString(requestID.span)
     body.append("}\n" as StaticString)
 }
 
-private func writeItem(_ item: ItemIndex, score: Float, _ snapshot: ModelSnapshot, into body: inout ByteBuffer) {
-    body.append("{\"item_id\":" as StaticString)
-    snapshot.withItemID(item) { body.appendJSONString($0) }
-    body.append(",\"score\":" as StaticString)
-    body.appendJSONNumber(score)
+/// What carried a score, the greatest contribution first.
+private func writeBecause(_ contributions: [Contribution], _ snapshot: ModelSnapshot, into body: inout ByteBuffer) {
+    body.append(",\"because\":[" as StaticString)
+    for (place, entry) in contributions.enumerated() {
+        if place > 0 { body.append(UInt8(ascii: ",")) }
+        body.append("{\"item_id\":" as StaticString)
+        snapshot.withItemID(entry.item) { body.appendJSONString($0) }
+        body.append(",\"contribution\":" as StaticString)
+        if entry.contribution.isFinite {
+            body.appendJSONNumber(entry.contribution)
+        } else {
+            // Of factors near the ends of float32 a term can overflow where the sum does not.
+            body.append("null" as StaticString)
+        }
+        body.append(UInt8(ascii: "}"))
+    }
+    body.append(UInt8(ascii: "]"))
+}
+
+/// Name, price and department, each null when the model does not know it.
+func writeAttributes(of item: ItemIndex, _ snapshot: ModelSnapshot, into body: inout ByteBuffer) {
     body.append(",\"name\":" as StaticString)
     snapshot.withItemName(item) { writeOptional($0, into: &body) }
     body.append(",\"price\":" as StaticString)
@@ -51,7 +99,6 @@ private func writeItem(_ item: ItemIndex, score: Float, _ snapshot: ModelSnapsho
     }
     body.append(",\"department_id\":" as StaticString)
     snapshot.withDepartmentID(item) { writeOptional($0, into: &body) }
-    body.append(UInt8(ascii: "}"))
 }
 
 /// An empty text stands for "unknown" in the model's columns.

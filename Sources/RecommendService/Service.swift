@@ -8,11 +8,14 @@ package final class Service: Sendable {
     let requestMetrics: RequestMetrics
     let build: (version: String, commit: String)
     let loops: Int
+    /// Made once: it says the same to everybody.
+    let openAPIDocument: [UInt8]
 
     package init(loops: Int, version: String, commit: String) {
         self.loops = loops
         build = (version, commit)
         requestMetrics = RequestMetrics(loops: loops)
+        openAPIDocument = Array(OpenAPIDocument.text(version: version).utf8)
     }
 
     /// The handler and observer of one loop; called once on each loop's own thread.

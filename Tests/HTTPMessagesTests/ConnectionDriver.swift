@@ -71,6 +71,9 @@ struct ConnectionDriver: ~Copyable {
                 }
                 if action == .yield { log.append("yield") }
                 if action != .write || outputBytes > 0 { return }
+            case .produce:
+                log.append("produce")
+                return
             case .endOutput: log.append("end output")
             case .close:
                 log.append("close")

@@ -17,6 +17,8 @@ final class ServiceFixture {
         let status: Int
         let head: String
         let body: String
+        /// Of a streamed answer.
+        var pieces = 0
 
         /// The body as a JSON object.
         var json: [String: Any] {
@@ -24,8 +26,24 @@ final class ServiceFixture {
         }
 
         /// The item ids of a recommendation, in order.
-        var itemIDs: [String] {
+        var itemIDs: [String] { Self.itemIDs(json) }
+
+        static func itemIDs(_ json: [String: Any]) -> [String] {
             (json["items"] as? [[String: Any]] ?? []).compactMap { $0["item_id"] as? String }
+        }
+
+        /// The lines of a bulk answer, each a JSON object.
+        var lines: [[String: Any]] {
+            body.split(separator: "\n").map { line in
+                (try? JSONSerialization.jsonObject(with: Data(line.utf8))) as? [String: Any] ?? [:]
+            }
+        }
+
+        var detail: String? { json["detail"] as? String }
+
+        /// What a program matches on, without its prefix.
+        var problem: String? {
+            (json["type"] as? String).map { $0.replacing("urn:nextloop:problem:", with: "") }
         }
 
         func header(_ name: String) -> String? {
@@ -47,9 +65,12 @@ final class ServiceFixture {
             rowCount: 3, columnCount: 5, indptr: [0, 2, 3, 3], indices: [0, 2, 4], values: [1, 2, 1]),
         itemPopularity: [1, 5, 2, 5, 1])
 
-    init(loaded: Bool = true) throws {
+    /// - Parameter foldIn: whether the model says what it was trained with.
+    init(loaded: Bool = true, foldIn: Bool = true) throws {
         directory = try TemporaryDirectory()
-        try writeModelFile(Self.contents, to: directory.file("model.safetensors"))
+        var contents = Self.contents
+        if foldIn { contents.foldIn = FoldInParameters(alpha: 2, regularization: 0.5) }
+        try writeModelFile(contents, to: directory.file("model.safetensors"))
         snapshot = try ModelSnapshot.open(path: directory.file("model.safetensors"))
         service = Service(loops: 1, version: "1.2.3", commit: "abc")
         loop = service.makeLoop(0)
@@ -68,26 +89,70 @@ final class ServiceFixture {
 
     func get(_ target: String, headers: String = "") throws -> Answer { try send("GET", target, headers: headers) }
 
+    /// A JSON body, as `POST /recommend` and `POST /score` take it.
+    func post(_ target: String, _ body: String, type: String = "application/json") throws -> Answer {
+        try send("POST", target, headers: "Content-Type: \(type)\r\n", body: Array(body.utf8))
+    }
+
+    func bulk(_ lines: [String]) throws -> Answer {
+        try post("/recommend/bulk", lines.map { $0 + "\n" }.joined(), type: "application/x-ndjson")
+    }
+
+    /// A request that was answered, but for the pieces of a streamed answer.
+    struct Begun {
+        let head: String
+        let body: String
+        let producer: (any BodyProducer)?
+        let end: () -> Void
+    }
+
     /// Parses a request as the server does, lets the loop answer, and tells the observer.
-    func send(_ method: String, _ target: String, headers: String = "") throws -> Answer {
-        let request = Array("\(method) \(target) HTTP/1.1\r\nHost: a\r\n\(headers)\r\n".utf8)
-        var parser = RequestParser()
-        guard let head = try parser.parse(request.span, limits: Limits()) else { throw Incomplete() }
-        var response = Response(
-            into: ByteBuffer(capacity: 64), date: HTTPDate(unixSeconds: 0), persistence: .implicit, omitsBody: false)
-        loop.requestBegan()
-        let route = loop.respond(
-            to: head, bytes: request.span, body: request.span.extracting(0..<0), into: &response)
-        let bytes = response.finish()
-        loop.requestEnded(
-            route: route, method: head.method, status: response.status, requestBytes: request.count,
-            responseBytes: bytes, nanoseconds: 1000)
-        let output = response.takeOutput()
-        let text = output.withBytes { span in String(decoding: span.indices.map { span[$0] }, as: UTF8.self) }
-        let parts = text.components(separatedBy: "\r\n\r\n")
+    func send(_ method: String, _ target: String, headers: String = "", body: [UInt8] = []) throws -> Answer {
+        let begun = try begin(method, target, headers: headers, body: body)
+        var text = begun.body
+        var pieces = 0
+        if let producer = begun.producer {
+            var hasMore = true
+            while hasMore {
+                var piece = ByteBuffer(capacity: 64)
+                hasMore = producer.producePiece(into: &piece)
+                text += Self.text(piece)
+                pieces += 1
+            }
+            producer.ended(wasWhole: true)
+        }
+        begun.end()
         return Answer(
-            status: Int(text.dropFirst(9).prefix(3)) ?? 0, head: parts[0],
-            body: parts.dropFirst().joined(separator: "\r\n\r\n"))
+            status: Int(begun.head.dropFirst(9).prefix(3)) ?? 0, head: begun.head, body: text, pieces: pieces)
+    }
+
+    func begin(_ method: String, _ target: String, headers: String = "", body: [UInt8] = []) throws -> Begun {
+        let lengthLine = body.isEmpty ? "" : "Content-Length: \(body.count)\r\n"
+        let request = Array("\(method) \(target) HTTP/1.1\r\nHost: a\r\n\(headers)\(lengthLine)\r\n".utf8)
+        var parser = RequestParser()
+        var limits = Limits()
+        limits.requestLineBytesMax = 1 << 20
+        guard let head = try parser.parse(request.span, limits: limits) else { throw Incomplete() }
+        var response = Response(
+            into: ByteBuffer(capacity: 64), date: HTTPDate(unixSeconds: 0), persistence: .implicit,
+            omitsBody: method == "HEAD")
+        loop.requestBegan()
+        let route = loop.respond(to: head, bytes: request.span, body: body.span, into: &response)
+        let bytes = response.finish()
+        let status = response.status
+        let producer = response.producer
+        let text = Self.text(response.takeOutput())
+        let parts = text.components(separatedBy: "\r\n\r\n")
+        let loop = loop
+        return Begun(head: parts[0], body: parts.dropFirst().joined(separator: "\r\n\r\n"), producer: producer) {
+            loop.requestEnded(
+                route: route, method: head.method, status: status, requestBytes: request.count, responseBytes: bytes,
+                nanoseconds: 1000)
+        }
+    }
+
+    private static func text(_ buffer: borrowing ByteBuffer) -> String {
+        buffer.withBytes { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
     }
 
     struct Incomplete: Error {}

@@ -92,11 +92,49 @@ package final class LoopbackConnection {
             headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].drop { $0 == " " }.description
         }
         held.removeFirst(headEnd ?? 0)
+        if headers["transfer-encoding"] == "chunked", !bodyless {
+            return HTTPAnswer(status: status, headers: headers, body: try chunks())
+        }
         let length = bodyless ? 0 : Int(headers["content-length"] ?? "0") ?? 0
         while held.count < length { try more() }
         let body = Array(held[..<length])
         held.removeFirst(length)
         return HTTPAnswer(status: status, headers: headers, body: body)
+    }
+
+    /// A chunked body without extensions and trailers, joined.
+    private func chunks() throws(Failure) -> [UInt8] {
+        var body: [UInt8] = []
+        while true {
+            var lineEnd = held.firstIndex(of: 10)
+            while lineEnd == nil {
+                try more()
+                lineEnd = held.firstIndex(of: 10)
+            }
+            let line = String(decoding: held[..<(lineEnd ?? 0)], as: UTF8.self)
+            guard line.hasSuffix("\r"), let size = Int(line.dropLast(), radix: 16) else { throw .notHTTP(line) }
+            held.removeFirst(line.utf8.count + 1)
+            while held.count < size + 2 { try more() }
+            guard held[size] == 13, held[size + 1] == 10 else {
+                throw .notHTTP("a chunk of \(size) bytes without its end")
+            }
+            body += held[..<size]
+            held.removeFirst(size + 2)
+            if size == 0 { return body }
+        }
+    }
+
+    /// Everything up to the end of the connection.
+    package func receiveToEnd() throws(Failure) -> String {
+        while true {
+            do throws(Failure) {
+                try more()
+            } catch {
+                guard case .closed(let all) = error else { throw error }
+                held = []
+                return all
+            }
+        }
     }
 
     /// Whether the server has closed: waits for the end of the stream and says false when bytes come instead.

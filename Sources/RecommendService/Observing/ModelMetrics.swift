@@ -37,14 +37,20 @@ final class ModelMetrics: Sendable {
         shown = ShownItems(itemCount: itemCount, loops: loops)
     }
 
-    /// Counts one answer. Called on the loop that gave it.
+    /// Counts one answer and the time it took to rank. Called on the loop that gave it.
     func count(_ outcome: RecommendationOutcome, _ scratch: RecommendationScratch, seconds: Double, loop: Int) {
+        count(outcome, scratch, loop: loop)
+        count(topKSeconds: seconds, loop: loop)
+    }
+
+    func count(topKSeconds seconds: Double, loop: Int) { set.shard(loop).observe(seconds, topK) }
+
+    func count(_ outcome: RecommendationOutcome, _ scratch: RecommendationScratch, loop: Int) {
         let shard = set.shard(loop)
         if let place = Strategy.allCases.firstIndex(of: outcome.strategy) { shard.increment(recommendations[place]) }
         if let reason = outcome.fallbackReason, let place = FallbackReason.allCases.firstIndex(of: reason) {
             shard.increment(fallbacks[place])
         }
-        shard.observe(seconds, topK)
         if scratch.count == 0 { shard.increment(empty) }
         for rank in 0..<scratch.count {
             let entry = scratch[rank]

@@ -1,0 +1,134 @@
+import FactorModel
+import HTTPMessages
+
+/// The rest of one bulk answer: made piece by piece from the lines, by one model version from the first to the last.
+final class BulkAnswer: BodyProducer {
+    private let loop: LoopService
+    private let model: ServedModel
+    private let rules: ParameterRules
+    private let requestID: [UInt8]
+    private let lines: [UInt8]
+    private var nextByte = 0
+    private var lineNumber = 0
+    private var answeredBytes = 0
+
+    /// After so many bytes, or so long, the other connections get their turn.
+    private static let pieceBytes = 32 * 1024
+    private static let pieceTime = Duration.milliseconds(2)
+
+    init(_ loop: LoopService, _ model: ServedModel, _ content: Span<UInt8>, requestID: [UInt8]) {
+        self.loop = loop
+        self.model = model
+        self.requestID = requestID
+        guard let rules = Route.recommendBulk.bodyRules else { preconditionFailure("BUG: a bulk route without rules") }
+        self.rules = rules
+        // SAFETY: the span's bytes are alive for the call, which copies them.
+        lines = unsafe content.withUnsafeBufferPointer { unsafe Array($0) }
+    }
+
+    func producePiece(into body: inout ByteBuffer) -> Bool {
+        let clock = ContinuousClock()
+        let began = clock.now
+        let before = body.count
+        repeat {
+            answerBlock(into: &body)
+        } while nextByte < lines.count && body.count - before < Self.pieceBytes && clock.now - began < Self.pieceTime
+        answeredBytes += body.count - before
+        return nextByte < lines.count
+    }
+
+    func ended(wasWhole: Bool) { loop.bulkEnded(requestBytes: lines.count, responseBytes: answeredBytes) }
+
+    /// Reads as many lines as one pass over the items serves, ranks them together and writes their answers.
+    private func answerBlock(into body: inout ByteBuffer) {
+        let lines = lines
+        let bytes = lines.span
+        loop.bulkBlock.begin(firstLine: lineNumber + 1)
+        while nextByte < lines.count, !loop.bulkBlock.isFull {
+            var end = nextByte
+            while end < lines.count, bytes[end] != 0x0A { end += 1 }
+            loop.readLine(bytes.extracting(nextByte..<end), rules, model, &loop.bulkBlock)
+            lineNumber += 1
+            nextByte = end + 1
+        }
+        loop.bulkBlock.answer(model, loop: loop.loop, requestID: requestID, into: &body)
+    }
+}
+
+/// Lines that are ranked together. Kept by its loop and reused.
+struct BulkBlock: ~Copyable {
+    /// One line: which query it became, or why it became none.
+    private enum Line {
+        case query(number: Int, userID: Range<Int>, explains: Bool)
+        case problem(Problem)
+    }
+
+    private var firstLine = 1
+    private var lines: [Line] = []
+    private var queries: [RecommendationQuery] = []
+    private var userIDs = ByteBuffer(capacity: 1024)
+    private var itemsWanted = 0
+    private let scratch = BulkScratch()
+
+    /// Items of all answers together, so that a block of large answers stays some hundred kilobytes.
+    private static let itemsMax = 1000
+
+    init() {}
+
+    mutating func begin(firstLine: Int) {
+        self.firstLine = firstLine
+        lines.removeAll(keepingCapacity: true)
+        queries.removeAll(keepingCapacity: true)
+        userIDs.removeAll()
+        itemsWanted = 0
+    }
+
+    var isFull: Bool { lines.count >= BulkScratch.windowCount || itemsWanted >= Self.itemsMax }
+
+    mutating func append(_ query: RecommendationQuery, userID: Span<UInt8>, explains: Bool) {
+        let start = userIDs.count
+        userIDs.append(userID)
+        lines.append(.query(number: queries.count, userID: start..<userIDs.count, explains: explains))
+        queries.append(query)
+        itemsWanted += query.k
+    }
+
+    mutating func append(_ problem: Problem) { lines.append(.problem(problem)) }
+
+    /// Ranks the queries and writes a line for each line, in order.
+    func answer(_ model: ServedModel, loop: Int, requestID: [UInt8], into body: inout ByteBuffer) {
+        let clock = ContinuousClock()
+        let began = clock.now
+        var writing = Duration.zero
+        var next = 0
+        model.snapshot.recommend(many: queries, scratch: scratch) { number, outcome, ranked in
+            let ranWriting = clock.now
+            next = writeProblems(from: next, requestID, into: &body)
+            guard case .query(number, let userID, let explains) = lines[next] else {
+                preconditionFailure("BUG: answers out of order")
+            }
+            userIDs.withBytes { ids in
+                writeRecommendation(
+                    outcome, ranked, userID: ids.extracting(userID), explains: explains, model: model.name,
+                    version: model.version, snapshot: model.snapshot, requestID: requestID, into: &body)
+            }
+            model.metrics.count(outcome, ranked, loop: loop)
+            next += 1
+            writing += clock.now - ranWriting
+        }
+        _ = writeProblems(from: next, requestID, into: &body)
+        if queries.isEmpty { return }
+        let each = (clock.now - began - writing) / .seconds(1) / Double(queries.count)
+        for _ in queries { model.metrics.count(topKSeconds: each, loop: loop) }
+    }
+
+    /// Writes the problems from a line on, up to the next line that has an answer. Returns that line's place.
+    private func writeProblems(from place: Int, _ requestID: [UInt8], into body: inout ByteBuffer) -> Int {
+        var place = place
+        while place < lines.count, case .problem(let problem) = lines[place] {
+            problem.write(into: &body, requestID: requestID, line: firstLine + place)
+            place += 1
+        }
+        return place
+    }
+}
