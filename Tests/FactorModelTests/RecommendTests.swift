@@ -47,7 +47,9 @@ import VectorKernels
         let model = try openedModel(contents, in: directory)
         let scratch = RecommendationScratch()
         let items = contents.catalogue.itemCount
-        for _ in 0..<rounds {
+        for round in 0..<rounds {
+            // From half-way on the whole catalogue is read in codes: nothing of the answers may change.
+            if round == rounds / 2 { model.prepare() }
             let user = Int.random(in: -1..<contents.userIDs.count, using: &rng)
             let hotels: [HotelIndex]? =
                 Bool.random(using: &rng)

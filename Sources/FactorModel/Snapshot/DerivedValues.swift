@@ -5,6 +5,9 @@ import VectorKernels
 final class Derived<Value: Sendable>: Sendable {
     private let made = Mutex<Value?>(nil)
 
+    /// The value when it is there; never waits for it.
+    var ifMade: Value? { made.withLockIfAvailable { $0 } ?? nil }
+
     /// - Complexity: an uncontended lock, once it is made.
     func value(_ make: () -> Value) -> Value {
         made.withLock { made in
@@ -17,9 +20,11 @@ final class Derived<Value: Sendable>: Sendable {
 }
 
 extension ModelSnapshot {
-    /// Computes ahead what fold-in, explain and similar would compute at their first call: YᵀY and the lengths of the item
-    /// vectors. Call it once the snapshot serves, on a thread that answers no requests.
+    /// Computes ahead what fold-in, explain and similar would compute at their first call, YᵀY and the lengths of the item
+    /// vectors, and the codes that make a ranking of the whole catalogue several times faster: until they are there it reads
+    /// the float32 factors. Call it once the snapshot serves, on a thread that answers no requests.
     package func prepare() {
+        if itemCount > 0 { _ = quantizedItems.value { withItemFactors { quantize($0, factorCount: factorCount) } } }
         _ = itemNorms()
         if hasFoldIn { _ = itemGram() }
     }

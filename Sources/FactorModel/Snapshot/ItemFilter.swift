@@ -27,6 +27,9 @@ package struct ItemFilter: Equatable, Sendable {
     /// Whether there is a condition that needs an item's attributes to be looked at.
     var asksForAttributes: Bool { departments != nil || minPrice != nil || maxPrice != nil }
 
+    /// Whether it leaves out nothing but what it denies.
+    var asksForNothing: Bool { hotels == nil && allow == nil && !asksForAttributes }
+
     /// Whether both let the same items pass but for what they deny.
     func hasSameCandidates(as other: ItemFilter) -> Bool {
         hotels == other.hotels && departments == other.departments && minPrice == other.minPrice

@@ -1,3 +1,5 @@
+import VectorKernels
+
 /// One model version, mapped and immutable: what a request is answered from.
 ///
 /// Everything it hands out was checked when it was opened; nothing was copied or built. What only some requests need (YᵀY, the
@@ -8,6 +10,8 @@ package final class ModelSnapshot: Sendable {
     let columns: ModelColumns
     /// |yᵢ|, see ``itemNorms()``.
     let norms = Derived<[Float]>()
+    /// The item factors in 4-bit codes, made by ``prepare()`` only.
+    let quantizedItems = Derived<QuantizedItems>()
     /// YᵀY, see ``itemGram()``.
     let gram = Derived<[Double]>()
 

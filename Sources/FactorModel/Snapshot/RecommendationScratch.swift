@@ -127,6 +127,8 @@ final class SharedScratch {
     /// [departments], whether each may serve.
     var departments: [Bool] = []
     let solver = FoldInSolver()
+    /// For rankings of the whole catalogue; a quarter of a megabyte, made by the first of them.
+    lazy var codes = TopKScratch()
 }
 
 /// What made an answer: what there is to explain.

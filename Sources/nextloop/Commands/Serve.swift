@@ -91,6 +91,9 @@ struct Serve: ParsableCommand {
                 "items": "\(model.snapshot.itemCount)", "threads": "\(loops)",
             ])
 
+        // Behind the readiness: requests are answered meanwhile, exactly as after it, only slower.
+        model.snapshot.prepare()
+
         let signal = signals.wait()
         signals.restoreDefaults()
         log.info("signal \(signal): draining for \(drainSeconds) s")
