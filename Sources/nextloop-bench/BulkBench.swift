@@ -22,7 +22,7 @@ struct BulkBench: ParsableCommand {
         guard items > 0, (1...1024).contains(factors), users > 0, k >= 0, rounds > 0, (1...items).contains(hotels),
             (0...items).contains(seen)
         else { throw ValidationError("sizes must be above 0") }
-        let model = try snapshot()
+        let model = try benchModel(items: items, factors: factors, users: users, seen: seen, hotels: hotels, seed: seed)
         let queries = (0..<users).map { user in
             RecommendationQuery(
                 user: UserIndex(user), k: k, hotels: hotels == 1 ? nil : [HotelIndex(user % hotels)],
@@ -74,33 +74,5 @@ struct BulkBench: ParsableCommand {
             hasher = hasher &* 31 &+ answer[rank].item.row &+ Int(answer[rank].score.bitPattern) &* 7
         }
         return hasher
-    }
-
-    /// A model of random vectors, written and opened.
-    private func snapshot() throws -> ModelSnapshot {
-        var numbers = SeededNumbers(seed: seed)
-        let hotelItems = (0..<hotels).map { hotel in
-            (UInt32(items * hotel / hotels)..<UInt32(items * (hotel + 1) / hotels)).map { $0 }
-        }
-        let seenItems = (0..<users).flatMap { _ in
-            (0..<UInt32(seen)).map { UInt32(UInt64($0) * UInt64(items) / UInt64(max(seen, 1))) }
-        }
-        let catalogue = Catalogue(
-            itemIDs: (0..<items).map(String.init), names: [String](repeating: "", count: items),
-            prices: [Int64?](repeating: nil, count: items), departmentIDs: [String?](repeating: nil, count: items),
-            hotelIDs: (0..<hotels).map(String.init), hotelItems: hotelItems)
-        let contents = ModelContents(
-            userIDs: (0..<users).map(String.init), catalogue: catalogue,
-            factors: Factors(
-                factorCount: factors, userFactors: (0..<users * factors).map { _ in numbers.normal() },
-                itemFactors: (0..<items * factors).map { _ in numbers.normal() }),
-            interactions: InteractionMatrix(
-                rowCount: users, columnCount: items, indptr: (0...users).map { UInt64($0 * seen) }, indices: seenItems,
-                values: [Float](repeating: 1, count: users * seen)),
-            itemPopularity: [Float](repeating: 1, count: items))
-        let path = FileManager.default.temporaryDirectory.appending(path: "nextloop-bench-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: path) }
-        try writeModelFile(contents, to: path)
-        return try ModelSnapshot.open(path: path, threads: 2)
     }
 }
