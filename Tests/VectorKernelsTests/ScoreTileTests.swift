@@ -44,7 +44,8 @@ import VectorKernels
             let expected = rows.map { row in
                 dotInDocumentedOrder(user, Array(matrix[Int(row) * n..<(Int(row) + 1) * n])).bitPattern
             }
-            #expect(scores(tile, place, rows.count) == expected, "\(n) factors, \(users.count) users, \(rows.count) rows")
+            #expect(
+                scores(tile, place, rows.count) == expected, "\(n) factors, \(users.count) users, \(rows.count) rows")
         }
     }
 
