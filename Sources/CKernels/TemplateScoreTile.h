@@ -17,6 +17,15 @@ NL_INLINE void nl_transpose(f16 v[16]) {
     }
 }
 
+/// Asks for the rows of a panel to come: they arrive while the one before is multiplied.
+NL_INLINE void nl_fetch(
+    const float *matrix, size_t n, const uint32_t *rows, size_t first, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const float *row = matrix + (rows ? (size_t)rows[first + i] : first + i) * n;
+        for (size_t c = 0; c < n; c += 16) __builtin_prefetch(row + c);
+    }
+}
+
 /// panel[c * NL_PANEL_ROWS + r] = element c of row r; zeros for columns from n and rows from `count`.
 NL_INLINE void nl_turn(
     const float *matrix, size_t n, size_t width, const uint32_t *rows, size_t first, size_t count, float *panel) {
@@ -85,6 +94,8 @@ NL_INLINE void nl_score_tile_of(
     for (size_t first = 0; first < rowCount; first += NL_PANEL_ROWS) {
         size_t count = rowCount - first < NL_PANEL_ROWS ? rowCount - first : NL_PANEL_ROWS;
         nl_turn(matrix, n, width, rows, first, count, panel);
+        size_t left = rowCount - first - count;
+        nl_fetch(matrix, n, rows, first + count, left < NL_PANEL_ROWS ? left : NL_PANEL_ROWS);
         for (size_t u = 0; u < userCount; u += NL_TILE_USERS) {
             for (size_t i = 0; i < NL_PANEL_VECTORS; i += NL_TILE_VECTORS) {
                 nl_tile tile = nl_tile_all(users + u * width, width, panel + 16 * i, 0);

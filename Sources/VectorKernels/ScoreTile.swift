@@ -47,7 +47,8 @@ package final class ScoreTile {
     ///
     /// - Parameter rows: at most ``blockRows``.
     package func score(_ matrix: Span<Float>, rows: Range<Int>) {
-        precondition(rows.lowerBound >= 0 && rows.upperBound * factorCount <= matrix.count, "BUG: rows outside the matrix")
+        precondition(
+            rows.lowerBound >= 0 && rows.upperBound * factorCount <= matrix.count, "BUG: rows outside the matrix")
         unsafe matrix.withUnsafeBufferPointer { matrix in
             guard let from = matrix.baseAddress else { return }
             // SAFETY: the rows are inside the matrix, checked above.

@@ -1,0 +1,130 @@
+import FactorModel
+import TestSupport
+import Testing
+import VectorKernels
+
+/// Every combination of filters against a full look at every item.
+@Suite("Filters") struct FilterTests {
+    @Test("agree with a naive filter and a full sort", arguments: [1, 2, 3, 4, 5, 6] as [UInt64])
+    func matchesNaive(seed: UInt64) throws {
+        let directory = try TemporaryDirectory()
+        let scratch = RecommendationScratch()
+        var rng = SplitMix64(seed: seed)
+        for (items, hotels, rounds) in [(1, 1, 60), (23, 3, 200), (400, 3, 150), (2600, 5, 30)] {
+            let contents = sampleContents(users: 6, items: items, factors: 4, hotels: hotels, seed: seed)
+            let oracle = EngineOracle(contents: contents)
+            let model = try openedModel(contents, in: directory)
+            for _ in 0..<rounds {
+                // Without alpha and λ in the model a basket cannot count: the ranking is the user's own or popularity.
+                let query = randomQuery(contents, using: &rng)
+                let outcome = model.recommend(query, scratch: scratch)
+                if let user = query.user {
+                    #expect(
+                        outcome.strategy == .als && outcome.fallbackReason == (query.basket.isEmpty ? nil : .noFactors))
+                    #expect(scratch.ranked == oracle.ranked(query, by: oracle.user(user.row)), "seed \(seed), \(query)")
+                } else {
+                    let reason: FallbackReason = query.basket.isEmpty ? .unknownUser : .noFactors
+                    #expect(outcome == RecommendationOutcome(strategy: .popular, fallbackReason: reason))
+                    #expect(scratch.ranked == oracle.popular(query), "seed \(seed), \(query)")
+                }
+                #expect(model.popular(query, scratch: scratch) == RecommendationOutcome(strategy: .popular))
+                #expect(scratch.ranked == oracle.popular(query), "seed \(seed), \(query)")
+            }
+        }
+    }
+
+    private func items(_ filter: ItemFilter, _ model: ModelSnapshot) -> [Int] {
+        let scratch = RecommendationScratch()
+        _ = model.recommend(RecommendationQuery(user: UserIndex(0), k: 1000, filter: filter), scratch: scratch)
+        let items = scratch.ranked.map(\.item).sorted()
+        _ = model.popular(RecommendationQuery(user: nil, k: 1000, filter: filter), scratch: scratch)
+        #expect(scratch.ranked.map(\.item).sorted() == items)
+        return items
+    }
+
+    @Test("empty lists pass nothing, but for an empty deny list, which denies nothing")
+    func emptyLists() throws {
+        let directory = try TemporaryDirectory()
+        let model = try openedModel(sampleContents(), in: directory)
+        #expect(items(ItemFilter(hotels: []), model).isEmpty)
+        #expect(items(ItemFilter(departments: []), model).isEmpty)
+        #expect(items(ItemFilter(allow: []), model).isEmpty)
+        #expect(items(ItemFilter(deny: []), model) == Array(0..<23))
+        #expect(items(ItemFilter(deny: (0..<23).map { ItemIndex($0) }), model).isEmpty)
+    }
+
+    @Test("price bounds are inclusive, and an unknown price fails any bound")
+    func prices() throws {
+        let directory = try TemporaryDirectory()
+        // Item i costs 1000 · i; items 3, 10 and 17 have no price.
+        let model = try openedModel(sampleContents(), in: directory)
+        #expect(items(ItemFilter(minPrice: 2000, maxPrice: 5000), model) == [2, 4, 5])
+        #expect(items(ItemFilter(minPrice: 2001, maxPrice: 4999), model) == [4])
+        #expect(items(ItemFilter(minPrice: 20_000), model) == [20, 21, 22])
+        #expect(items(ItemFilter(maxPrice: 0), model) == [0])
+        #expect(items(ItemFilter(maxPrice: -1), model).isEmpty)
+        #expect(items(ItemFilter(minPrice: .min, maxPrice: .max), model) == (0..<23).filter { $0 % 7 != 3 })
+        #expect(items(ItemFilter(minPrice: 5000, maxPrice: 4000), model).isEmpty)
+    }
+
+    @Test("repeated ids count once, and deny wins over allow")
+    func repeats() throws {
+        let directory = try TemporaryDirectory()
+        let model = try openedModel(sampleContents(), in: directory)
+        let allow = [7, 2, 7, 19, 2].map { ItemIndex($0) }
+        #expect(items(ItemFilter(allow: allow), model) == [2, 7, 19])
+        #expect(items(ItemFilter(allow: allow, deny: [ItemIndex(7), ItemIndex(7)]), model) == [2, 19])
+        let department = try #require(model.department(id: "2"))
+        #expect(
+            items(ItemFilter(departments: [department, department]), model)
+                == (0..<23).filter { $0 % 6 != 5 && $0 % 3 == 1 })
+    }
+
+    @Test("departments are found by their id, others are not")
+    func departmentIDs() throws {
+        var contents = sampleContents()
+        let ids = ["10", "2", "", "가", "1", "z"]
+        contents.catalogue.departmentIDs = (0..<23).map { ids[$0 % 6].isEmpty ? nil : ids[$0 % 6] }
+        let directory = try TemporaryDirectory()
+        let model = try openedModel(contents, in: directory)
+        #expect(model.departmentCount == 5)
+        for id in ids where !id.isEmpty {
+            let department = try #require(model.department(id: id))
+            #expect(
+                items(ItemFilter(departments: [department]), model) == (0..<23).filter { ids[$0 % 6] == id }, "\(id)")
+        }
+        for id in ["", "0", "100", "3", "a", "zz", "가나"] { #expect(model.department(id: id) == nil, "\(id)") }
+    }
+
+    @Test("a popular answer within a rare department is found behind the head of the catalogue")
+    func rareDepartment() throws {
+        var contents = sampleContents(items: 2000, hotels: 2)
+        contents.catalogue.departmentIDs = (0..<2000).map { $0 % 500 == 7 ? "rare" : "common" }
+        let directory = try TemporaryDirectory()
+        let model = try openedModel(contents, in: directory)
+        let scratch = RecommendationScratch()
+        let rare = try #require(model.department(id: "rare"))
+        for k in [1, 3, 4, 9] {
+            let query = RecommendationQuery(user: nil, k: k, filter: ItemFilter(departments: [rare]))
+            _ = model.popular(query, scratch: scratch)
+            #expect(scratch.ranked == EngineOracle(contents: contents).popular(query))
+        }
+    }
+
+    @Test("an item outside the model is our bug, not a wild read", arguments: [23, -1])
+    func outside(row: Int) async throws {
+        if row == 23 {
+            await #expect(processExitsWith: .failure) {
+                let directory = try TemporaryDirectory()
+                let query = RecommendationQuery(user: nil, k: 1, filter: ItemFilter(allow: [ItemIndex(23)]))
+                _ = try openedModel(sampleContents(), in: directory).popular(query, scratch: RecommendationScratch())
+            }
+        } else {
+            await #expect(processExitsWith: .failure) {
+                let directory = try TemporaryDirectory()
+                let query = RecommendationQuery(user: nil, k: 1, filter: ItemFilter(deny: [ItemIndex(-1)]))
+                _ = try openedModel(sampleContents(), in: directory).popular(query, scratch: RecommendationScratch())
+            }
+        }
+    }
+}
