@@ -55,10 +55,13 @@ extension OrderSummary: CustomStringConvertible {
             rows.append(("lines rejected in kept rows", String(rejectedLines.total)))
             rows += rejectedLines.nonZero.map { ("  " + $0.reason.label, String($0.count)) }
         }
-        rows += [
-            ("guests", String(users)), ("items", String(items)), ("hotels", String(hotels)),
-            ("interactions", String(interactions)), ("last orders held out", String(heldOutOrders)),
-        ]
+        // Counted by training only: no order is kept without a guest.
+        if users > 0 {
+            rows += [
+                ("guests", String(users)), ("items", String(items)), ("hotels", String(hotels)),
+                ("interactions", String(interactions)), ("last orders held out", String(heldOutOrders)),
+            ]
+        }
         if let firstOrderAt, let lastOrderAt {
             rows += [("first order", firstOrderAt), ("last order", lastOrderAt)]
         }

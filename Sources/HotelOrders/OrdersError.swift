@@ -18,6 +18,8 @@ package enum OrdersError: Error, Equatable, Sendable {
     case gzipTruncated(path: String)
     case tooManyRejects(summary: OrderSummary, maxRejectShare: Double, rejectsPath: String?)
     case nothingKept(summary: OrderSummary, rejectsPath: String?)
+    /// Two readings of the same files gave different rows.
+    case changedWhileReading(paths: [String])
     case unwritable(path: String, operation: String, code: Int32)
     /// The program that read our standard output has gone.
     case outputClosed
@@ -29,7 +31,7 @@ package enum OrdersError: Error, Equatable, Sendable {
         case .emptyFile, .headerMalformed, .headerMissing, .columnsMissing, .columnRepeated, .tooManyColumns,
             .gzipCorrupt, .gzipTruncated, .tooManyRejects, .nothingKept:
             .badData
-        case .unreadable, .unwritable, .outputClosed: .io
+        case .unreadable, .changedWhileReading, .unwritable, .outputClosed: .io
         }
     }
 }
@@ -67,6 +69,8 @@ extension OrdersError: CustomStringConvertible {
         case .nothingKept(let summary, let rejectsPath):
             "no order is left to learn from: \(summary.rows) rows read, \(summary.skipped.total) skipped, "
                 + "\(summary.rejectedRows) rejected" + nextStep(rejectsPath)
+        case .changedWhileReading(let paths):
+            "\(paths.joined(separator: ", ")): changed while it was read; wait until the export is complete and try again"
         case .unwritable(let path, let operation, let code):
             "\(path): cannot \(operation): \(systemMessage(code))"
         case .outputClosed: "standard output was closed before everything was written"

@@ -35,19 +35,28 @@ package func evaluateRanking(
     return evaluateRankings(rankings, heldOut: heldOut, candidateSets: candidateSets, k: k)
 }
 
-/// The baseline that a model has to beat: every user of a hotel is shown its most popular items.
+/// The baseline that a model has to beat: every user of a hotel is shown what is most popular there.
 ///
-/// - Parameter popularity: [items], not NaN. Equal popularity goes to the lower item row.
+/// - Parameters:
+///   - popularity: beside `candidateSets`, of each candidate in its set; not NaN. What is counted, the caller says: orders
+///     in that hotel make the strong baseline.
+///   - overall: [items], not NaN. Decides between candidates that are equally popular in their set; equals in both go to
+///     the lower item row.
 /// - Returns: what ``evaluateRanking(factors:heldOut:candidateSets:k:threads:)`` does, for these rankings.
+/// - Complexity: one sort of each candidate set.
 package func evaluatePopularity(
-    popularity: [Float], heldOut: [HeldOutUser], candidateSets: [[UInt32]], k: Int
+    popularity: [[Double]], overall: [Double], heldOut: [HeldOutUser], candidateSets: [[UInt32]], k: Int
 ) -> RankingMetrics {
     precondition(k > 0, "BUG: k is not positive")
-    var top = TopK()
-    let shown = candidateSets.map { candidates in
-        top.reset(k: k)
-        for item in candidates { top.offer(row: item, score: popularity[Int(item)]) }
-        return top.rowsBestFirst()
+    precondition(popularity.count == candidateSets.count, "BUG: not one list of popularity for each candidate set")
+    let shown = zip(candidateSets, popularity).map { candidates, popularity in
+        precondition(popularity.count == candidates.count, "BUG: not one popularity for each candidate")
+        return candidates.indices.sorted { a, b in
+            if popularity[a] != popularity[b] { return popularity[a] > popularity[b] }
+            let overallA = overall[Int(candidates[a])]
+            let overallB = overall[Int(candidates[b])]
+            return overallA != overallB ? overallA > overallB : candidates[a] < candidates[b]
+        }.prefix(k).map { candidates[$0] }
     }
     return evaluateRankings(
         heldOut.map { shown[$0.candidates] }, heldOut: heldOut, candidateSets: candidateSets, k: k)

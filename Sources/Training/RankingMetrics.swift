@@ -28,7 +28,8 @@ package struct HeldOutUser: Equatable, Sendable {
     package let user: UInt32
     /// Which of the candidate sets is ranked: the hotel's row.
     package let candidates: Int
-    /// Item rows without repeats, in any order. One that is not a candidate can only be missed.
+    /// Item rows without repeats, in any order. One that is not a candidate can only be missed: so an item that the model
+    /// does not know at all may be any row past its last.
     package let relevant: [UInt32]
 
     package init(user: UInt32, candidates: Int, relevant: [UInt32]) {

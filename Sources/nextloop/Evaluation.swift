@@ -22,7 +22,9 @@ extension EvaluationRecord {
         ]
     }
 
-    static let leaveLastOut = "last order of each guest held back, ranked among the whole catalogue of its hotel"
+    static let leaveLastOut =
+        "last order of each guest held back, ranked among the whole catalogue of its hotel; "
+        + "popularity: order lines in that hotel, held-back orders left out"
 }
 
 extension EvaluationRecord.Metrics {
@@ -46,36 +48,18 @@ extension OrderHistory {
     }
 }
 
-/// How a published version ranks orders that it has not seen: each guest's last order in `history` is what should have
-/// been recommended, among the catalogue that the model knows for that hotel.
-///
-/// - Returns: nil when no order is of a guest, a hotel and an item that the model knows.
-func evaluate(_ snapshot: ModelSnapshot, on history: OrderHistory, lastOrders: [HeldOutOrder]) -> EvaluationRecord? {
-    let candidateSets = (0..<snapshot.hotelCount).map { hotel in
-        snapshot.withItems(of: HotelIndex(hotel)) { items in items.indices.map { items[$0] } }
+extension OrderHistory {
+    /// The baseline on the split that training sees: how often each item of a menu was ordered in that hotel.
+    var popularityMetrics: RankingMetrics {
+        let counts = trainingPopularity()
+        var overall = [Double](repeating: 0, count: catalogue.itemCount)
+        for (items, counts) in zip(candidateSets, counts) {
+            for (item, count) in zip(items, counts) { overall[Int(item)] += Double(count) }
+        }
+        return evaluatePopularity(
+            popularity: counts.map { $0.map { Double($0) } }, overall: overall, heldOut: heldOutUsers,
+            candidateSets: candidateSets, k: evaluationDepth)
     }
-    let scratch = RecommendationScratch()
-    var heldOut: [HeldOutUser] = []
-    var rankings: [[UInt32]] = []
-    for order in lastOrders {
-        guard let user = snapshot.user(id: history.userIDs[Int(order.user)]),
-            let hotel = snapshot.hotel(id: history.catalogue.hotelIDs[Int(order.hotel)])
-        else { continue }
-        let relevant = order.items.compactMap { snapshot.item(id: history.catalogue.itemIDs[Int($0)]) }
-            .map { UInt32($0.row) }.sorted()
-        guard !relevant.isEmpty else { continue }
-        let query = RecommendationQuery(user: user, k: evaluationDepth, hotels: [hotel])
-        _ = snapshot.recommend(query, scratch: scratch)
-        rankings.append((0..<scratch.count).map { UInt32(scratch[$0].item.row) })
-        heldOut.append(HeldOutUser(user: UInt32(user.row), candidates: hotel.row, relevant: relevant))
-    }
-    guard !heldOut.isEmpty else { return nil }
-    let popularity = (0..<snapshot.itemCount).map { snapshot.popularity(ItemIndex($0)) }
-    return EvaluationRecord(
-        als: evaluateRankings(rankings, heldOut: heldOut, candidateSets: candidateSets, k: evaluationDepth),
-        popularity: evaluatePopularity(
-            popularity: popularity, heldOut: heldOut, candidateSets: candidateSets, k: evaluationDepth),
-        method: "last order of each known guest in the given files, ranked among the whole catalogue of its hotel")
 }
 
 extension String {

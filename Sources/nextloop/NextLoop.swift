@@ -14,7 +14,8 @@ struct NextLoop: ParsableCommand {
             Exit codes: 0 done, 64 wrong usage, 65 bad data or a bad model, 66 input missing, 74 I/O error, 1 other.
             """,
         subcommands: [
-            SampleOrders.self, Train.self, Evaluate.self, Import.self, RegistryCommand.self, Recommend.self,
+            SampleOrders.self, OrderLines.self, Train.self, Evaluate.self, Import.self, RegistryCommand.self,
+            Recommend.self,
             Serve.self, Probe.self,
         ])
 

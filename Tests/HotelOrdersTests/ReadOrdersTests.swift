@@ -35,6 +35,8 @@ import Testing
         #expect(history.interactions.indices == [0, 1, 0, 2])
         #expect(history.interactions.values == [1, 2, 1, 1])
         #expect(history.heldOut == [HeldOutOrder(user: 0, hotel: 0, items: [0, 1], counts: [1, 1])])
+        #expect(history.orderLineCounts == [[1, 2], [1, 1]])
+        #expect(history.trainingPopularity() == [[0, 1], [1, 1]])
         let training = history.trainingSplit()
         #expect(training.indptr == [0, 1, 3])
         #expect(training.indices == [1, 0, 2])
@@ -396,6 +398,23 @@ import Testing
         #expect(history.catalogue.hotelItems.allSatisfy { $0 == Array(Set($0)).sorted() })
         let heldOutLines = history.heldOut.flatMap(\.counts).reduce(0, +)
         #expect(history.trainingSplit().values.reduce(0, +) == Float(summary.orderLines) - Float(heldOutLines))
+        #expect(history.orderLineCounts.map(\.count) == history.candidateSets.map(\.count))
+        #expect(history.orderLineCounts.joined().allSatisfy { $0 > 0 })
+        #expect(history.trainingPopularity().joined().reduce(0, +) == summary.orderLines - Int(heldOutLines))
+        #expect(history.trainingPopularity().joined().allSatisfy { $0 >= 0 })
     }
 
+    @Test("popularity counts an item in each hotel apart, and takes a held-out order from its own hotel only")
+    func popularityByHotel() throws {
+        let history = try read([
+            Export.row("1", hotel: "1", customer: "5", contents: Export.items(7, 8)),
+            Export.row("2", hotel: "2", customer: "5", contents: Export.items(7, 7), date: "2024-05-02 00:00:00"),
+            Export.row("3", hotel: "2", customer: "6", contents: Export.items(7)),
+        ])
+        #expect(history.catalogue.itemIDs == ["7", "8"])
+        #expect(history.candidateSets == [[0, 1], [0]])
+        #expect(history.orderLineCounts == [[1, 1], [3]])
+        // Guest 5's last order is the one in hotel 2, with two lines; guest 6 has only one order.
+        #expect(history.trainingPopularity() == [[1, 1], [1]])
+    }
 }

@@ -78,19 +78,62 @@ import Training
         let metrics = evaluateRanking(factors: oneFactor([1]), heldOut: [], candidateSets: [], k: 10, threads: 2)
         #expect(metrics == RankingMetrics(recall: 0, ndcg: 0, map: 0, coverage: 0, userCount: 0, k: 10))
         let empty = evaluatePopularity(
-            popularity: [1], heldOut: [HeldOutUser(user: 0, candidates: 0, relevant: [0])], candidateSets: [[]], k: 10)
+            popularity: [[]], overall: [1], heldOut: [HeldOutUser(user: 0, candidates: 0, relevant: [0])],
+            candidateSets: [[]], k: 10)
         #expect(empty == RankingMetrics(recall: 0, ndcg: 0, map: 0, coverage: 0, userCount: 1, k: 10))
     }
 
     @Test("popularity shows every user of a hotel its most ordered items, ties to the lower row")
     func popularity() {
         let held = (0..<3).map { HeldOutUser(user: $0, candidates: 0, relevant: [UInt32($0)]) }
-        let metrics = evaluatePopularity(popularity: [2, 5, 2, 9], heldOut: held, candidateSets: [[0, 1, 2]], k: 2)
+        let metrics = evaluatePopularity(
+            popularity: [[2, 5, 2]], overall: [2, 5, 2, 9], heldOut: held, candidateSets: [[0, 1, 2]], k: 2)
         // Shown: 1, 0. User 0 finds its item second, user 1 first, user 2 not.
         #expect(abs(metrics.recall - 2.0 / 3) < 1e-12)
         #expect(abs(metrics.ndcg - (1 + 1 / log2(3)) / 3) < 1e-12)
         #expect(abs(metrics.map - 0.5) < 1e-12)
         #expect(abs(metrics.coverage - 2.0 / 3) < 1e-12)
+    }
+
+    /// The items that popularity shows, best first, asked one place at a time.
+    private func shown(_ popularity: [[Double]], _ overall: [Double], _ sets: [[UInt32]], set: Int) -> [UInt32] {
+        (1...sets[set].count).compactMap { k in
+            sets[set].first { item in
+                func recall(_ k: Int) -> Double {
+                    k == 0
+                        ? 0
+                        : evaluatePopularity(
+                            popularity: popularity, overall: overall,
+                            heldOut: [HeldOutUser(user: 0, candidates: set, relevant: [item])], candidateSets: sets,
+                            k: k
+                        ).recall
+                }
+                return recall(k) == 1 && recall(k - 1) == 0
+            }
+        }
+    }
+
+    @Test(
+        "a hotel's own orders come first, then those of all hotels, then the lower row, whatever the candidates' order")
+    func popularityOfEachHotel() {
+        let overall: [Double] = [9, 1, 5, 5, 7]
+        // Item 0 is a hit in the first hotel only; items 2 and 3 tie in both counts, item 4 wins over them by all hotels.
+        #expect(shown([[8, 1, 1, 1, 1], [1, 4]], overall, [[0, 1, 2, 3, 4], [0, 1]], set: 0) == [0, 4, 2, 3, 1])
+        #expect(shown([[8, 1, 1, 1, 1], [1, 4]], overall, [[0, 1, 2, 3, 4], [0, 1]], set: 1) == [1, 0])
+        #expect(shown([[1, 1, 8, 1, 1]], overall, [[4, 3, 0, 2, 1]], set: 0) == [0, 4, 2, 3, 1])
+    }
+
+    @Test("an item past the last row is missed, and makes recall lower")
+    func unknownItem() {
+        let known = HeldOutUser(user: 0, candidates: 0, relevant: [0])
+        let partlyKnown = HeldOutUser(user: 0, candidates: 0, relevant: [0, 7])
+        func recall(_ held: HeldOutUser) -> Double {
+            evaluateRanking(
+                factors: oneFactor([2, 1]), heldOut: [held], candidateSets: [[0, 1]], k: 1, threads: 1
+            ).recall
+        }
+        #expect(recall(known) == 1)
+        #expect(recall(partlyKnown) == 0.5)
     }
 
     @Test("agrees with a full sort on random data, on any number of threads", arguments: [1, 3, 10, 200])

@@ -4,16 +4,17 @@ import FactorModel
 ///
 /// Nothing depends on the order in which rows come: rows get indices as they appear, and final row numbers by sorting.
 /// Memory: about 24 bytes a distinct (user, item) pair while merging, 100 bytes a user, 5 MB for 10 million orders.
-struct HistoryBuilder {
+struct HistoryBuilder: PurchaseSink {
     /// Float holds every whole number up to here, so that held-out lines can be subtracted exactly.
     static let strengthMax: UInt32 = 1 << 24
 
-    private(set) var seenOrders = SeenOrders()
     private var users = NumberIndex()
     private var items = NumberIndex()
     private var hotels = NumberIndex()
     /// (item, hotel) pairs, packed.
     private var sales = NumberIndex()
+    /// Order lines of each pair, at the same places.
+    private var saleCounts: [Int] = []
     private var pairs = PairCounter()
     private var lastOrders = LastOrders()
     private var details = ItemDetails()
@@ -23,8 +24,9 @@ struct HistoryBuilder {
     ///
     /// The strength of (user, item) grows by one for each line. A weight by age would go here: the row knows its date,
     /// and `PairCounter` is the only place that assumes whole numbers.
-    mutating func add(_ row: OrderRow, _ contents: ContentsParser) {
-        seenOrders.insert(row.orderSeq)
+    mutating func add(
+        _ row: OrderRow, _: Span<UInt8>, _: [CSVField], _: OrderHeader, _ contents: ContentsParser
+    ) {
         let user = users.index(of: UInt64(row.customerSeq))
         let hotel = hotels.index(of: UInt64(row.hotelSeq))
         orderItems.removeAll(keepingCapacity: true)
@@ -33,7 +35,9 @@ struct HistoryBuilder {
             let item = items.index(of: UInt64(itemSeq))
             let stamp = ItemDetails.Stamp(regDate: row.regDate, orderSeq: row.orderSeq, place: Int32(place))
             details.add(item: item, stamp: stamp, element, names: contents.names)
-            _ = sales.index(of: UInt64(item) << 32 | UInt64(hotel))
+            let sale = Int(sales.index(of: UInt64(item) << 32 | UInt64(hotel)))
+            if sale == saleCounts.count { saleCounts.append(0) }
+            saleCounts[sale] += 1
             pairs.add(user, item)
             orderItems.append(item)
         }
@@ -47,6 +51,7 @@ struct HistoryBuilder {
         let hotelRows = Self.rows(hotelsByRow)
         let itemsByRow = itemsByRow(hotelRows)
         let itemRows = Self.rows(itemsByRow)
+        let hotelSales = hotelSales(itemRows, hotelRows)
         let interactions = interactions(Self.rows(usersByRow), itemRows, usersByRow.count, itemsByRow.count)
         let heldOut = latestOrders(usersByRow, itemRows, hotelRows, ofUsersWithSeveral: true)
         var summary = summary
@@ -57,8 +62,8 @@ struct HistoryBuilder {
         summary.heldOutOrders = heldOut.count
         return OrderHistory(
             userIDs: usersByRow.map { String(users.numbers[Int($0)]) },
-            catalogue: catalogue(itemsByRow, itemRows, hotelsByRow, hotelRows), interactions: interactions,
-            heldOut: heldOut,
+            catalogue: catalogue(itemsByRow, hotelsByRow, hotelSales.items),
+            orderLineCounts: hotelSales.counts, interactions: interactions, heldOut: heldOut,
             onlyOrders: latestOrders(usersByRow, itemRows, hotelRows, ofUsersWithSeveral: false), summary: summary)
     }
 
@@ -80,15 +85,19 @@ struct HistoryBuilder {
         }
     }
 
-    private func catalogue(
-        _ itemsByRow: [UInt32], _ itemRows: [UInt32], _ hotelsByRow: [UInt32], _ hotelRows: [UInt32]
-    ) -> Catalogue {
-        var hotelItems = [[UInt32]](repeating: [], count: hotelsByRow.count)
-        for sale in sales.numbers {
-            hotelItems[Int(hotelRows[Int(UInt32(truncatingIfNeeded: sale))])].append(itemRows[Int(sale >> 32)])
+    /// The items of each hotel, item rows ascending, and their order lines there, at the same places.
+    private func hotelSales(_ itemRows: [UInt32], _ hotelRows: [UInt32]) -> (items: [[UInt32]], counts: [[Int]]) {
+        var salesOfHotels = [[(item: UInt32, count: Int)]](repeating: [], count: hotels.count)
+        for (sale, count) in zip(sales.numbers, saleCounts) {
+            let hotel = Int(hotelRows[Int(UInt32(truncatingIfNeeded: sale))])
+            salesOfHotels[hotel].append((itemRows[Int(sale >> 32)], count))
         }
-        for hotel in hotelItems.indices { hotelItems[hotel].sort() }
-        return Catalogue(
+        for hotel in salesOfHotels.indices { salesOfHotels[hotel].sort { $0.item < $1.item } }
+        return (salesOfHotels.map { $0.map(\.item) }, salesOfHotels.map { $0.map(\.count) })
+    }
+
+    private func catalogue(_ itemsByRow: [UInt32], _ hotelsByRow: [UInt32], _ hotelItems: [[UInt32]]) -> Catalogue {
+        Catalogue(
             itemIDs: itemsByRow.map { String(items.numbers[Int($0)]) }, names: itemsByRow.map { details.name($0) },
             prices: itemsByRow.map { details.price($0) }, departmentIDs: itemsByRow.map { details.departmentID($0) },
             hotelIDs: hotelsByRow.map { String(hotels.numbers[Int($0)]) }, hotelItems: hotelItems)

@@ -7,6 +7,8 @@ package struct OrderHistory: Equatable, Sendable {
     /// Items sorted by (lowest number of a hotel that sold them, number), so that a hotel's items lie together; hotels
     /// sorted by number.
     package let catalogue: Catalogue
+    /// How often each item was ordered in each hotel: order lines, at the places of `catalogue.hotelItems`.
+    package let orderLineCounts: [[Int]]
     /// All order lines kept. A strength is the number of order lines, not the number of pieces: see `docs/orders.md`.
     package let interactions: InteractionMatrix
     /// The last order of each user who has at least two, users ascending.
@@ -18,6 +20,22 @@ package struct OrderHistory: Equatable, Sendable {
 
     /// The item rows that a held-out order of each hotel is ranked among: the whole menu of that hotel.
     package var candidateSets: [[UInt32]] { catalogue.hotelItems }
+
+    /// How often each candidate was ordered in its hotel, held-out orders left out: order lines, at the places of
+    /// ``candidateSets``. An item that only held-out orders have is a candidate with 0.
+    package func trainingPopularity() -> [[Int]] {
+        var counts = orderLineCounts
+        for order in heldOut {
+            let menu = catalogue.hotelItems[Int(order.hotel)]
+            var place = 0
+            // Both lists ascend.
+            for (item, count) in zip(order.items, order.counts) {
+                while menu[place] != item { place += 1 }
+                counts[Int(order.hotel)][place] -= Int(count)
+            }
+        }
+        return counts
+    }
 
     /// The interactions without the held-out orders, the same shape: a user row may be empty, an item row too.
     ///

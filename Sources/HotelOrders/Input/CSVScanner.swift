@@ -47,34 +47,10 @@ enum CSVScanner {
         while true {
             var field = CSVField(start: place, end: place, hasDoubledQuotes: false, isQuoted: false)
             if place < limit && bytes[place] == quote {
-                let open = place
-                let openLine = lineCount
-                place += 1
-                field.isQuoted = true
-                field.start = place
-                while true {
-                    while place < limit {
-                        let byte = bytes[place]
-                        if byte == quote { break }
-                        if byte == lineFeed { lineCount += 1 }
-                        place += 1
-                    }
-                    // A quote that is the last byte may be the first half of a doubled one.
-                    if place >= limit || (place + 1 == limit && !isLast) {
-                        return .unfinished(openQuote: open, openLine: openLine)
-                    }
-                    if place + 1 == limit || bytes[place + 1] != quote { break }
-                    field.hasDoubledQuotes = true
-                    place += 2
-                }
-                field.end = place
-                place += 1
-                if place < limit && bytes[place] == carriageReturn {
-                    if place + 1 == limit && !isLast { return .unfinished(openQuote: nil, openLine: 0) }
-                    if place + 1 == limit || bytes[place + 1] == lineFeed { place += 1 }
-                }
-                if place < limit && bytes[place] != comma && bytes[place] != lineFeed {
-                    return .badQuoting(openQuote: open, openLine: openLine)
+                if let problem = scanQuoted(
+                    bytes, limit: limit, isLast: isLast, field: &field, place: &place, lineCount: &lineCount)
+                {
+                    return problem
                 }
             } else {
                 while place < limit && bytes[place] != comma && bytes[place] != lineFeed { place += 1 }
@@ -89,6 +65,49 @@ enum CSVScanner {
             if bytes[place] == lineFeed { return .record(end: place, next: place + 1, lineCount: lineCount + 1) }
             place += 1
         }
+    }
+
+    /// Finds the end of the quoted field that opens at `place`.
+    ///
+    /// - Parameters:
+    ///   - place: at the opening quote; left behind the closing one and a carriage return that belongs to the line end,
+    ///     so at a comma, a line feed or `limit`.
+    ///   - lineCount: grows by the line feeds inside the quotes.
+    /// - Returns: nil when the field is whole.
+    @inline(__always)
+    private static func scanQuoted(
+        _ bytes: Span<UInt8>, limit: Int, isLast: Bool, field: inout CSVField, place: inout Int, lineCount: inout Int
+    ) -> CSVScan? {
+        let open = place
+        let openLine = lineCount
+        place += 1
+        field.isQuoted = true
+        field.start = place
+        while true {
+            while place < limit {
+                let byte = bytes[place]
+                if byte == quote { break }
+                if byte == lineFeed { lineCount += 1 }
+                place += 1
+            }
+            // A quote that is the last byte may be the first half of a doubled one.
+            if place >= limit || (place + 1 == limit && !isLast) {
+                return .unfinished(openQuote: open, openLine: openLine)
+            }
+            if place + 1 == limit || bytes[place + 1] != quote { break }
+            field.hasDoubledQuotes = true
+            place += 2
+        }
+        field.end = place
+        place += 1
+        if place < limit && bytes[place] == carriageReturn {
+            if place + 1 == limit && !isLast { return .unfinished(openQuote: nil, openLine: 0) }
+            if place + 1 == limit || bytes[place + 1] == lineFeed { place += 1 }
+        }
+        if place < limit && bytes[place] != comma && bytes[place] != lineFeed {
+            return .badQuoting(openQuote: open, openLine: openLine)
+        }
+        return nil
     }
 
     /// Appends the field's text with doubled quotes made single.

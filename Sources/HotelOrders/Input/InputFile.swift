@@ -123,6 +123,15 @@ struct InputFile: ~Copyable {
         return sizes
     }
 
+    /// Whether the file has bytes of its own, which can be read again: not a pipe, not a device.
+    static func isRegular(_ path: String) throws(OrdersError) -> Bool {
+        var status = stat()
+        // SAFETY: both arguments live for the length of the call.
+        guard unsafe stat(path, &status) == 0 else { throw failure(path, "look up", errno) }
+        if status.st_mode & S_IFMT == S_IFDIR { throw .unreadable(path: path, operation: "read", code: EISDIR) }
+        return status.st_mode & S_IFMT == S_IFREG
+    }
+
     /// Whether both paths lead to one file that exists.
     static func areSame(_ path: String, _ otherPath: String) -> Bool {
         var status = stat()

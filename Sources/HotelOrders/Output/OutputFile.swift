@@ -58,9 +58,15 @@ struct OutputFile: ~Copyable {
     }
 
     /// Writes what is left and gives the file its name.
+    ///
+    /// The bytes reach the disk before the name does: after a power failure the name has the old file or the whole new
+    /// one, never an empty one.
     mutating func finish() throws(OrdersError) {
         try flush(isLast: true)
         guard let partialPath else { return }
+        while fsync(descriptor.number) != 0 {
+            if errno != EINTR { throw .unwritable(path: partialPath, operation: "sync", code: errno) }
+        }
         // SAFETY: the paths are passed as terminated strings for the length of the call.
         if unsafe rename(partialPath, path) != 0 { throw .unwritable(path: path, operation: "rename to", code: errno) }
         self.partialPath = nil
@@ -95,6 +101,15 @@ struct OutputFile: ~Copyable {
             }
         }
     }
+}
+
+/// Runs `work` so that a reader of standard output who goes away is an error, not the end of the process: when `path` is
+/// `-`, the signal that would come before write could answer EPIPE is ignored meanwhile.
+func withoutBrokenPipeSignal<R>(path: String, _ work: () throws(OrdersError) -> R) throws(OrdersError) -> R {
+    guard path == "-" else { return try work() }
+    let previous = signal(SIGPIPE, SIG_IGN)
+    defer { _ = signal(SIGPIPE, previous) }
+    return try work()
 }
 
 /// zlib's deflate as one gzip member, with no name and no time in it: the same text gives the same bytes.

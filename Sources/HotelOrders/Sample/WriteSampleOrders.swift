@@ -1,5 +1,3 @@
-import Glibc
-
 /// How large a synthetic export is and how messy.
 package struct SampleOrdersConfiguration: Equatable, Sendable {
     /// Guests who may come; with few orders not all of them do.
@@ -12,6 +10,7 @@ package struct SampleOrdersConfiguration: Equatable, Sendable {
 
     package static let customersRange = 1...100_000_000
     package static let ordersRange = 1...100_000_000
+    package static let messRateRange = 0.0...1.0
 
     package init(customers: Int, orders: Int, seed: UInt64, messRate: Double = 0.02) {
         self.customers = customers
@@ -36,12 +35,14 @@ package func writeSampleOrders(
     _ configuration: SampleOrdersConfiguration, to path: String, progress: (Int) -> Void = { _ in }
 ) throws(OrdersError) {
     try check(configuration)
-    // Without this the signal would end the process before write could answer EPIPE.
-    let isPipe = path == "-"
-    let previous = isPipe ? signal(SIGPIPE, SIG_IGN) : nil
-    defer {
-        if isPipe { _ = signal(SIGPIPE, previous) }
+    try withoutBrokenPipeSignal(path: path) { () throws(OrdersError) in
+        try writeRows(configuration, to: path, progress)
     }
+}
+
+private func writeRows(
+    _ configuration: SampleOrdersConfiguration, to path: String, _ progress: (Int) -> Void
+) throws(OrdersError) {
     var output = try OutputFile(path: path, gzip: path.hasSuffix(".gz"), permissions: 0o644)
     try output.append { $0.append(contentsOf: SampleRowWriter.header.utf8) }
     let world = SampleWorld(seed: configuration.seed, customers: configuration.customers)
@@ -67,7 +68,7 @@ private func check(_ configuration: SampleOrdersConfiguration) throws(OrdersErro
     }
     try check("the number of customers", configuration.customers, SampleOrdersConfiguration.customersRange)
     try check("the number of orders", configuration.orders, SampleOrdersConfiguration.ordersRange)
-    if !(configuration.messRate >= 0 && configuration.messRate <= 1) {
+    if !SampleOrdersConfiguration.messRateRange.contains(configuration.messRate) {
         throw .invalidSetting(name: "the mess rate", got: "\(configuration.messRate)", wanted: "0 to 1")
     }
 }

@@ -18,6 +18,18 @@ struct LimitOptions: ParsableArguments {
     @Option(help: "Seconds a client may take to send its headers, 0.1 to 3600; then 408.")
     var headerTimeout = 10.0
 
+    @Option(help: "Headers of a request, 1 to 1000; more is 431.")
+    var maxHeaders = Limits().headerCountMax
+
+    @Option(help: "Requests of a connection before it is closed, 1 to 1000000000. Default: no end.")
+    var maxRequestsPerConnection: Int?
+
+    @Option(help: "Seconds a client may take to send a body, 0.1 to 3600; then 408.")
+    var bodyTimeout = 30.0
+
+    @Option(help: "Seconds a client may take no byte of an answer, 0.1 to 3600; then it is cut off.")
+    var writeTimeout = 10.0
+
     @Option(help: "Seconds a connection may be idle between requests, 0.1 to 86400.")
     var idleTimeout = 75.0
 
@@ -27,6 +39,12 @@ struct LimitOptions: ParsableArguments {
         try check("max-header-bytes", maxHeaderBytes, in: 64...(1 << 20))
         try check("max-body-bytes", maxBodyBytes, in: 0...(1 << 30))
         try check("header-timeout", headerTimeout, in: 0.1...3600)
+        try check("max-headers", maxHeaders, in: 1...1000)
+        if let maxRequestsPerConnection {
+            try check("max-requests-per-connection", maxRequestsPerConnection, in: 1...1_000_000_000)
+        }
+        try check("body-timeout", bodyTimeout, in: 0.1...3600)
+        try check("write-timeout", writeTimeout, in: 0.1...3600)
         try check("idle-timeout", idleTimeout, in: 0.1...86400)
     }
 
@@ -36,6 +54,10 @@ struct LimitOptions: ParsableArguments {
         limits.requestLineBytesMax = maxRequestLineBytes
         limits.headerBytesMax = maxHeaderBytes
         limits.bodyBytesMax = maxBodyBytes
+        limits.headerCountMax = maxHeaders
+        limits.requestsPerConnectionMax = maxRequestsPerConnection
+        limits.bodyTime = .seconds(bodyTimeout)
+        limits.writeStallTime = .seconds(writeTimeout)
         limits.headTime = .seconds(headerTimeout)
         limits.idleTime = .seconds(idleTimeout)
         return limits

@@ -6,10 +6,10 @@ struct SampleOrders: ParsableCommand {
         commandName: "sample-orders",
         abstract: "Writes a realistic synthetic hotel_order export, mess included; same seed, same bytes.")
 
-    @Option(help: "Guests, 1 to 100,000,000.")
+    @Option(help: "Guests, \(spoken(SampleOrdersConfiguration.customersRange)).")
     var customers = 4000
 
-    @Option(help: "Rows, 0 to 1,000,000,000.")
+    @Option(help: "Rows, \(spoken(SampleOrdersConfiguration.ordersRange)).")
     var orders = 60_000
 
     @Option(help: "Seed of every random choice.")
@@ -24,6 +24,15 @@ struct SampleOrders: ParsableCommand {
     func run() throws {
         let configuration = SampleOrdersConfiguration(
             customers: customers, orders: orders, seed: seed, messRate: messRate)
-        try reporting { () throws(OrdersError) in try writeSampleOrders(configuration, to: output) }
+        let reporter = ProgressReporter("sample orders")
+        try reporting { () throws(OrdersError) in
+            try writeSampleOrders(configuration, to: output) { written in
+                reporter.update(fraction: Double(written) / Double(orders), detail: "\(written) of \(orders) rows")
+            }
+        }
+        reporter.finish("\(orders) rows written")
     }
 }
+
+/// `1 to 100000000`: bounds as the options' help says them.
+private func spoken(_ bounds: ClosedRange<Int>) -> String { "\(bounds.lowerBound) to \(bounds.upperBound)" }

@@ -68,15 +68,11 @@ struct Train: ParsableCommand {
             return nil
         }
         let trained = try train(split, settings, label: "train without the last orders")
-        let heldOut = history.heldOutUsers
         let record = EvaluationRecord(
             als: evaluateRanking(
-                factors: trained.factors, heldOut: heldOut, candidateSets: history.candidateSets, k: evaluationDepth,
-                threads: settings.threads),
-            popularity: evaluatePopularity(
-                popularity: split.columnSums(), heldOut: heldOut, candidateSets: history.candidateSets,
-                k: evaluationDepth),
-            method: EvaluationRecord.leaveLastOut)
+                factors: trained.factors, heldOut: history.heldOutUsers, candidateSets: history.candidateSets,
+                k: evaluationDepth, threads: settings.threads),
+            popularity: history.popularityMetrics, method: EvaluationRecord.leaveLastOut)
         standardError("evaluation: \(record.users) guests")
         for row in record.table { standardError("  " + row.map { $0.padded(to: 10) }.joined(separator: "  ")) }
         return record

@@ -45,7 +45,7 @@ def run_seed(split: Split, options: argparse.Namespace, seed: int) -> dict[str, 
     users, items = model.user_factors, model.item_factors
     return {
         "seed": seed,
-        "metrics": evaluate(split, lambda rows, candidates: users[rows] @ items[candidates].T),
+        "metrics": evaluate(split, lambda hotel, rows: users[rows] @ items[split.candidates[hotel]].T),
         "seconds": fit_seconds,
         "seconds_per_iteration": statistics.median(seconds),
     }
@@ -54,7 +54,6 @@ def run_seed(split: Split, options: argparse.Namespace, seed: int) -> dict[str, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("orders", type=Path, help="the hotel_order export")
-    parser.add_argument("--strength", choices=["count", "lines"], default="count", help="what r is (default: count)")
     parser.add_argument("--factors", type=int, default=64)
     parser.add_argument("--iterations", type=int, default=15)
     parser.add_argument("--regularization", type=float, default=0.01)
@@ -63,8 +62,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[42])
     options = parser.parse_args()
 
-    split = split_orders(read_lines(options.orders), options.strength)
-    popularity = split.popularity
+    split = split_orders(read_lines(options.orders))
     runs = [run_seed(split, options, seed) for seed in options.seeds]
     names = runs[0]["metrics"].keys()
     report = {
@@ -74,12 +72,11 @@ def main() -> None:
             "iterations": options.iterations,
             "regularization": options.regularization,
             "alpha": options.alpha,
-            "strength": options.strength,
             "threads": options.threads,
             "seeds": options.seeds,
         },
         "split": split.summary,
-        "popularity": evaluate(split, lambda _users, candidates: popularity[candidates]),
+        "popularity": evaluate(split, lambda hotel, _users: split.popularity[hotel]),
         # The mean, not the median: the seeds scatter about evenly, and it settles with fewer of them.
         "als": {name: statistics.fmean(run["metrics"][name] for run in runs) for name in names},
         "seconds_per_iteration": statistics.median(run["seconds_per_iteration"] for run in runs),

@@ -8,6 +8,9 @@ Split: of each customer with at least two kept orders, the last one by (reg_date
 Candidates: every item that the hotel of the held-back order ever sold (in all kept lines, the held-back ones too).
 Ties: by item row; rows are ordered by (lowest hotel id that sold the item, item id), both as numbers.
 Items that the customer had before are not excluded: guests re-order.
+Strength: r = the number of order lines of the customer and the item, not of pieces.
+Popularity: order lines of the item in the hotel whose catalogue is ranked, held-back orders left out; ties by its
+order lines in all hotels, then by item row.
 """
 
 import json
@@ -31,18 +34,14 @@ class Split:
     train: csr_matrix  # [users, items] float32 strengths
     held_out: list[HeldOutOrder]
     candidates: dict[int, np.ndarray]  # hotel id -> item rows, ascending
+    popularity: dict[int, np.ndarray]  # hotel id -> a score for each candidate, higher is more popular, no two equal
     user_ids: np.ndarray
     item_ids: np.ndarray
     summary: dict[str, int]
 
-    @property
-    def popularity(self) -> np.ndarray:
-        """[items] the sum of each item's strengths in the training split, float32."""
-        return np.asarray(self.train.sum(axis=0, dtype=np.float64)).ravel().astype(np.float32)
-
 
 def read_lines(path: Path) -> pd.DataFrame:
-    """The kept order lines of an export: order, hotel, user, time, item, count."""
+    """The kept order lines of an export: order, hotel, user, time, item, count (of pieces)."""
     columns = ["order_seq", "hotel_seq", "customer_seq", "order_price", "status", "contents", "reg_date"]
     orders = pd.read_csv(path, usecols=columns, na_values=[r"\N"], keep_default_na=False)
     orders = orders[(orders["status"] == "COMPLETE") & (orders["order_price"] > 0)].reset_index(drop=True)
@@ -61,8 +60,22 @@ def read_lines(path: Path) -> pd.DataFrame:
     return heads.assign(item=np.array(items, np.int64), count=np.array(counts, np.int64))
 
 
-def split_orders(lines: pd.DataFrame, strength: str) -> Split:
-    """Splits kept lines as described above; `strength` is "lines" (of orders) or "count" (sum of counts)."""
+def hotel_popularity(rows: pd.DataFrame, candidates: dict[int, np.ndarray], item_count: int) -> dict[int, np.ndarray]:
+    """The order of popularity above as scores; `rows` are the training lines: hotel, item (row)."""
+    overall = np.bincount(rows["item"], minlength=item_count)
+    sold = {hotel: group.to_numpy() for hotel, group in rows.groupby("hotel")["item"]}
+    scores = {}
+    for hotel, items in candidates.items():
+        here = np.bincount(sold.get(hotel, np.array([], np.int64)), minlength=item_count)[items]
+        # The last key counts most.
+        best_first = np.lexsort((items, -overall[items], -here))
+        scores[hotel] = np.empty(len(items))
+        scores[hotel][best_first] = -np.arange(len(items))
+    return scores
+
+
+def split_orders(lines: pd.DataFrame) -> Split:
+    """Splits kept lines as described above."""
     user_ids, user = np.unique(lines["user"].to_numpy(), return_inverse=True)
 
     first_hotel = lines.groupby("item")["hotel"].min().reset_index().sort_values(["hotel", "item"])
@@ -76,9 +89,9 @@ def split_orders(lines: pd.DataFrame, strength: str) -> Split:
     last = orders[has_two & (of_user.cumcount(ascending=False) == 0)]
     is_held_out = lines["order"].isin(last["order"]).to_numpy()
 
-    weight = np.ones(len(lines)) if strength == "lines" else lines["count"].to_numpy(np.float64)
     shape = (len(user_ids), len(item_ids))
-    train = csr_matrix((weight[~is_held_out], (user[~is_held_out], item[~is_held_out])), shape=shape)
+    one_a_line = np.ones(np.count_nonzero(~is_held_out))
+    train = csr_matrix((one_a_line, (user[~is_held_out], item[~is_held_out])), shape=shape)
     train.sum_duplicates()
     train.sort_indices()
 
@@ -92,6 +105,7 @@ def split_orders(lines: pd.DataFrame, strength: str) -> Split:
         train=train.astype(np.float32),
         held_out=held_out,
         candidates=candidates,
+        popularity=hotel_popularity(rows[~is_held_out], candidates, len(item_ids)),
         user_ids=user_ids,
         item_ids=item_ids,
         summary={
@@ -121,7 +135,7 @@ def best_rows(scores: np.ndarray, k: int) -> np.ndarray:
 def evaluate(split: Split, scores_of_hotel, k: int = 10) -> dict[str, float]:
     """Ranking metrics at k, averaged over the held-back orders.
 
-    `scores_of_hotel(users, candidates)` returns [users, candidates] or [candidates] scores.
+    `scores_of_hotel(hotel, users)` returns [users, candidates] or [candidates] scores of its candidates.
     recall = hits / |relevant|; nDCG has binary gains and min(k, |relevant|) ideal hits; AP is divided by
     min(k, |relevant|); coverage = distinct items shown / items that any hotel sells.
     """
@@ -134,7 +148,7 @@ def evaluate(split: Split, scores_of_hotel, k: int = 10) -> dict[str, float]:
         by_hotel.setdefault(order.hotel, []).append(order)
     for hotel, orders in by_hotel.items():
         candidates = split.candidates[hotel]
-        scores = scores_of_hotel(np.array([order.user for order in orders]), candidates)
+        scores = scores_of_hotel(hotel, np.array([order.user for order in orders]))
         for place, order in enumerate(orders):
             best = candidates[best_rows(scores if scores.ndim == 1 else scores[place], k)]
             shown.update(best.tolist())
