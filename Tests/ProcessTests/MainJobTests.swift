@@ -202,7 +202,7 @@ struct RecommendationAnswer: Codable, Equatable {
         let connection = try LoopbackConnection(port: server.port)
         #expect(try connection.get("/recommendations").status == 404)
         #expect(try connection.get("/").status == 404)
-        try connection.send("POST /recommend HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+        try connection.send("POST /popular HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
         let refused = try connection.receive()
         #expect(refused.status == 405)
         #expect(refused.headers["allow"] == "GET, HEAD")

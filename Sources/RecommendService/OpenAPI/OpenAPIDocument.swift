@@ -87,7 +87,7 @@ enum OpenAPIDocument {
         switch route.bodyType {
         case .ndjson:
             content = """
-                "application/x-ndjson":{"schema":{"type":"string","description":\
+                "application/x-ndjson":{"schema":{"type":"string","minLength":1,"description":\
                 \(quoted("One object of POST /recommend a line, 1 to \(LoopService.bulkLinesMax) lines."))},\
                 "example":\(quoted("{\"user_id\":\"1042\",\"k\":3}\n{\"user_id\":\"1043\"}\n"))}
                 """

@@ -105,10 +105,9 @@ extension RecommendParameters {
     ) throws(Problem) -> Int {
         guard document.kind(value) == .number else { throw wrong(value, document, path, wholeNumber(in: range)) }
         let number = document.number(value)
-        guard let whole = Int(exactly: number), range.contains(whole) else {
-            throw .badParameter(path, got: number.description, wanted: wholeNumber(in: range))
-        }
-        return whole
+        let whole = Int(exactly: number)
+        if let whole, range.contains(whole) { return whole }
+        throw .badParameter(path, got: whole?.description ?? number.description, wanted: wholeNumber(in: range))
     }
 
     private static func wrong(
