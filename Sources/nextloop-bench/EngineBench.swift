@@ -23,7 +23,7 @@ struct EngineBench: ParsableCommand {
         let scratch = RecommendationScratch()
         print("\(items) × \(factors), \(hotels) hotels, histories of \(seen), one thread, k = 10")
         let ahead = seconds { model.prepare() }
-        print("prepare, once (YᵀY and lengths): \(readable(ahead))")
+        print("prepare, once (codes, YᵀY and lengths): \(readable(ahead))")
 
         func report(_ name: String, _ answer: (Int) -> Void) {
             var number = 0
