@@ -36,7 +36,7 @@ let package = Package(
         .target(name: "HTTPServer", dependencies: ["HTTPMessages", "CLinux"]),
         .target(
             name: "RecommendService",
-            dependencies: ["HTTPServer", "HTTPMessages", "ModelRegistry", "FactorModel", "PrometheusText"]),
+            dependencies: ["HTTPServer", "HTTPMessages", "FactorModel", "PrometheusText"]),
 
         .executableTarget(
             name: "nextloop",
@@ -46,7 +46,7 @@ let package = Package(
             ]),
         .executableTarget(
             name: "nextloop-bench",
-            dependencies: ["Training", "HotelOrders", "FactorModel", "VectorKernels", "HTTPMessages", argumentParser]),
+            dependencies: ["Training", "FactorModel", "VectorKernels", argumentParser]),
 
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .testTarget(name: "VectorKernelsTests", dependencies: ["VectorKernels", "TestSupport"]),
@@ -60,8 +60,7 @@ let package = Package(
         .testTarget(
             name: "RecommendServiceTests",
             dependencies: [
-                "RecommendService", "HTTPServer", "HTTPMessages", "ModelRegistry", "FactorModel", "PrometheusText",
-                "TestSupport",
+                "RecommendService", "HTTPServer", "HTTPMessages", "FactorModel", "PrometheusText", "TestSupport",
             ]),
         // Drives the built `nextloop` binary as a user would.
         .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "nextloop"]),

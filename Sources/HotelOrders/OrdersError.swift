@@ -1,3 +1,5 @@
+import FactorModel
+
 /// Why orders could not be read or written. Rows that cannot be used are not errors: they are counted.
 package enum OrdersError: Error, Equatable, Sendable {
     /// What kind of failure it is, for the exit status: 64, 66, 65, 74.
