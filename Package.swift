@@ -36,7 +36,7 @@ let package = Package(
         .target(name: "HTTPServer", dependencies: ["HTTPMessages", "CLinux"]),
         .target(
             name: "RecommendService",
-            dependencies: ["HTTPServer", "HTTPMessages", "FactorModel", "PrometheusText"]),
+            dependencies: ["HTTPServer", "HTTPMessages", "ModelRegistry", "FactorModel", "PrometheusText"]),
 
         .executableTarget(
             name: "nextloop",
@@ -60,7 +60,8 @@ let package = Package(
         .testTarget(
             name: "RecommendServiceTests",
             dependencies: [
-                "RecommendService", "HTTPServer", "HTTPMessages", "FactorModel", "PrometheusText", "TestSupport",
+                "RecommendService", "HTTPServer", "HTTPMessages", "ModelRegistry", "FactorModel", "PrometheusText",
+                "TestSupport",
             ]),
         // Drives the built `nextloop` binary as a user would.
         .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "nextloop"]),

@@ -8,7 +8,7 @@ package final class LoopService: RequestHandler, ServerObserver {
     let service: Service
     let loop: Int
     private let shard: MetricShard
-    private var reader: ModelSlot.Reader
+    private let reader: PlanReader
     private var requestIDs = RequestIDSource()
 
     // Reused by every request of the loop: nothing is allocated once they have grown.
@@ -19,6 +19,7 @@ package final class LoopService: RequestHandler, ServerObserver {
     var scores: [Float?] = []
     /// The id in the path of the request being answered, decoded.
     var pathID = ByteBuffer(capacity: 256)
+    var modelName = ByteBuffer(capacity: 64)
     var bulkBlock = BulkBlock()
     var bulkAnswersUnderWay = 0
     private var body = ByteBuffer(capacity: 4096)
@@ -31,7 +32,7 @@ package final class LoopService: RequestHandler, ServerObserver {
         self.service = service
         self.loop = loop
         shard = service.requestMetrics.set.shard(loop)
-        reader = ModelSlot.Reader(service.slot)
+        reader = service.models.reader(loop: loop)
         requestID.reserveCapacity(128)
     }
 
@@ -43,7 +44,9 @@ package final class LoopService: RequestHandler, ServerObserver {
         takeRequestID(head, bytes)
         let path = bytes.extracting(head.path)
         let (route, segment) = Route.match(path)
-        let model = reader.model()
+        let plan = reader.plan()
+        // Who answers. Nothing of it is kept behind the request: an idle loop holds no version in memory.
+        var answering: ServedModel?
         body.removeAll()
         do throws(Problem) {
             // Without a query or with an empty one is the same to us.
@@ -52,12 +55,13 @@ package final class LoopService: RequestHandler, ServerObserver {
             if !route.allows(head.method) { throw .methodNotAllowed(route) }
             if head.method == .post {
                 let contentType = head.header("content-type", in: bytes) ?? 0..<0
-                try answerPost(route, query, bytes.extracting(contentType), content, model, &response)
+                try answerPost(
+                    route, query, bytes.extracting(contentType), content, plan, &answering, &response)
             } else {
-                let contentType = try answerGet(route, path.extracting(segment), query, model)
+                let contentType = try answerGet(route, path.extracting(segment), query, plan, &answering)
                 response.begin(status: 200, contentType: contentType)
             }
-            if let model, route.answersFromModel { response.header("X-Model-Version", model.version) }
+            if let answering { response.header("X-Model-Version", answering.version) }
         } catch {
             body.removeAll()
             error.write(into: &body, requestID: requestID)
@@ -65,7 +69,7 @@ package final class LoopService: RequestHandler, ServerObserver {
             if case .methodNotAllowed = error { response.header("Allow", route.allowedMethods) }
             if let seconds = error.retryAfterSeconds { response.header("Retry-After", seconds) }
             // That the model does not know a user or an item is an answer of the model.
-            if error.isAnswerOfModel, let model { response.header("X-Model-Version", model.version) }
+            if error.isAnswerOfModel, let answering { response.header("X-Model-Version", answering.version) }
         }
         response.header("X-Request-ID", requestID.span)
         body.withBytes { response.append($0) }
@@ -86,43 +90,48 @@ package final class LoopService: RequestHandler, ServerObserver {
     }
 
     /// Writes the body of a good answer and returns its content type.
+    ///
+    /// - Parameter answering: becomes the version that was asked, as soon as it is known.
     private func answerGet(
-        _ route: Route, _ segment: Span<UInt8>, _ query: Span<UInt8>, _ model: ServedModel?
+        _ route: Route, _ segment: Span<UInt8>, _ query: Span<UInt8>, _ plan: ServingPlan,
+        _ answering: inout ServedModel?
     ) throws(Problem) -> StaticString {
         let rules = route.queryRules ?? ParameterRules(known: .none)
-        switch route {
-        case .recommend: return try writeRecommend(query, rules, loaded(model), into: &body)
-        case .similar: return try writeSimilar(to: segment, query, rules, loaded(model), into: &body)
-        case .popular: return try writePopular(query, rules, loaded(model), into: &body)
-        case .user: return try writeUser(segment, query, rules, loaded(model), into: &body)
-        case .modelInfo: return try writeModelInfo(loaded(model), into: &body)
-        case .livez: return writeLiveness(into: &body)
-        case .readyz: return try writeReadiness(model, into: &body)
-        case .metrics: return writeMetrics(into: &body)
-        case .openAPI: return writeOpenAPI(into: &body)
-        case .docs: return writeDocs(into: &body)
-        case .recommendBulk, .score, .none: preconditionFailure("BUG: no GET of \(route)")
+        if route.answersFromModel { answering = try chosenModel(plan, query: query) }
+        switch (route, answering) {
+        case (.recommend, let model?): return try writeRecommend(query, rules, model, into: &body)
+        case (.similar, let model?): return try writeSimilar(to: segment, query, rules, model, into: &body)
+        case (.popular, let model?): return try writePopular(query, rules, model, into: &body)
+        case (.user, let model?): return try writeUser(segment, query, rules, model, into: &body)
+        case (.modelInfo, let model?): return try writeModelInfo(query, rules, model, into: &body)
+        case (.models, _): return try writeModels(query, rules, into: &body)
+        case (.model, _): return try writeModelStatus(segment, query, rules, plan, into: &body)
+        case (.livez, _): return writeLiveness(into: &body)
+        case (.readyz, _): return try writeReadiness(plan, into: &body)
+        case (.metrics, _): return writeMetrics(into: &body)
+        case (.openAPI, _): return writeOpenAPI(into: &body)
+        case (.docs, _): return writeDocs(into: &body)
+        default: preconditionFailure("BUG: no GET of \(route)")
         }
     }
 
     /// Begins a good answer to a request with a body, and writes its own unless it is streamed.
     private func answerPost(
-        _ route: Route, _ query: Span<UInt8>, _ contentType: Span<UInt8>, _ content: Span<UInt8>, _ model: ServedModel?,
-        _ response: inout Response
+        _ route: Route, _ query: Span<UInt8>, _ contentType: Span<UInt8>, _ content: Span<UInt8>, _ plan: ServingPlan,
+        _ answering: inout ServedModel?, _ response: inout Response
     ) throws(Problem) {
         guard let rules = route.bodyRules else { preconditionFailure("BUG: no POST of \(route)") }
         guard route.bodyType.matches(contentType) else {
             throw .unsupportedMediaType(wanted: route.bodyType.wanted)
         }
         guard query.isEmpty else { throw .unknownParameter(.queryOfPost, known: rules.known.list) }
-        let model = try loaded(model)
         let answered: StaticString
         switch route {
-        case .recommend: answered = try writeRecommend(object: content, rules, model, into: &body)
-        case .score: answered = try writeScore(object: content, rules, model, into: &body)
+        case .recommend: answered = try writeRecommend(object: content, rules, plan, &answering, into: &body)
+        case .score: answered = try writeScore(object: content, rules, plan, &answering, into: &body)
         case .recommendBulk:
-            response.begin(
-                status: 200, contentType: "application/x-ndjson", streaming: try beginBulk(content, model))
+            let answer = try beginBulk(content, plan, &answering)
+            response.begin(status: 200, contentType: "application/x-ndjson", streaming: answer)
             return
         default: preconditionFailure("BUG: no POST of \(route)")
         }
@@ -133,11 +142,6 @@ package final class LoopService: RequestHandler, ServerObserver {
     func bulkEnded(requestBytes: Int, responseBytes: Int) {
         bulkAnswersUnderWay -= 1
         contentBytes = (requestBytes, responseBytes)
-    }
-
-    private func loaded(_ model: ServedModel?) throws(Problem) -> ServedModel {
-        guard let model else { throw .notReady("No model is loaded yet.") }
-        return model
     }
 
     private func takeRequestID(_ head: borrowing RequestHead, _ bytes: Span<UInt8>) {

@@ -24,6 +24,8 @@ package enum Problem: Error, Equatable, Sendable {
     case tooManyLines(max: Int)
     case unknownUser
     case unknownItem
+    /// The names are no secret: `GET /models` lists them.
+    case unknownModel(known: [String])
     /// The model lacks what an explanation is made from.
     case cannotExplain
     case notReady(String)
@@ -34,7 +36,7 @@ package enum Problem: Error, Equatable, Sendable {
 
     package var status: Int {
         switch self {
-        case .unknownPath, .unknownUser, .unknownItem: 404
+        case .unknownPath, .unknownUser, .unknownItem, .unknownModel: 404
         case .methodNotAllowed: 405
         case .undecodablePath, .missingParameter, .unknownParameter, .repeatedParameter, .badParameter,
             .undecodableQuery, .badBody:
@@ -63,6 +65,7 @@ package enum Problem: Error, Equatable, Sendable {
         case .tooManyLines: ("too-many-lines", "Too many lines")
         case .unknownUser: ("unknown-user", "Unknown user")
         case .unknownItem: ("unknown-item", "Unknown item")
+        case .unknownModel: ("unknown-model", "Unknown model")
         case .cannotExplain: ("cannot-explain", "Cannot explain")
         case .notReady: ("not-ready", "Not ready")
         case .busy: ("busy", "Busy")
@@ -96,6 +99,8 @@ package enum Problem: Error, Equatable, Sendable {
             return "The body has more than \(max) lines. Send the rest in another request."
         case .unknownUser: return "The model holds no user with this user_id, and strict=true asks for no fallback."
         case .unknownItem: return "The model holds no item with this item_id."
+        case .unknownModel(let known):
+            return "No model of this name is served here. Served models: \(known.joined(separator: ", "))."
         case .cannotExplain:
             return """
                 explain was true, and the served model does not say the alpha and regularization it was trained with. Ask \

@@ -11,6 +11,8 @@ package enum Route: Int, CaseIterable, Sendable {
     case popular
     case user
     case modelInfo
+    case models
+    case model
     case livez
     case readyz
     case metrics
@@ -28,6 +30,8 @@ package enum Route: Int, CaseIterable, Sendable {
         case .popular: "/popular"
         case .user: "/users/{user_id}"
         case .modelInfo: "/model/info"
+        case .models: "/models"
+        case .model: "/models/{name}"
         case .livez: "/livez"
         case .readyz: "/readyz"
         case .metrics: "/metrics"
@@ -41,7 +45,7 @@ package enum Route: Int, CaseIterable, Sendable {
     var answersFromModel: Bool {
         switch self {
         case .recommend, .recommendBulk, .similar, .score, .popular, .user, .modelInfo: true
-        case .livez, .readyz, .metrics, .openAPI, .docs, .none: false
+        case .models, .model, .livez, .readyz, .metrics, .openAPI, .docs, .none: false
         }
     }
 
@@ -74,8 +78,9 @@ package enum Route: Int, CaseIterable, Sendable {
         switch self {
         case .recommend: ParameterRules(known: .recommend, required: .userID)
         case .similar, .popular: ParameterRules(known: .ranking)
-        case .user: ParameterRules(known: .none)
-        case .recommendBulk, .score, .modelInfo, .livez, .readyz, .metrics, .openAPI, .docs, .none: nil
+        case .user, .modelInfo: ParameterRules(known: .model)
+        case .models, .model: ParameterRules(known: .none)
+        case .recommendBulk, .score, .livez, .readyz, .metrics, .openAPI, .docs, .none: nil
         }
     }
 
@@ -108,6 +113,7 @@ package enum Route: Int, CaseIterable, Sendable {
         switch self {
         case .similar: Self.segment(in: path, after: "/items/", before: "/similar")
         case .user: Self.segment(in: path, after: "/users/", before: "")
+        case .model: Self.segment(in: path, after: "/models/", before: "")
         default: equal(path, template) ? 0..<0 : nil
         }
     }

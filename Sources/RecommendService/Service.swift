@@ -1,9 +1,9 @@
 import FactorModel
 import PrometheusText
 
-/// What all loops share: the model, whether to take traffic, and the counters.
+/// What all loops share: the models, whether to take traffic, and the counters.
 package final class Service: Sendable {
-    package let slot = ModelSlot()
+    package let models: ModelStore
     package let readiness = Readiness()
     let requestMetrics: RequestMetrics
     let build: (version: String, commit: String)
@@ -11,8 +11,10 @@ package final class Service: Sendable {
     /// Made once: it says the same to everybody.
     let openAPIDocument: [UInt8]
 
-    package init(loops: Int, version: String, commit: String) {
-        self.loops = loops
+    /// - Parameter models: what is served; its loops are the service's.
+    package init(_ models: ModelStore, version: String, commit: String) {
+        self.models = models
+        loops = models.loops
         build = (version, commit)
         requestMetrics = RequestMetrics(loops: loops)
         openAPIDocument = Array(OpenAPIDocument.text(version: version).utf8)
@@ -25,39 +27,11 @@ package final class Service: Sendable {
     package func metricsText() -> String {
         var exposition = Exposition()
         exposition.add(requestMetrics.set)
-        if let model = slot.model {
-            addModel(model, to: &exposition)
-        }
-        exposition.add(
-            "nextloop_model_reloads_total", "Loads of a model version, the first one too, by result.", .counter,
-            [Label("result", "success")], value: Double(slot.publishCount))
+        models.addMetrics(to: &exposition)
         exposition.add(
             "nextloop_build_info", "The running build.", .gauge,
             [Label("version", build.version), Label("commit", build.commit)], value: 1)
         ProcessMetrics.add(to: &exposition)
         return exposition.text()
-    }
-
-    private func addModel(_ model: ServedModel, to exposition: inout Exposition) {
-        exposition.add(model.metrics.set)
-        exposition.add(
-            "nextloop_recommended_items_ratio", "Share of the catalogue shown since the model was loaded.", .gauge,
-            value: model.metrics.shown.ratio)
-        exposition.add(
-            "nextloop_model_info", "The served model version.", .gauge,
-            [Label("model", model.name), Label("version", String(model.version)), Label("alias", model.alias)],
-            value: 1)
-        exposition.add(
-            "nextloop_model_created_timestamp_seconds", "When the served version was published.", .gauge,
-            value: model.createdAt)
-        exposition.add(
-            "nextloop_model_loaded_timestamp_seconds", "When the served version was loaded.", .gauge,
-            value: model.loadedAt)
-        exposition.add(
-            "nextloop_model_load_duration_seconds", "Time to open and verify the served version.", .gauge,
-            value: model.loadSeconds)
-        exposition.add(
-            "nextloop_model_bytes", "Bytes of the served version's mapped file.", .gauge,
-            value: Double(model.snapshot.mappedBytes))
     }
 }

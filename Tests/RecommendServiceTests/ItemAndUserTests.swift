@@ -72,7 +72,8 @@ import Testing
             try fixture.post("/score", #"{"item_ids":["a"]}"#).detail == "The parameter user_id is required.")
         #expect(
             try fixture.post("/score", #"{"user_id":"ann","item_ids":["a"],"k":1}"#).detail
-                == "The object has a member that this path does not know. Known members: user_id, strict, item_ids.")
+                == "The object has a member that this path does not know. Known members: user_id, strict, item_ids, model."
+        )
         #expect(try fixture.get("/score").header("Allow") == "POST")
     }
 

@@ -14,7 +14,8 @@ import Testing
     }
 
     private func target(_ path: String) -> String {
-        path.replacing("{item_id}", with: "a").replacing("{user_id}", with: "ann")
+        path.replacing("{item_id}", with: "a").replacing("{user_id}", with: "ann").replacing(
+            "{name}", with: "room-service")
     }
 
     private func queryParameters(_ operation: [String: Any]) -> [[String: Any]] {

@@ -1,6 +1,7 @@
 import FactorModel
 import Foundation
 import HTTPMessages
+import ModelRegistry
 import RecommendService
 import TestSupport
 
@@ -66,23 +67,28 @@ final class ServiceFixture {
         itemPopularity: [1, 5, 2, 5, 1])
 
     /// - Parameter foldIn: whether the model says what it was trained with.
-    init(loaded: Bool = true, foldIn: Bool = true) throws {
+    /// - Parameter models: served beside `room-service`, which answers by default.
+    init(loaded: Bool = true, foldIn: Bool = true, models: [String] = []) throws {
         directory = try TemporaryDirectory()
         var contents = Self.contents
         if foldIn { contents.foldIn = FoldInParameters(alpha: 2, regularization: 0.5) }
         try writeModelFile(contents, to: directory.file("model.safetensors"))
         snapshot = try ModelSnapshot.open(path: directory.file("model.safetensors"))
-        service = Service(loops: 1, version: "1.2.3", commit: "abc")
+        let declared = (["room-service"] + models).map {
+            ModelDeclaration(name: $0, policy: .alias("production"))
+        }
+        service = Service(ModelStore(declared, loops: 1), version: "1.2.3", commit: "abc")
         loop = service.makeLoop(0)
         if loaded {
-            service.slot.publish(served(version: 7))
+            service.models.noteLoaded()
+            service.models.publish(served(version: 7))
             service.readiness.become(.ready)
         }
     }
 
-    func served(version: Int) -> ServedModel {
+    func served(_ name: String = "room-service", version: Int) -> ServedModel {
         ServedModel(
-            name: "room-service", version: version, alias: "production", snapshot: snapshot,
+            name: name, version: version, snapshot: snapshot,
             manifest: Array("{\"version\": \(version)}\n".utf8), createdAt: 1000, loadedAt: 2000, loadSeconds: 0.5,
             loops: 1)
     }

@@ -15,9 +15,10 @@ extension LoopService {
 
     /// `POST /recommend`: the same as a JSON object, with a basket that is folded in.
     func writeRecommend(
-        object text: Span<UInt8>, _ rules: ParameterRules, _ model: ServedModel, into body: inout ByteBuffer
+        object text: Span<UInt8>, _ rules: ParameterRules, _ plan: ServingPlan, _ answering: inout ServedModel?,
+        into body: inout ByteBuffer
     ) throws(Problem) -> StaticString {
-        try readObject(text, rules, model)
+        let model = try readObject(text, rules, plan, &answering)
         return try writeRecommend(model, into: &body)
     }
 
@@ -32,14 +33,19 @@ extension LoopService {
         return "application/json"
     }
 
-    /// Parses a body and reads the parameters in it.
-    func readObject(_ text: Span<UInt8>, _ rules: ParameterRules, _ model: ServedModel) throws(Problem) {
+    /// Parses a body, chooses the model that it names and reads the parameters in it.
+    func readObject(
+        _ text: Span<UInt8>, _ rules: ParameterRules, _ plan: ServingPlan, _ answering: inout ServedModel?
+    ) throws(Problem) -> ServedModel {
         do {
             try document.parse(text)
         } catch {
             throw .badBody("The body is not JSON as wanted here: \(error).")
         }
+        let model = try chosenModel(plan, document)
+        answering = model
         try parameters.read(document, rules, model.snapshot)
+        return model
     }
 
     /// Contributions that one answer may list: some ten megabytes of JSON.

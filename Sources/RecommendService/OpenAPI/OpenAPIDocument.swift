@@ -125,6 +125,8 @@ enum OpenAPIDocument {
             return """
                 {"type":"array","items":\(items),"minItems":\(inQuery ? 1 : 0),"maxItems":\(Parameter.listCountMax)}
                 """
+        case .modelName:
+            return "{\"type\":\"string\",\"pattern\":\(quoted(Parameter.modelNamePattern))}"
         case .basket:
             return """
                 {"type":"array","maxItems":\(Parameter.listCountMax),"items":{"type":"object",\

@@ -18,6 +18,7 @@ extension Route {
         switch self {
         case .similar: ("item_id", "The item, percent-encoded.")
         case .user: ("user_id", "The guest, percent-encoded.")
+        case .model: ("name", "The model, as GET /models names it.")
         default: nil
         }
     }
@@ -26,7 +27,10 @@ extension Route {
     private static let badBody = ("400", "The body is not JSON, or a member is unknown, missing, repeated or wrong.")
     private static let tooLarge = ("413", "The body is larger than the server accepts.")
     private static let wrongType = ("415", "The Content-Type is not the one wanted.")
-    private static let unknownUser = ("404", "The model does not know the user, and strict asks for no fallback.")
+    private static let unknownUser = (
+        "404", "No such model is served, or it does not know the user and strict asks for no fallback."
+    )
+    private static let unknownModel = ("404", "No model of this name is served.")
     private static let cannotExplain = ("409", "The model lacks what an explanation is made from.")
     private static let unready = ("503", "No model is loaded yet, or the server has too much to do.")
 
@@ -49,25 +53,39 @@ extension Route {
                 description:
                     "The cosine-nearest items, within the same filters as /recommend, without the item itself.",
                 answer: "Items, most similar first.", answerSchema: "Recommendation",
-                problems: [Self.badQuery, ("404", "The model does not hold the item."), Self.unready])
+                problems: [
+                    Self.badQuery, ("404", "No such model is served, or it does not hold the item."), Self.unready,
+                ])
         case .popular:
             OperationDescription(
                 id: "popular", tag: "Recommend", summary: "The most ordered items",
                 description: "What was ordered most often, within the same filters as /recommend.",
                 answer: "Items, most ordered first.", answerSchema: "Recommendation",
-                problems: [Self.badQuery, Self.unready])
+                problems: [Self.badQuery, Self.unknownModel, Self.unready])
         case .user:
             OperationDescription(
                 id: "user", tag: "Model", summary: "What the model holds of a user",
                 description: "Whether the model knows the user, and their orders, most ordered first. 200 both ways.",
                 answer: "Known or not, and the history.", answerSchema: "User",
-                problems: [("400", "The path or the query is not as wanted."), Self.unready])
+                problems: [("400", "The path or the query is not as wanted."), Self.unknownModel, Self.unready])
         case .modelInfo:
             OperationDescription(
-                id: "modelInfo", tag: "Model", summary: "The served version's manifest",
+                id: "modelInfo", tag: "Model", summary: "The live version's manifest",
                 description:
                     "Shapes, training parameters, evaluation, digests and lineage, as the registry holds them.",
-                answer: "manifest.json, byte for byte.", answerSchema: "Manifest", problems: [Self.unready])
+                answer: "manifest.json, byte for byte.", answerSchema: "Manifest",
+                problems: [Self.badQuery, Self.unknownModel, Self.unready])
+        case .models:
+            OperationDescription(
+                id: "models", tag: "Model", summary: "Every model and the state of its versions",
+                description: "What is served, what was rejected and why, and what the registry held at the last look.",
+                answer: "The models, the one that answers by default first.", answerSchema: "Models",
+                problems: [Self.badQuery])
+        case .model:
+            OperationDescription(
+                id: "model", tag: "Model", summary: "One model and the state of its versions",
+                description: "As in GET /models.", answer: "The model.", answerSchema: "Model",
+                problems: [("400", "The path or the query is not as wanted."), Self.unknownModel])
         case .livez:
             OperationDescription(
                 id: "livez", tag: "Operate", summary: "Whether the process runs",

@@ -17,6 +17,7 @@ enum Parameter: UInt8, CaseIterable, Sendable {
     case explain
     case basket
     case itemIDs
+    case model
 
     /// What a value looks like. One past a bound is a 400.
     enum Kind: Equatable {
@@ -30,6 +31,8 @@ enum Parameter: UInt8, CaseIterable, Sendable {
         case ids(splitsAtCommas: Bool)
         /// Objects of an item id and a count; in bodies only.
         case basket
+        /// As `modelName` below.
+        case modelName
     }
 
     static let idBytes = 1...ModelLimits.idBytesMax
@@ -38,6 +41,8 @@ enum Parameter: UInt8, CaseIterable, Sendable {
     /// Fifteen digits are exact in JSON's floating point.
     static let priceRange = 0...999_999_999_999_999
     static let basketCountRange = 1...10_000
+    /// As a registry names models.
+    static let modelNamePattern = "^[a-z0-9][a-z0-9._-]{0,63}$"
 
     var kind: Kind {
         switch self {
@@ -49,6 +54,7 @@ enum Parameter: UInt8, CaseIterable, Sendable {
         case .allow, .deny: .ids(splitsAtCommas: true)
         case .excludeSeen, .strict, .explain: .flag
         case .basket: .basket
+        case .model: .modelName
         }
     }
 
@@ -68,6 +74,7 @@ enum Parameter: UInt8, CaseIterable, Sendable {
         case .explain: "explain"
         case .basket: "basket"
         case .itemIDs: "item_ids"
+        case .model: "model"
         }
     }
 
@@ -88,6 +95,8 @@ enum Parameter: UInt8, CaseIterable, Sendable {
         case .explain: "Say for each item which items of the history or basket carried its score."
         case .basket: "What the guest is about to order, folded in. Items that the model does not know are left out."
         case .itemIDs: "The items to score, in the order of the answer."
+        case .model:
+            "Which of the served models answers, as GET /models names them. The first of them when it is not given."
         }
     }
 
@@ -111,16 +120,17 @@ struct ParameterSet: OptionSet {
     static let none: ParameterSet = []
     static let userID = ParameterSet(.userID)
     static let itemIDs = ParameterSet(.itemIDs)
+    static let model = ParameterSet(.model)
     /// Which ranks of which items: what every ranking takes.
     static let ranking: ParameterSet = [
         ParameterSet(.k), ParameterSet(.offset), ParameterSet(.hotelID), ParameterSet(.departmentID),
-        ParameterSet(.minPrice), ParameterSet(.maxPrice), ParameterSet(.allow), ParameterSet(.deny),
+        ParameterSet(.minPrice), ParameterSet(.maxPrice), ParameterSet(.allow), ParameterSet(.deny), .model,
     ]
     static let recommend: ParameterSet = ranking.union([
         .userID, ParameterSet(.excludeSeen), ParameterSet(.strict), ParameterSet(.explain),
     ])
     static let recommendBody = recommend.union(ParameterSet(.basket))
-    static let score: ParameterSet = [.userID, .itemIDs, ParameterSet(.strict)]
+    static let score: ParameterSet = [.userID, .itemIDs, ParameterSet(.strict), .model]
 
     func contains(_ parameter: Parameter) -> Bool { contains(ParameterSet(parameter)) }
 

@@ -35,6 +35,11 @@ extension RecommendParameters {
                 throw Self.wrong(value, document, "\(name)", "true or false")
             }
             set(parameter, document.boolean(value))
+        case .modelName:
+            guard document.kind(value) == .string else {
+                throw Self.wrong(value, document, "\(name)", Self.modelNameInWords)
+            }
+            try document.withString(value) { text throws(Problem) in try Self.checkModelName(text) }
         case .ids:
             try forEachEntry(of: value, parameter, document, "ids") { (parameters, number, entry) throws(Problem) in
                 guard document.kind(entry) == .string else {

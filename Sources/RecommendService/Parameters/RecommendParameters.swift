@@ -1,5 +1,6 @@
 import FactorModel
 import HTTPMessages
+import ModelRegistry
 
 /// What one request asks for, read strictly: an unknown or repeated parameter is an error, because a misspelt filter must
 /// not pass silently.
@@ -127,6 +128,20 @@ struct RecommendParameters: ~Copyable {
         if count <= Parameter.listCountMax { return }
         throw .badParameter(
             "\(parameter.name)", got: "\(count) entries or more", wanted: "at most \(Parameter.listCountMax)")
+    }
+
+    static let modelNameInWords =
+        "a model's name: 1 to 64 of a-z, 0-9, dot, underscore and dash, beginning with a letter or digit"
+
+    /// Whether the model is served was asked before: here it is only the name that may be none.
+    static func checkModelName(_ name: Span<UInt8>) throws(Problem) {
+        if isModelName(name) { return }
+        throw .badParameter("\(Parameter.model.name)", got: harmless(name), wanted: modelNameInWords)
+    }
+
+    static func isModelName(_ name: Span<UInt8>) -> Bool {
+        guard name.count <= 64, let text = try? UTF8Span(validating: name) else { return false }
+        return ModelRegistry.isModelName(String(copying: text))
     }
 
     static func wholeNumber(in range: ClosedRange<Int>) -> String {

@@ -31,6 +31,8 @@ struct VersionOptions: ParsableArguments {
         return .alias(alias ?? "production")
     }
 
-    /// The alias that is followed, or empty.
-    var aliasName: String { version == nil ? alias ?? "production" : "" }
+    var policy: VersionPolicy {
+        if let version { return .version(version) }
+        return .alias(alias ?? "production")
+    }
 }

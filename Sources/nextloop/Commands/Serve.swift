@@ -71,7 +71,8 @@ struct Serve: ParsableCommand {
         let log = Logger(label: "nextloop", factory: { StreamLogHandler.standardError(label: $0) })
         let loops = threads ?? ProcessInfo.processInfo.activeProcessorCount
         try raiseFileLimit(loops: loops)
-        let service = Service(loops: loops, version: BuildInfo.version, commit: BuildInfo.commit)
+        let models = ModelStore([ModelDeclaration(name: registry.model, policy: version.policy)], loops: loops)
+        let service = Service(models, version: BuildInfo.version, commit: BuildInfo.commit)
         let server = HTTPServer(
             ServerConfiguration(host: host, port: port, loops: loops, limits: limits.limits)
         ) { loop in
@@ -81,7 +82,8 @@ struct Serve: ParsableCommand {
         // Listening comes first: whoever probes while a large model is verified gets a 503 that says so.
         try reporting { () throws(ServerError) in try server.start() }
         let model = try load(loops: loops)
-        service.slot.publish(model)
+        models.noteLoaded()
+        models.publish(model)
         // A stop that was asked for while the model was loading: never say ready first.
         if !signals.isPending { service.readiness.become(.ready) }
         log.info(
@@ -110,7 +112,7 @@ struct Serve: ParsableCommand {
             let number = try registry.opened.resolve(registry.model, version.selection)
             let opened = try registry.opened.open(registry.model, version: number, threads: loops)
             return ServedModel(
-                name: registry.model, version: number, alias: version.aliasName, snapshot: opened.snapshot,
+                name: registry.model, version: number, snapshot: opened.snapshot,
                 manifest: opened.manifestBytes, createdAt: opened.manifest.createdAt.timeIntervalSince1970,
                 loadedAt: Date().timeIntervalSince1970, loadSeconds: (ContinuousClock.now - began) / .seconds(1),
                 loops: loops)
