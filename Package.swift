@@ -32,7 +32,7 @@ let package = Package(
         .target(name: "FactorModel", dependencies: ["VectorKernels", "CZlib"]),
         .target(name: "HotelOrders", dependencies: ["FactorModel", "CZlib"]),
         .target(name: "Training", dependencies: ["FactorModel", "VectorKernels"]),
-        .target(name: "ModelRegistry", dependencies: ["FactorModel", "COpenSSL"]),
+        .target(name: "ModelRegistry", dependencies: ["FactorModel", "CLinux", "COpenSSL"]),
         .target(name: "HTTPServer", dependencies: ["HTTPMessages", "CLinux"]),
         .target(
             name: "RecommendService",
