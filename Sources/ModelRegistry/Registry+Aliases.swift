@@ -19,7 +19,7 @@ extension Registry {
     static let aliasesFileName = "aliases.json"
     static let aliasLogFileName = "aliases.log"
     /// Aliases and their log are small; more than this is damage.
-    private static var aliasesBytesMax: Int { 1 << 20 }
+    static var aliasesBytesMax: Int { 1 << 20 }
     private static var aliasLogBytesMax: Int { 4 << 20 }
     /// Changes that are kept.
     package static var aliasHistoryCountMax: Int { 1000 }

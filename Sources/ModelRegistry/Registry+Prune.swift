@@ -36,7 +36,8 @@ extension Registry {
             if name.hasPrefix(Self.trashPrefix) {
                 try fileSystem.removeTree(entry)
             } else if name.hasPrefix(Self.temporaryPrefix) || name.contains(".tmp-"),
-                let status = try fileSystem.status(of: entry), now - status.modified > Self.leftoverSeconds
+                let status = try fileSystem.status(of: entry),
+                now - status.identity.modified.seconds > Self.leftoverSeconds
             {
                 try fileSystem.removeTree(entry)
             }

@@ -73,8 +73,13 @@ final class FailingFileSystem: RegistryFileSystem {
         return try real.status(of: path)
     }
 
-    func lock(_ path: String) throws(RegistryError) -> DirectoryLock {
+    func lock(_ path: String) throws(RegistryError) -> FileLock {
         try count(path)
         return try real.lock(path)
+    }
+
+    func tryLock(_ path: String, _ kind: FileLock.Kind) throws(RegistryError) -> LockAttempt {
+        try count(path)
+        return try real.tryLock(path, kind)
     }
 }
