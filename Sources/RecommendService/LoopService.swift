@@ -17,12 +17,13 @@ package final class LoopService: RequestHandler, ServerObserver {
     var queryItem = DecodedQueryItem()
     var document = JSONDocument()
     var scores: [Float?] = []
+    var unavailable = UnavailableSlot.Reader()
     /// The id in the path of the request being answered, decoded.
     var pathID = ByteBuffer(capacity: 256)
     var modelName = ByteBuffer(capacity: 64)
     var bulkBlock = BulkBlock()
     var bulkAnswersUnderWay = 0
-    private var body = ByteBuffer(capacity: 4096)
+    var body = ByteBuffer(capacity: 4096)
     /// Of the request being answered.
     private(set) var requestID: [UInt8] = []
     /// Of the request being answered: what the size metrics count is content, not heads.
@@ -52,8 +53,16 @@ package final class LoopService: RequestHandler, ServerObserver {
             // Without a query or with an empty one is the same to us.
             let query = bytes.extracting(head.query ?? 0..<0)
             if route == .none { throw .unknownPath }
-            if !route.allows(head.method) { throw .methodNotAllowed(route) }
-            if head.method == .post {
+            if route.isAdmin {
+                let authorization = head.header("authorization", in: bytes) ?? 0..<0
+                try answerAdmin(
+                    route, head.method, path.extracting(segment), query,
+                    authorization: bytes.extracting(authorization), plan)
+                response.begin(status: 200, contentType: "application/json")
+                response.header("Cache-Control", "no-store")
+            } else if !route.allows(head.method) {
+                throw .methodNotAllowed(route)
+            } else if head.method == .post {
                 let contentType = head.header("content-type", in: bytes) ?? 0..<0
                 try answerPost(
                     route, query, bytes.extracting(contentType), content, plan, &answering, &response)
@@ -66,6 +75,7 @@ package final class LoopService: RequestHandler, ServerObserver {
             body.removeAll()
             error.write(into: &body, requestID: requestID)
             response.begin(status: error.status, contentType: "application/problem+json")
+            if case .unauthorized = error { response.header("WWW-Authenticate", "Bearer") }
             if case .methodNotAllowed = error { response.header("Allow", route.allowedMethods) }
             if let seconds = error.retryAfterSeconds { response.header("Retry-After", seconds) }
             // That the model does not know a user or an item is an answer of the model.

@@ -1,4 +1,5 @@
 import HTTPMessages
+package import ModelRegistry
 
 /// A client's fault, or a state in which no answer can be given. This file is the one place that knows status codes.
 ///
@@ -24,6 +25,13 @@ package enum Problem: Error, Equatable, Sendable {
     case tooManyLines(max: Int)
     case unknownUser
     case unknownItem
+    case unknownHotel
+    /// The item is on sale there.
+    case notMarked
+    /// A change that could not be made durable; nothing was changed.
+    case notStored(RegistryError)
+    /// No token, or a wrong one.
+    case unauthorized(isWrong: Bool)
     /// The names are no secret: `GET /models` lists them.
     case unknownModel(known: [String])
     /// The model lacks what an explanation is made from.
@@ -36,7 +44,8 @@ package enum Problem: Error, Equatable, Sendable {
 
     package var status: Int {
         switch self {
-        case .unknownPath, .unknownUser, .unknownItem, .unknownModel: 404
+        case .unauthorized: 401
+        case .unknownPath, .unknownUser, .unknownItem, .unknownModel, .unknownHotel, .notMarked: 404
         case .methodNotAllowed: 405
         case .undecodablePath, .missingParameter, .unknownParameter, .repeatedParameter, .badParameter,
             .undecodableQuery, .badBody:
@@ -44,7 +53,8 @@ package enum Problem: Error, Equatable, Sendable {
         case .cannotExplain: 409
         case .unsupportedMediaType: 415
         case .tooManyLines: 413
-        case .notReady, .busy: 503
+        case .notStored(.tooManyUnavailable): 409
+        case .notReady, .busy, .notStored: 503
         case .refused(let status, _): status
         }
     }
@@ -65,6 +75,10 @@ package enum Problem: Error, Equatable, Sendable {
         case .tooManyLines: ("too-many-lines", "Too many lines")
         case .unknownUser: ("unknown-user", "Unknown user")
         case .unknownItem: ("unknown-item", "Unknown item")
+        case .unknownHotel: ("unknown-hotel", "Unknown hotel")
+        case .notMarked: ("not-marked", "Not marked")
+        case .notStored: ("not-stored", "Not stored")
+        case .unauthorized: ("unauthorized", "Unauthorized")
         case .unknownModel: ("unknown-model", "Unknown model")
         case .cannotExplain: ("cannot-explain", "Cannot explain")
         case .notReady: ("not-ready", "Not ready")
@@ -80,7 +94,8 @@ package enum Problem: Error, Equatable, Sendable {
     var detail: String {
         switch self {
         case .unknownPath:
-            let known = Route.allCases.filter { $0 != .none }.map { "\($0.template)" }.joined(separator: ", ")
+            let known = Route.allCases.filter { $0 != .none && !$0.isAdmin }.map { "\($0.template)" }.joined(
+                separator: ", ")
             return "Nothing is served at this path. Known paths: \(known)."
         case .methodNotAllowed(let route): return "This path answers \(route.allowedMethods) only."
         case .undecodablePath:
@@ -99,6 +114,13 @@ package enum Problem: Error, Equatable, Sendable {
             return "The body has more than \(max) lines. Send the rest in another request."
         case .unknownUser: return "The model holds no user with this user_id, and strict=true asks for no fallback."
         case .unknownItem: return "The model holds no item with this item_id."
+        case .unknownHotel: return "The model holds no hotel with this hotel_id."
+        case .notMarked: return "The item is not marked as unavailable there."
+        case .notStored(let error): return "Nothing was changed: \(error)."
+        case .unauthorized(let isWrong):
+            return isWrong
+                ? "The bearer token is none of those of this service."
+                : "This path wants the header Authorization: Bearer and the admin token."
         case .unknownModel(let known):
             return "No model of this name is served here. Served models: \(known.joined(separator: ", "))."
         case .cannotExplain:
@@ -128,7 +150,11 @@ package enum Problem: Error, Equatable, Sendable {
 
     /// The value for a `Retry-After` header, when there is to be one.
     var retryAfterSeconds: Int? {
-        if case .busy(let seconds) = self { seconds } else { nil }
+        switch self {
+        case .busy(let seconds): seconds
+        case .notStored(.locked): 1
+        default: nil
+        }
     }
 
     /// Writes the body.

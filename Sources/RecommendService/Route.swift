@@ -18,6 +18,10 @@ package enum Route: Int, CaseIterable, Sendable {
     case metrics
     case openAPI
     case docs
+    case adminItem
+    case adminItems
+    case adminDrain
+    case adminUndrain
     /// Every path that is none of the above, and requests that were refused before their path was known.
     case none
 
@@ -37,6 +41,10 @@ package enum Route: Int, CaseIterable, Sendable {
         case .metrics: "/metrics"
         case .openAPI: "/openapi.json"
         case .docs: "/docs"
+        case .adminItem: "/admin/items/{item_id}/unavailable"
+        case .adminItems: "/admin/items/unavailable"
+        case .adminDrain: "/admin/drain"
+        case .adminUndrain: "/admin/undrain"
         case .none: "none"
         }
     }
@@ -45,28 +53,52 @@ package enum Route: Int, CaseIterable, Sendable {
     var answersFromModel: Bool {
         switch self {
         case .recommend, .recommendBulk, .similar, .score, .popular, .user, .modelInfo: true
-        case .models, .model, .livez, .readyz, .metrics, .openAPI, .docs, .none: false
+        case .models, .model, .livez, .readyz, .metrics, .openAPI, .docs, .adminItem, .adminItems, .adminDrain,
+            .adminUndrain, .none:
+            false
+        }
+    }
+
+    /// Whether it is the operator's: behind a token, and not there without one.
+    var isAdmin: Bool {
+        switch self {
+        case .adminItem, .adminItems, .adminDrain, .adminUndrain: true
+        default: false
         }
     }
 
     // MARK: Methods
 
-    private var answersGet: Bool { self != .recommendBulk && self != .score && self != .none }
-    private var answersPost: Bool { self == .recommend || self == .recommendBulk || self == .score }
+    /// What a path answers; every GET also as a HEAD.
+    private enum Methods {
+        case get, post, getAndPost, putAndDelete, none
+    }
+
+    private var methods: Methods {
+        switch self {
+        case .recommend: .getAndPost
+        case .recommendBulk, .score, .adminDrain, .adminUndrain: .post
+        case .adminItem: .putAndDelete
+        case .none: .none
+        default: .get
+        }
+    }
 
     /// The value of `Allow` in a 405.
     var allowedMethods: StaticString {
-        switch (answersGet, answersPost) {
-        case (true, true): "GET, HEAD, POST"
-        case (true, false): "GET, HEAD"
-        case (false, _): "POST"
+        switch methods {
+        case .getAndPost: "GET, HEAD, POST"
+        case .get: "GET, HEAD"
+        case .putAndDelete: "PUT, DELETE"
+        case .post, .none: "POST"
         }
     }
 
     func allows(_ method: HTTPMethod) -> Bool {
         switch method {
-        case .get, .head: answersGet
-        case .post: answersPost
+        case .get, .head: methods == .get || methods == .getAndPost
+        case .post: methods == .post || methods == .getAndPost
+        case .put, .delete: methods == .putAndDelete
         default: false
         }
     }
@@ -81,6 +113,7 @@ package enum Route: Int, CaseIterable, Sendable {
         case .user, .modelInfo: ParameterRules(known: .model)
         case .models, .model: ParameterRules(known: .none)
         case .recommendBulk, .score, .livez, .readyz, .metrics, .openAPI, .docs, .none: nil
+        case .adminItem, .adminItems, .adminDrain, .adminUndrain: nil
         }
     }
 
@@ -114,6 +147,7 @@ package enum Route: Int, CaseIterable, Sendable {
         case .similar: Self.segment(in: path, after: "/items/", before: "/similar")
         case .user: Self.segment(in: path, after: "/users/", before: "")
         case .model: Self.segment(in: path, after: "/models/", before: "")
+        case .adminItem: Self.segment(in: path, after: "/admin/items/", before: "/unavailable")
         default: equal(path, template) ? 0..<0 : nil
         }
     }

@@ -71,11 +71,18 @@ extension LoopService {
         _ model: ServedModel,
         _ ranking: (ModelSnapshot, RecommendationQuery, RecommendationScratch) -> RecommendationOutcome
     ) -> RecommendationOutcome {
+        denyUnavailable(model)
         let clock = ContinuousClock()
         let began = clock.now
         let outcome = ranking(model.snapshot, parameters.query, scratch)
         let took = (clock.now - began) / .seconds(1)
         model.metrics.count(outcome, scratch, seconds: took, loop: loop)
         return outcome
+    }
+
+    /// Adds to what the request denies the items that are not to be had. Every ranking goes through here.
+    func denyUnavailable(_ model: ServedModel) {
+        let rows = unavailable.rows(of: model.unavailable)
+        if !rows.isEmpty { parameters.deny(rows, model.snapshot) }
     }
 }

@@ -54,6 +54,7 @@ extension LoopService {
             guard block.takes(model) else { return false }
             try parameters.read(document, rules, model.snapshot)
             try checkRecommend(model.snapshot)
+            denyUnavailable(model)
             parameters.withUserID { block.append(parameters.query, userID: $0, explains: parameters.explain) }
         } catch {
             block.append(error)

@@ -13,6 +13,8 @@ package final class ServedModel: Sendable {
     let loadedAt: Double
     let loadSeconds: Double
     let metrics: ModelMetrics
+    /// What is not to be had at the moment.
+    let unavailable = UnavailableSlot()
     /// What keeps a prune off the version for as long as it is loaded; nothing where the registry cannot be written to.
     private let lease: (any Sendable)?
 

@@ -6,8 +6,10 @@ import HTTPMessages
 /// https://spec.openapis.org/oas/v3.1.0
 enum OpenAPIDocument {
     /// The whole document, as it is served.
-    static func text(version: String) -> String {
-        let paths = Route.allCases.filter { $0 != .none }
+    ///
+    /// - Parameter admin: whether operators have a way in; if not, their paths are not there.
+    static func text(version: String, admin: Bool) -> String {
+        let paths = Route.allCases.filter { $0 != .none && (admin || !$0.isAdmin) }
             .map { "\"\($0.template)\":{\(operations(of: $0))}" }.joined(separator: ",\n")
         return """
             {"openapi":"3.1.0",
@@ -24,7 +26,7 @@ enum OpenAPIDocument {
             },
             "headers":{
             \(OpenAPISchemas.headers)
-            }}}
+            }\(admin ? ",\n" + AdminOperations.securitySchemes : "")}}
 
             """
     }
@@ -32,6 +34,7 @@ enum OpenAPIDocument {
     // MARK: Operations
 
     private static func operations(of route: Route) -> String {
+        if route.isAdmin { return AdminOperations.text(of: route) }
         var operations: [String] = []
         if route.allows(.get) { operations.append("\"get\":{\(operation(route, isPost: false))}") }
         if route.allows(.post) { operations.append("\"post\":{\(operation(route, isPost: true))}") }

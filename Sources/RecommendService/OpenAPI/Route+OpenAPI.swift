@@ -107,7 +107,7 @@ extension Route {
             OperationDescription(
                 id: "docs", tag: "Operate", summary: "A page to try requests from",
                 description: "One page without outside assets.", answerType: "text/html; charset=utf-8")
-        case .recommendBulk, .score, .none: nil
+        case .recommendBulk, .score, .adminItem, .adminItems, .adminDrain, .adminUndrain, .none: nil
         }
     }
 

@@ -68,6 +68,14 @@ struct RecommendParameters: ~Copyable {
         query.basket = basket
     }
 
+    /// Leaves out what is not to be had, beside what the request itself denies.
+    mutating func deny(_ unavailable: UnavailableRows, _ snapshot: ModelSnapshot) {
+        // Only `denied` may hold the list while it grows: else it would be copied.
+        query.filter.deny = []
+        unavailable.forEachItem(within: query.filter.hotels, snapshot) { denied.append($0) }
+        query.filter.deny = denied
+    }
+
     // MARK: One value
 
     mutating func set(_ parameter: Parameter, _ number: Int) {
