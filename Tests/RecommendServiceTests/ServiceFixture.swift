@@ -12,7 +12,7 @@ final class ServiceFixture {
     let service: Service
     let loop: LoopService
     let snapshot: ModelSnapshot
-    private let directory: TemporaryDirectory
+    let directory: TemporaryDirectory
 
     struct Answer {
         let status: Int
@@ -68,7 +68,11 @@ final class ServiceFixture {
 
     /// - Parameter foldIn: whether the model says what it was trained with.
     /// - Parameter models: served beside `room-service`, which answers by default.
-    init(loaded: Bool = true, foldIn: Bool = true, models: [String] = []) throws {
+    /// - Parameter admin: makes the operator's part from the directory, in which a registry may be kept, and the models.
+    init(
+        loaded: Bool = true, foldIn: Bool = true, models: [String] = [],
+        admin: ((TemporaryDirectory, ModelStore) throws -> (UnavailableItems, Admin?))? = nil
+    ) throws {
         directory = try TemporaryDirectory()
         var contents = Self.contents
         if foldIn { contents.foldIn = FoldInParameters(alpha: 2, regularization: 0.5) }
@@ -77,7 +81,9 @@ final class ServiceFixture {
         let declared = (["room-service"] + models).map {
             ModelDeclaration(name: $0, policy: .alias("production"))
         }
-        service = Service(ModelStore(declared, loops: 1), version: "1.2.3", commit: "abc")
+        let store = ModelStore(declared, loops: 1)
+        let (unavailable, admin) = try admin?(directory, store) ?? (nil, nil)
+        service = Service(store, version: "1.2.3", commit: "abc", unavailable: unavailable, admin: admin)
         loop = service.makeLoop(0)
         if loaded {
             service.models.noteLoaded()

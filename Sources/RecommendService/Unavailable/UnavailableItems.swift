@@ -71,9 +71,10 @@ package final class UnavailableItems: Sendable {
     private func read(_ model: String, _ state: inout State) {
         do throws(RegistryError) {
             let bytes = try registry.unavailableBytes(of: model)
-            if let known = state.bytes, known == bytes { return }
-            state.marks = try registry.unavailableItems(bytes ?? [], of: model)
-            state.bytes = .some(bytes)
+            if state.bytes != .some(bytes) {
+                state.marks = try registry.unavailableItems(bytes ?? [], of: model)
+                state.bytes = .some(bytes)
+            }
             if state.problem != nil { report("\(model): the unavailable items can be read again") }
             state.problem = nil
         } catch {
