@@ -43,7 +43,8 @@ package final class LoopService: RequestHandler, ServerObserver {
     ) -> Int {
         takeRequestID(head, bytes)
         let path = bytes.extracting(head.path)
-        let (route, segment) = Route.match(path)
+        var (route, segment) = Route.match(path)
+        if route.isAdmin, service.admission == nil { (route, segment) = (.none, 0..<0) }
         let plan = reader.plan()
         // Who answers. Nothing of it is kept behind the request: an idle loop holds no version in memory.
         var answering: ServedModel?
@@ -53,6 +54,7 @@ package final class LoopService: RequestHandler, ServerObserver {
             let query = bytes.extracting(head.query ?? 0..<0)
             if route == .none { throw .unknownPath }
             if !route.allows(head.method) { throw .methodNotAllowed(route) }
+            if route.isAdmin { try admit(head, bytes) }
             if head.method == .post {
                 let contentType = head.header("content-type", in: bytes) ?? 0..<0
                 try answerPost(
@@ -68,6 +70,7 @@ package final class LoopService: RequestHandler, ServerObserver {
             response.begin(status: error.status, contentType: "application/problem+json")
             if case .methodNotAllowed = error { response.header("Allow", route.allowedMethods) }
             if let seconds = error.retryAfterSeconds { response.header("Retry-After", seconds) }
+            if error == .unauthorized { response.header("WWW-Authenticate", "Bearer") }
             // That the model does not know a user or an item is an answer of the model.
             if error.isAnswerOfModel, let answering { response.header("X-Model-Version", answering.version) }
         }
@@ -121,13 +124,17 @@ package final class LoopService: RequestHandler, ServerObserver {
         _ answering: inout ServedModel?, _ response: inout Response
     ) throws(Problem) {
         guard let rules = route.bodyRules else { preconditionFailure("BUG: no POST of \(route)") }
-        guard route.bodyType.matches(contentType) else {
+        guard route.bodyType.matches(contentType) || (route.bodyMayBeMissing && content.isEmpty) else {
             throw .unsupportedMediaType(wanted: route.bodyType.wanted)
         }
         guard query.isEmpty else { throw .unknownParameter(.queryOfPost, known: rules.known.list) }
         let answered: StaticString
         switch route {
         case .recommend: answered = try writeRecommend(object: content, rules, plan, &answering, into: &body)
+        case .adminReload:
+            let status = try writeReload(object: content, rules, plan, into: &body)
+            response.begin(status: status, contentType: "application/json")
+            return
         case .score: answered = try writeScore(object: content, rules, plan, &answering, into: &body)
         case .recommendBulk:
             let answer = try beginBulk(content, plan, &answering)
@@ -142,6 +149,11 @@ package final class LoopService: RequestHandler, ServerObserver {
     func bulkEnded(requestBytes: Int, responseBytes: Int) {
         bulkAnswersUnderWay -= 1
         contentBytes = (requestBytes, responseBytes)
+    }
+
+    private func admit(_ head: borrowing RequestHead, _ bytes: Span<UInt8>) throws(Problem) {
+        let value = head.header("authorization", in: bytes) ?? 0..<0
+        if service.admission?.admits(authorization: bytes.extracting(value)) != true { throw .unauthorized }
     }
 
     private func takeRequestID(_ head: borrowing RequestHead, _ bytes: Span<UInt8>) {

@@ -29,6 +29,8 @@ package enum Problem: Error, Equatable, Sendable {
     /// The model lacks what an explanation is made from.
     case cannotExplain
     case notReady(String)
+    /// Whoever asked is not known, or did not say.
+    case unauthorized
     /// As many streamed answers under way as a loop keeps.
     case busy(retryAfterSeconds: Int)
     /// The server's own refusal, before a handler saw the request.
@@ -38,6 +40,7 @@ package enum Problem: Error, Equatable, Sendable {
         switch self {
         case .unknownPath, .unknownUser, .unknownItem, .unknownModel: 404
         case .methodNotAllowed: 405
+        case .unauthorized: 401
         case .undecodablePath, .missingParameter, .unknownParameter, .repeatedParameter, .badParameter,
             .undecodableQuery, .badBody:
             400
@@ -68,6 +71,7 @@ package enum Problem: Error, Equatable, Sendable {
         case .unknownModel: ("unknown-model", "Unknown model")
         case .cannotExplain: ("cannot-explain", "Cannot explain")
         case .notReady: ("not-ready", "Not ready")
+        case .unauthorized: ("unauthorized", "Unauthorized")
         case .busy: ("busy", "Busy")
         case .refused: ("refused-request", "Request refused")
         }
@@ -80,7 +84,8 @@ package enum Problem: Error, Equatable, Sendable {
     var detail: String {
         switch self {
         case .unknownPath:
-            let known = Route.allCases.filter { $0 != .none }.map { "\($0.template)" }.joined(separator: ", ")
+            let known = Route.allCases.filter { $0 != .none && !$0.isAdmin }.map { "\($0.template)" }.joined(
+                separator: ", ")
             return "Nothing is served at this path. Known paths: \(known)."
         case .methodNotAllowed(let route): return "This path answers \(route.allowedMethods) only."
         case .undecodablePath:
@@ -107,6 +112,7 @@ package enum Problem: Error, Equatable, Sendable {
                 without it, or import the factors again with both.
                 """
         case .notReady(let reason): return reason
+        case .unauthorized: return "This path wants the header Authorization: Bearer and the administrator's token."
         case .busy: return "As many bulk answers are under way as are kept at a time. Try again later."
         case .refused(_, let detail): return detail
         }

@@ -13,6 +13,7 @@ package enum Route: Int, CaseIterable, Sendable {
     case modelInfo
     case models
     case model
+    case adminReload
     case livez
     case readyz
     case metrics
@@ -32,6 +33,7 @@ package enum Route: Int, CaseIterable, Sendable {
         case .modelInfo: "/model/info"
         case .models: "/models"
         case .model: "/models/{name}"
+        case .adminReload: "/admin/reload"
         case .livez: "/livez"
         case .readyz: "/readyz"
         case .metrics: "/metrics"
@@ -45,14 +47,21 @@ package enum Route: Int, CaseIterable, Sendable {
     var answersFromModel: Bool {
         switch self {
         case .recommend, .recommendBulk, .similar, .score, .popular, .user, .modelInfo: true
-        case .models, .model, .livez, .readyz, .metrics, .openAPI, .docs, .none: false
+        case .models, .model, .adminReload, .livez, .readyz, .metrics, .openAPI, .docs, .none: false
         }
     }
 
+    /// Whether it changes or tells what only operators may: served to those who are admitted, and not there when nobody is.
+    package var isAdmin: Bool { self == .adminReload }
+
     // MARK: Methods
 
-    private var answersGet: Bool { self != .recommendBulk && self != .score && self != .none }
-    private var answersPost: Bool { self == .recommend || self == .recommendBulk || self == .score }
+    private var answersGet: Bool {
+        self != .recommendBulk && self != .score && self != .adminReload && self != .none
+    }
+    private var answersPost: Bool {
+        self == .recommend || self == .recommendBulk || self == .score || self == .adminReload
+    }
 
     /// The value of `Allow` in a 405.
     var allowedMethods: StaticString {
@@ -80,7 +89,7 @@ package enum Route: Int, CaseIterable, Sendable {
         case .similar, .popular: ParameterRules(known: .ranking)
         case .user, .modelInfo: ParameterRules(known: .model)
         case .models, .model: ParameterRules(known: .none)
-        case .recommendBulk, .score, .livez, .readyz, .metrics, .openAPI, .docs, .none: nil
+        case .recommendBulk, .score, .adminReload, .livez, .readyz, .metrics, .openAPI, .docs, .none: nil
         }
     }
 
@@ -89,9 +98,13 @@ package enum Route: Int, CaseIterable, Sendable {
         switch self {
         case .recommend, .recommendBulk: ParameterRules(known: .recommendBody, required: .userID)
         case .score: ParameterRules(known: .score, required: [.userID, .itemIDs])
+        case .adminReload: ParameterRules(known: .reload)
         default: nil
         }
     }
+
+    /// Whether a POST without a body is one.
+    var bodyMayBeMissing: Bool { self == .adminReload }
 
     /// What the body of a POST is.
     var bodyType: MediaType { self == .recommendBulk ? .ndjson : .json }

@@ -6,18 +6,29 @@ package final class Service: Sendable {
     package let models: ModelStore
     package let readiness = Readiness()
     let requestMetrics: RequestMetrics
+    let follower: ModelFollower?
+    /// Who is let in to `/admin/*`; nil: nothing is served there.
+    let admission: (any AdminAdmission)?
     let build: (version: String, commit: String)
     let loops: Int
     /// Made once: it says the same to everybody.
     let openAPIDocument: [UInt8]
 
-    /// - Parameter models: what is served; its loops are the service's.
-    package init(_ models: ModelStore, version: String, commit: String) {
+    /// - Parameters:
+    ///   - models: what is served; its loops are the service's.
+    ///   - follower: who loads versions; nil when nobody does.
+    ///   - admission: who may administer; nil: nobody, and `/admin/*` is not there.
+    package init(
+        _ models: ModelStore, follower: ModelFollower? = nil, admission: (any AdminAdmission)? = nil, version: String,
+        commit: String
+    ) {
         self.models = models
+        self.follower = follower
+        self.admission = admission
         loops = models.loops
         build = (version, commit)
         requestMetrics = RequestMetrics(loops: loops)
-        openAPIDocument = Array(OpenAPIDocument.text(version: version).utf8)
+        openAPIDocument = Array(OpenAPIDocument.text(version: version, withAdmin: admission != nil).utf8)
     }
 
     /// The handler and observer of one loop; called once on each loop's own thread.

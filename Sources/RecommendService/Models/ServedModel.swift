@@ -13,6 +13,7 @@ package final class ServedModel: Sendable {
     let loadedAt: Double
     let loadSeconds: Double
     let metrics: ModelMetrics
+    let recentUsers: RecentUsers
     /// What keeps a prune off the version for as long as it is loaded; nothing where the registry cannot be written to.
     private let lease: (any Sendable)?
 
@@ -28,6 +29,7 @@ package final class ServedModel: Sendable {
         self.loadedAt = loadedAt
         self.loadSeconds = loadSeconds
         self.lease = lease
+        recentUsers = RecentUsers(loops: loops)
         metrics = ModelMetrics(model: name, version: version, itemCount: snapshot.itemCount, loops: loops)
     }
 }

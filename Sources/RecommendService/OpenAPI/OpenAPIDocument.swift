@@ -6,8 +6,10 @@ import HTTPMessages
 /// https://spec.openapis.org/oas/v3.1.0
 enum OpenAPIDocument {
     /// The whole document, as it is served.
-    static func text(version: String) -> String {
-        let paths = Route.allCases.filter { $0 != .none }
+    ///
+    /// - Parameter withAdmin: whether `/admin/*` is served.
+    static func text(version: String, withAdmin: Bool) -> String {
+        let paths = Route.allCases.filter { $0 != .none && (withAdmin || !$0.isAdmin) }
             .map { "\"\($0.template)\":{\(operations(of: $0))}" }.joined(separator: ",\n")
         return """
             {"openapi":"3.1.0",
@@ -93,7 +95,7 @@ enum OpenAPIDocument {
                 """
         case .json: content = "\"application/json\":{\"schema\":\(object(of: rules))}"
         }
-        return "\"requestBody\":{\"required\":true,\"content\":{\(content)}}"
+        return "\"requestBody\":{\"required\":\(!route.bodyMayBeMissing),\"content\":{\(content)}}"
     }
 
     private static func object(of rules: ParameterRules) -> String {
@@ -151,6 +153,13 @@ enum OpenAPIDocument {
             "content":{\(quoted(entry.answerType)):{"schema":\(schema)}}}
             """
         ]
+        if let accepted = entry.accepted {
+            responses.append(
+                """
+                "202":{"description":\(quoted(accepted)),"headers":{\(headers)},\
+                "content":{\(quoted(entry.answerType)):{"schema":\(schema)}}}
+                """)
+        }
         for (status, meaning) in entry.problems + [("default", "A refusal of the server's own.")] {
             responses.append(
                 """

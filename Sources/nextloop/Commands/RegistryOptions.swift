@@ -31,8 +31,4 @@ struct VersionOptions: ParsableArguments {
         return .alias(alias ?? "production")
     }
 
-    var policy: VersionPolicy {
-        if let version { return .version(version) }
-        return .alias(alias ?? "production")
-    }
 }
