@@ -1,3 +1,4 @@
+package import FactorModel
 import Glibc
 
 /// The directory operations of a registry, each as few system calls as can be, so that a test can let any one of
@@ -7,6 +8,8 @@ package protocol RegistryFileSystem: Sendable {
     func makeDirectory(_ path: String) throws(RegistryError) -> Bool
     /// Makes one directory that must be new.
     func makeNewDirectory(_ path: String) throws(RegistryError)
+    /// Writes a new model file and synchronizes it.
+    func writeModel(_ path: String, _ contents: ModelContents) throws(RegistryError)
     /// Writes a new file and synchronizes it.
     func writeNewFile(_ path: String, _ bytes: [UInt8]) throws(RegistryError)
     /// The whole of a regular file, or nil when there is none.
@@ -41,6 +44,14 @@ package struct POSIXFileSystem: RegistryFileSystem {
 
     package func makeNewDirectory(_ path: String) throws(RegistryError) {
         if unsafe mkdir(path, 0o777) != 0 { throw .system(call: "mkdir", path: path, code: errno) }
+    }
+
+    package func writeModel(_ path: String, _ contents: ModelContents) throws(RegistryError) {
+        do throws(ModelFileError) {
+            try writeModelFile(contents, to: path)
+        } catch {
+            throw .badModelFile(path: path, error)
+        }
     }
 
     package func writeNewFile(_ path: String, _ bytes: [UInt8]) throws(RegistryError) {

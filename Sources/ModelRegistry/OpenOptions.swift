@@ -10,15 +10,19 @@ package struct OpenOptions: Sendable {
     package var memoryBytesMax: Int?
     /// Bytes of other mappings that must stay in memory beside this one: the versions that are live.
     package var memoryBytesInUse: Int
+    /// Digests of files that are known to be unchanged are taken from here; nil: every byte is read.
+    package var records: VerificationRecords?
     /// Where memory is asked for; tests put a directory of their own here.
     package var systemRoot = ""
 
     package init(
-        threads: Int = 1, bytesPerSecondMax: Int? = nil, memoryBytesMax: Int? = nil, memoryBytesInUse: Int = 0
+        threads: Int = 1, bytesPerSecondMax: Int? = nil, memoryBytesMax: Int? = nil, memoryBytesInUse: Int = 0,
+        records: VerificationRecords? = nil
     ) {
         self.threads = threads
         self.bytesPerSecondMax = bytesPerSecondMax
         self.memoryBytesMax = memoryBytesMax
         self.memoryBytesInUse = memoryBytesInUse
+        self.records = records
     }
 }

@@ -1,4 +1,5 @@
 package import FactorModel
+import Glibc
 
 /// A version that passed every check, ready to serve.
 package struct OpenedVersion: Sendable {
@@ -6,6 +7,8 @@ package struct OpenedVersion: Sendable {
     /// `manifest.json` as it lies in the registry.
     package let manifestBytes: [UInt8]
     package let snapshot: ModelSnapshot
+    /// Bytes whose digest was taken from a record, not computed anew.
+    package let recordedBytes: Int
 }
 
 extension Registry {
@@ -35,7 +38,15 @@ extension Registry {
         var found: [FileIdentity] = []
         for file in manifest.files { found.append(try checkSize(file, in: directory)) }
         try checkMemory(manifest, directory, options)
-        for file in manifest.files { try checkDigest(file, in: directory, options) }
+        let began = Glibc.time(nil)
+        var recordedBytes = 0
+        for (file, identity) in zip(manifest.files, found) {
+            if options.records?.vouches(for: identity, sha256: file.sha256) == true {
+                recordedBytes += file.bytes
+            } else {
+                try checkDigest(file, in: directory, options)
+            }
+        }
         let modelFile = "\(directory)/\(Self.modelFileName)"
         let snapshot: ModelSnapshot
         do throws(ModelFileError) {
@@ -49,7 +60,11 @@ extension Registry {
         for (file, identity) in zip(manifest.files, found) where try checkSize(file, in: directory) != identity {
             throw .changedMeanwhile(path: "\(directory)/\(file.name)")
         }
-        return OpenedVersion(manifest: manifest, manifestBytes: bytes, snapshot: snapshot)
+        for (file, identity) in zip(manifest.files, found) {
+            options.records?.remember(identity, sha256: file.sha256, readSince: began)
+        }
+        return OpenedVersion(
+            manifest: manifest, manifestBytes: bytes, snapshot: snapshot, recordedBytes: recordedBytes)
     }
 
     package func open(_ model: String, version: Int, threads: Int) throws(RegistryError) -> OpenedVersion {

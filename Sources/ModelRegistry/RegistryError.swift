@@ -9,6 +9,9 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
 
     case badModelName(String)
     case badAliasName(String)
+    case badActor(bytes: Int)
+    case badReason(bytes: Int)
+    case tooManyAliases(model: String)
     case badKeepCount(Int)
     case badGrace(seconds: Int)
     case badLatestCount(Int)
@@ -30,6 +33,7 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
     /// A version's directory without `manifest.json`, or with the beginning of one: as while it is being copied.
     case noManifest(path: String)
     case cutManifest(path: String, bytes: Int)
+    case tooLarge(path: String, bytes: Int)
     /// A file that the manifest does not list.
     case unknownFile(path: String)
     /// The file is not the one any more that was checked.
@@ -49,7 +53,9 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
 
     package var kind: Kind {
         switch self {
-        case .badModelName, .badAliasName, .badKeepCount, .badGrace, .badLatestCount, .tooManyUnavailable: .usage
+        case .badModelName, .badAliasName, .badActor, .badReason, .tooManyAliases, .badKeepCount, .badGrace,
+            .badLatestCount, .tooLarge, .tooManyUnavailable:
+            .usage
         case .noRegistry, .noModel, .noVersion, .noVersions, .noAlias, .nothingToRollBackTo: .missing
         case .badAliases, .badUnavailable, .badLastVersion, .badManifest, .noManifest, .cutManifest, .unknownFile,
             .changedMeanwhile,
@@ -77,6 +83,11 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
             "'\(name)' is no model name; wanted 1 to 64 of a-z, 0-9, dot, underscore and dash, beginning with a letter or digit"
         case .badAliasName(let name):
             "'\(name)' is no alias; wanted 1 to 64 of a-z, 0-9, dot, underscore and dash, beginning with a letter"
+        case .badActor(let bytes):
+            "a name of \(bytes) bytes cannot be kept as the actor; wanted 1 to \(AliasChange.actorBytesMax) bytes without control characters"
+        case .badReason(let bytes):
+            "a reason of \(bytes) bytes cannot be kept; wanted at most \(AliasChange.reasonBytesMax) bytes without control characters"
+        case .tooManyAliases(let model): "'\(model)' has \(Registry.aliasCountMax) aliases already; wanted no more"
         case .badKeepCount(let count): "cannot keep \(count) versions; wanted 1 to 1000000"
         case .badGrace(let seconds): "a grace of \(seconds) s is none; wanted 0 to 31536000 seconds"
         case .badLatestCount(let count): "cannot follow the latest \(count) versions; wanted 1 to 100"
@@ -107,6 +118,8 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
         case .cutManifest(let path, let bytes):
             "\(path) ends after \(bytes) bytes in the middle: the version is incomplete; if it is being copied, wait, "
                 + "else publish the model again"
+        case .tooLarge(let path, let bytes):
+            "\(path) would have \(bytes) bytes; wanted at most \(Registry.unavailableBytesMax)"
         case .unknownFile(let path):
             "\(path) is not in the manifest; wanted only what was published: remove it, or publish the model again"
         case .changedMeanwhile(let path): "\(path) was changed or exchanged while it was checked; versions never change"

@@ -47,10 +47,6 @@ struct RegistryState: Equatable, Sendable {
 }
 
 extension Registry {
-    /// Items taken from sale, by the service; kept beside the aliases so that every process of a model sees them.
-    package static let unavailableFileName = "unavailable.json"
-    package static let unavailableBytesMax = 16 << 20
-
     /// What a version looks like now; nil when it is not there.
     package func fingerprint(of model: String, version: Int) throws(RegistryError) -> VersionFingerprint? {
         let path = "\(try existingDirectory(of: model))/\(version)"

@@ -1,5 +1,4 @@
 package import Foundation
-import Glibc
 
 /// An item taken from sale: sold out, off the menu tonight. Known by ids, so that it outlives every version of a model.
 package struct UnavailableItem: Codable, Hashable, Sendable {
@@ -42,14 +41,8 @@ private struct UnavailableFile: Codable {
 extension Registry {
     /// Marks of one model. An operator who needs more wants another export, not another mark.
     package static let unavailableCountMax = 10_000
-    private static let unavailableLockName = ".unavailable.lock"
     private static let unavailableFormat = 1
     private static let idBytes = 1...256
-
-    /// The bytes of a model's marks; nil when there are none. For who wants to know whether anything changed.
-    package func unavailableBytes(of model: String) throws(RegistryError) -> [UInt8]? {
-        try fileSystem.read(try unavailableFile(of: model), bytesMax: Self.unavailableBytesMax)
-    }
 
     /// Every mark of a model in the order in which they were made, also those that are over.
     package func unavailableItems(of model: String) throws(RegistryError) -> [UnavailableItem] {
@@ -116,41 +109,18 @@ extension Registry {
         return found ? left : nil
     }
 
-    /// Reads, changes and replaces the marks by one rename, alone.
-    ///
-    /// A lock of its own: the one of the versions may be held while a gigabyte is verified.
+    /// Reads, changes and replaces the marks, without those that are over.
     private func changeUnavailable(
         of model: String, at now: Date, _ change: (inout [UnavailableItem]) throws(RegistryError) -> Void
     ) throws(RegistryError) -> [UnavailableItem] {
-        let directory = try existingDirectory(of: model)
-        let lockFile = "\(directory)/\(Self.unavailableLockName)"
-        let lock = try unavailableLock(lockFile)
-        let before = try unavailableItems(of: model)
-        var items = before.filter { !$0.isOver(at: now) }
-        try change(&items)
-        if items != before {
-            try replace(try unavailableFile(of: model), with: Self.bytes(of: items))
-            try fileSystem.synchronize(directory: directory)
+        var items: [UnavailableItem] = []
+        try updateUnavailable(of: model) { (bytes) throws(RegistryError) in
+            let before = try unavailableItems(bytes ?? [], of: model)
+            items = before.filter { !$0.isOver(at: now) }
+            try change(&items)
+            return items == before ? nil : Self.bytes(of: items)
         }
-        _ = consume lock
         return items
-    }
-
-    /// Whoever asks may be an event loop: it waits a tenth of a second, not longer.
-    private func unavailableLock(_ path: String) throws(RegistryError) -> FileLock {
-        for _ in 0..<50 {
-            switch try fileSystem.tryLock(path, .exclusive) {
-            case .locked(let lock): return lock
-            case .absent: return try fileSystem.lock(path)
-            case .unsupported(let code): throw .system(call: "flock", path: path, code: code)
-            case .busy: usleep(2000)
-            }
-        }
-        throw .locked(path: path)
-    }
-
-    private func unavailableFile(of model: String) throws(RegistryError) -> String {
-        "\(try existingDirectory(of: model))/\(Self.unavailableFileName)"
     }
 
     private static func bytes(of items: [UnavailableItem]) -> [UInt8] {

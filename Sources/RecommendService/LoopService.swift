@@ -44,7 +44,8 @@ package final class LoopService: RequestHandler, ServerObserver {
     ) -> Int {
         takeRequestID(head, bytes)
         let path = bytes.extracting(head.path)
-        let (route, segment) = Route.match(path)
+        var (route, segment) = Route.match(path)
+        if route.isAdmin, service.admin == nil { (route, segment) = (.none, 0..<0) }
         let plan = reader.plan()
         // Who answers. Nothing of it is kept behind the request: an idle loop holds no version in memory.
         var answering: ServedModel?
@@ -54,11 +55,8 @@ package final class LoopService: RequestHandler, ServerObserver {
             let query = bytes.extracting(head.query ?? 0..<0)
             if route == .none { throw .unknownPath }
             if route.isAdmin {
-                let authorization = head.header("authorization", in: bytes) ?? 0..<0
-                try answerAdmin(
-                    route, head.method, path.extracting(segment), query,
-                    authorization: bytes.extracting(authorization), plan)
-                response.begin(status: 200, contentType: "application/json")
+                let status = try answerAdmin(route, head, bytes, content, path.extracting(segment), query, plan)
+                response.begin(status: status, contentType: "application/json")
                 response.header("Cache-Control", "no-store")
             } else if !route.allows(head.method) {
                 throw .methodNotAllowed(route)

@@ -44,9 +44,9 @@ package enum Problem: Error, Equatable, Sendable {
 
     package var status: Int {
         switch self {
-        case .unauthorized: 401
         case .unknownPath, .unknownUser, .unknownItem, .unknownModel, .unknownHotel, .notMarked: 404
         case .methodNotAllowed: 405
+        case .unauthorized: 401
         case .undecodablePath, .missingParameter, .unknownParameter, .repeatedParameter, .badParameter,
             .undecodableQuery, .badBody:
             400
@@ -78,10 +78,10 @@ package enum Problem: Error, Equatable, Sendable {
         case .unknownHotel: ("unknown-hotel", "Unknown hotel")
         case .notMarked: ("not-marked", "Not marked")
         case .notStored: ("not-stored", "Not stored")
-        case .unauthorized: ("unauthorized", "Unauthorized")
         case .unknownModel: ("unknown-model", "Unknown model")
         case .cannotExplain: ("cannot-explain", "Cannot explain")
         case .notReady: ("not-ready", "Not ready")
+        case .unauthorized: ("unauthorized", "Unauthorized")
         case .busy: ("busy", "Busy")
         case .refused: ("refused-request", "Request refused")
         }

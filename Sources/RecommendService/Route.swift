@@ -13,6 +13,7 @@ package enum Route: Int, CaseIterable, Sendable {
     case modelInfo
     case models
     case model
+    case adminReload
     case livez
     case readyz
     case metrics
@@ -36,6 +37,7 @@ package enum Route: Int, CaseIterable, Sendable {
         case .modelInfo: "/model/info"
         case .models: "/models"
         case .model: "/models/{name}"
+        case .adminReload: "/admin/reload"
         case .livez: "/livez"
         case .readyz: "/readyz"
         case .metrics: "/metrics"
@@ -53,16 +55,16 @@ package enum Route: Int, CaseIterable, Sendable {
     var answersFromModel: Bool {
         switch self {
         case .recommend, .recommendBulk, .similar, .score, .popular, .user, .modelInfo: true
-        case .models, .model, .livez, .readyz, .metrics, .openAPI, .docs, .adminItem, .adminItems, .adminDrain,
-            .adminUndrain, .none:
+        case .models, .model, .livez, .readyz, .metrics, .openAPI, .docs, .adminReload, .adminItem, .adminItems,
+            .adminDrain, .adminUndrain, .none:
             false
         }
     }
 
-    /// Whether it is the operator's: behind a token, and not there without one.
-    var isAdmin: Bool {
+    /// Whether it changes or tells what only operators may: served to those who are admitted, and not there when nobody is.
+    package var isAdmin: Bool {
         switch self {
-        case .adminItem, .adminItems, .adminDrain, .adminUndrain: true
+        case .adminReload, .adminItem, .adminItems, .adminDrain, .adminUndrain: true
         default: false
         }
     }
@@ -77,7 +79,7 @@ package enum Route: Int, CaseIterable, Sendable {
     private var methods: Methods {
         switch self {
         case .recommend: .getAndPost
-        case .recommendBulk, .score, .adminDrain, .adminUndrain: .post
+        case .recommendBulk, .score, .adminReload, .adminDrain, .adminUndrain: .post
         case .adminItem: .putAndDelete
         case .none: .none
         default: .get
@@ -113,7 +115,7 @@ package enum Route: Int, CaseIterable, Sendable {
         case .user, .modelInfo: ParameterRules(known: .model)
         case .models, .model: ParameterRules(known: .none)
         case .recommendBulk, .score, .livez, .readyz, .metrics, .openAPI, .docs, .none: nil
-        case .adminItem, .adminItems, .adminDrain, .adminUndrain: nil
+        case .adminReload, .adminItem, .adminItems, .adminDrain, .adminUndrain: nil
         }
     }
 
@@ -122,9 +124,13 @@ package enum Route: Int, CaseIterable, Sendable {
         switch self {
         case .recommend, .recommendBulk: ParameterRules(known: .recommendBody, required: .userID)
         case .score: ParameterRules(known: .score, required: [.userID, .itemIDs])
+        case .adminReload: ParameterRules(known: .reload)
         default: nil
         }
     }
+
+    /// Whether a POST without a body is one.
+    var bodyMayBeMissing: Bool { self == .adminReload }
 
     /// What the body of a POST is.
     var bodyType: MediaType { self == .recommendBulk ? .ndjson : .json }

@@ -9,22 +9,29 @@ package final class Service: Sendable {
     /// nil when operators have no way in.
     let admin: Admin?
     let requestMetrics: RequestMetrics
+    let follower: ModelFollower?
     let build: (version: String, commit: String)
     let loops: Int
     /// Made once: it says the same to everybody.
     let openAPIDocument: [UInt8]
 
-    /// - Parameter models: what is served; its loops are the service's.
+    /// - Parameters:
+    ///   - models: what is served; its loops are the service's.
+    ///   - follower: who loads versions; nil when nobody does.
+    ///   - unavailable: the items taken from sale; nil when nobody can.
+    ///   - admin: the operator's part; nil: `/admin/*` is not there.
     package init(
-        _ models: ModelStore, version: String, commit: String, unavailable: UnavailableItems? = nil, admin: Admin? = nil
+        _ models: ModelStore, follower: ModelFollower? = nil, unavailable: UnavailableItems? = nil,
+        admin: Admin? = nil, version: String, commit: String
     ) {
         self.models = models
+        self.follower = follower
         self.unavailable = unavailable
         self.admin = admin
         loops = models.loops
         build = (version, commit)
         requestMetrics = RequestMetrics(loops: loops)
-        openAPIDocument = Array(OpenAPIDocument.text(version: version, admin: admin != nil).utf8)
+        openAPIDocument = Array(OpenAPIDocument.text(version: version, withAdmin: admin != nil).utf8)
     }
 
     /// The handler and observer of one loop; called once on each loop's own thread.

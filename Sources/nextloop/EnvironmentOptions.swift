@@ -12,7 +12,7 @@ struct EnvironmentOptions {
 
     /// Options of which one rules out the others: the command line's choice silences the variables of the rest.
     private static let alternatives: [[String]] = [
-        ["--alias", "--version"], ["--implicit", "--user-factors"], ["--implicit", "--item-factors"],
+        ["--alias", "--version", "--latest"], ["--implicit", "--user-factors"], ["--implicit", "--item-factors"],
     ]
     /// Between the values of an option that may be repeated, as in PATH.
     private static let listSeparator: Character = ":"

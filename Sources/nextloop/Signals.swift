@@ -1,8 +1,8 @@
 import Glibc
 
-/// Waits for the signals that ask a server to stop.
+/// Waits for the signals that ask a server to stop, or to look at its files again.
 ///
-/// Both are blocked in every thread before any other thread starts, so that they arrive here and nowhere else, at a
+/// All are blocked in every thread before any other thread starts, so that they arrive here and nowhere else, at a
 /// point where ordinary code may run.
 @safe
 struct StopSignals {
@@ -14,6 +14,7 @@ struct StopSignals {
         unsafe sigemptyset(&set)
         unsafe sigaddset(&set, SIGTERM)
         unsafe sigaddset(&set, SIGINT)
+        unsafe sigaddset(&set, SIGHUP)
         unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
         // A client that closed early must not end the process; the server's sends ask for no signal anyway.
         signal(SIGPIPE, SIG_IGN)
@@ -27,7 +28,7 @@ struct StopSignals {
         return unsafe sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1
     }
 
-    /// Blocks until SIGTERM or SIGINT comes, and returns it.
+    /// Blocks until SIGTERM, SIGINT or SIGHUP comes, and returns it.
     mutating func wait() -> Int32 {
         var received: Int32 = 0
         // SAFETY: sigwait reads the set and writes the number of the signal.

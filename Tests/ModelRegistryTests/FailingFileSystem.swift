@@ -1,3 +1,4 @@
+import FactorModel
 import Glibc
 import ModelRegistry
 import Synchronization
@@ -30,6 +31,11 @@ final class FailingFileSystem: RegistryFileSystem {
     func makeNewDirectory(_ path: String) throws(RegistryError) {
         try count(path)
         try real.makeNewDirectory(path)
+    }
+
+    func writeModel(_ path: String, _ contents: ModelContents) throws(RegistryError) {
+        try count(path)
+        try real.writeModel(path, contents)
     }
 
     /// Fails half way: the first half of the file is there.

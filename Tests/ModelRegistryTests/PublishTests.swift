@@ -91,7 +91,7 @@ import Testing
         }
         #expect(error.kind == .badModel)
         #expect(try registry.versions(of: "guests") == [])
-        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.file("models/guests")) == [])
+        #expect(try FileManager.default.contentsOfDirectory(atPath: directory.file("models/guests")) == [".lock"])
     }
 
     @Test("a number is never given twice, also when its version is gone")

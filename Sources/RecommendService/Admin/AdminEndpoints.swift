@@ -9,35 +9,50 @@ extension LoopService {
     /// Answers a request to `/admin`, once its token fits.
     ///
     /// - Parameter segment: the variable part of the path, still encoded.
+    /// - Returns: the status.
     func answerAdmin(
-        _ route: Route, _ method: HTTPMethod, _ segment: Span<UInt8>, _ query: Span<UInt8>,
-        authorization: Span<UInt8>, _ plan: ServingPlan
-    ) throws(Problem) {
+        _ route: Route, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ content: Span<UInt8>,
+        _ segment: Span<UInt8>, _ query: Span<UInt8>, _ plan: ServingPlan
+    ) throws(Problem) -> Int {
         guard let admin = service.admin else { throw .unknownPath }
-        try admin.check(authorization, route)
-        if !route.allows(method) { throw .methodNotAllowed(route) }
+        try admin.check(bytes.extracting(head.header("authorization", in: bytes) ?? 0..<0), route)
+        if !route.allows(head.method) { throw .methodNotAllowed(route) }
+        if route == .adminReload {
+            let contentType = bytes.extracting(head.header("content-type", in: bytes) ?? 0..<0)
+            return try answerReload(query, contentType, content, plan)
+        }
+        var parameters = AdminParameters()
         switch route {
         case .adminItem:
             try decodeSegment(segment, "item_id")
             let itemID = pathID.withBytes { AdminParameters.text($0) }
-            var parameters = AdminParameters()
-            try parameters.read(query, known: method == .put ? .all : .place, plan)
+            try parameters.read(query, known: head.method == .put ? .all : .place, plan)
             try checkKnown(itemID, parameters)
-            if method == .put {
+            if head.method == .put {
                 try markUnavailable(itemID, parameters, admin)
             } else {
                 try markAvailable(itemID, parameters, admin)
             }
         case .adminItems:
-            var parameters = AdminParameters()
             try parameters.read(query, known: .model, plan)
             writeUnavailable(parameters.model.name, admin)
         case .adminDrain, .adminUndrain:
-            var parameters = AdminParameters()
             try parameters.read(query, known: .none, plan)
             hold(back: route == .adminDrain, admin)
         default: preconditionFailure("BUG: \(route) is not the operator's")
         }
+        return 200
+    }
+
+    private func answerReload(
+        _ query: Span<UInt8>, _ contentType: Span<UInt8>, _ content: Span<UInt8>, _ plan: ServingPlan
+    ) throws(Problem) -> Int {
+        guard let rules = Route.adminReload.bodyRules else { preconditionFailure("BUG: a reload without rules") }
+        guard content.isEmpty || Route.adminReload.bodyType.matches(contentType) else {
+            throw .unsupportedMediaType(wanted: Route.adminReload.bodyType.wanted)
+        }
+        guard query.isEmpty else { throw .unknownParameter(.queryOfPost, known: rules.known.list) }
+        return try writeReload(object: content, rules, plan, into: &body)
     }
 
     /// A misspelt id must not pass silently: the guest would still be offered what is sold out.

@@ -77,6 +77,7 @@ extension LoopService {
         let outcome = ranking(model.snapshot, parameters.query, scratch)
         let took = (clock.now - began) / .seconds(1)
         model.metrics.count(outcome, scratch, seconds: took, loop: loop)
+        if let user = parameters.query.user { model.recentUsers.note(user, loop: loop) }
         return outcome
     }
 

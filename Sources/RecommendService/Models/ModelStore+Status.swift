@@ -55,11 +55,15 @@ extension ModelStore {
         edit(name) { $0.notes[version] = VersionStatus(version: version, state: .loading, since: time) }
     }
 
-    package func noteRejected(_ name: String, version: Int, gate: Gate, reason: String, at time: Double) {
+    /// - Parameter isNew: false when the same was said before: then it is not counted again.
+    package func noteRejected(
+        _ name: String, version: Int, gate: Gate, reason: String, isNew: Bool = true, at time: Double
+    ) {
         note { state in
             guard let place = state.place(of: name) else { return }
             state.entries[place].notes[version] = VersionStatus(
                 version: version, state: .rejected, reason: reason, gate: gate, since: time)
+            guard isNew else { return }
             state.loads[gate == .verify ? .failure : .rejected, default: 0] += 1
             state.rejections[Rejection(model: name, gate: gate), default: 0] += 1
         }

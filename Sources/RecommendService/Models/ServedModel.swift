@@ -15,6 +15,7 @@ package final class ServedModel: Sendable {
     let metrics: ModelMetrics
     /// What is not to be had at the moment.
     let unavailable = UnavailableSlot()
+    let recentUsers: RecentUsers
     /// What keeps a prune off the version for as long as it is loaded; nothing where the registry cannot be written to.
     private let lease: (any Sendable)?
 
@@ -30,6 +31,7 @@ package final class ServedModel: Sendable {
         self.loadedAt = loadedAt
         self.loadSeconds = loadSeconds
         self.lease = lease
+        recentUsers = RecentUsers(loops: loops)
         metrics = ModelMetrics(model: name, version: version, itemCount: snapshot.itemCount, loops: loops)
     }
 }

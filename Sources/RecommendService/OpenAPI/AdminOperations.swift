@@ -1,7 +1,7 @@
-/// What the OpenAPI document says of the operator's paths, when there are any.
+/// What the OpenAPI document says of the operator's paths that take their parameters in the query.
 enum AdminOperations {
-    /// The members of one path.
-    static func text(of route: Route) -> String {
+    /// The members of one path; nil for one of another kind.
+    static func text(of route: Route) -> String? {
         switch route {
         case .adminItem: "\"put\":{\(mark)},\n \"delete\":{\(unmark)}"
         case .adminItems: "\"get\":{\(list)}"
@@ -9,13 +9,15 @@ enum AdminOperations {
             "\"post\":{\(hold("drain", "Ask for no more traffic", "/readyz says 503 until POST /admin/undrain; requests are answered."))}"
         case .adminUndrain:
             "\"post\":{\(hold("undrain", "Ask for traffic again", "Ends what POST /admin/drain began."))}"
-        default: preconditionFailure("BUG: \(route) is not the operator's")
+        default: nil
         }
     }
 
     static let securitySchemes = #""securitySchemes":{"adminToken":{"type":"http","scheme":"bearer"}}"#
 
-    private static let common = #""tags":["Operate"],"security":[{"adminToken":[]}]"#
+    static let security = #""security":[{"adminToken":[]}]"#
+
+    private static let common = "\"tags\":[\"Operate\"],\(security)"
     private static let itemID =
         ##"{"name":"item_id","in":"path","required":true,"schema":{"$ref":"#/components/schemas/ID"}}"##
     private static let hotelID = """

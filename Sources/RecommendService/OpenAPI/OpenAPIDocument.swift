@@ -7,9 +7,9 @@ import HTTPMessages
 enum OpenAPIDocument {
     /// The whole document, as it is served.
     ///
-    /// - Parameter admin: whether operators have a way in; if not, their paths are not there.
-    static func text(version: String, admin: Bool) -> String {
-        let paths = Route.allCases.filter { $0 != .none && (admin || !$0.isAdmin) }
+    /// - Parameter withAdmin: whether `/admin/*` is served.
+    static func text(version: String, withAdmin: Bool) -> String {
+        let paths = Route.allCases.filter { $0 != .none && (withAdmin || !$0.isAdmin) }
             .map { "\"\($0.template)\":{\(operations(of: $0))}" }.joined(separator: ",\n")
         return """
             {"openapi":"3.1.0",
@@ -26,7 +26,7 @@ enum OpenAPIDocument {
             },
             "headers":{
             \(OpenAPISchemas.headers)
-            }\(admin ? ",\n" + AdminOperations.securitySchemes : "")}}
+            }\(withAdmin ? ",\n" + AdminOperations.securitySchemes : "")}}
 
             """
     }
@@ -34,7 +34,7 @@ enum OpenAPIDocument {
     // MARK: Operations
 
     private static func operations(of route: Route) -> String {
-        if route.isAdmin { return AdminOperations.text(of: route) }
+        if let text = AdminOperations.text(of: route) { return text }
         var operations: [String] = []
         if route.allows(.get) { operations.append("\"get\":{\(operation(route, isPost: false))}") }
         if route.allows(.post) { operations.append("\"post\":{\(operation(route, isPost: true))}") }
@@ -50,6 +50,7 @@ enum OpenAPIDocument {
             "\"summary\":\(quoted(entry.summary))", "\"description\":\(quoted(entry.description))",
         ]
         if isPost, let body = requestBody(of: route) { members.append(body) }
+        if route.isAdmin { members.append(AdminOperations.security) }
         let parameters = self.parameters(of: route, isPost: isPost)
         if !parameters.isEmpty { members.append("\"parameters\":[\(parameters.joined(separator: ","))]") }
         members.append("\"responses\":{\(responses(of: route, entry))}")
@@ -96,7 +97,7 @@ enum OpenAPIDocument {
                 """
         case .json: content = "\"application/json\":{\"schema\":\(object(of: rules))}"
         }
-        return "\"requestBody\":{\"required\":true,\"content\":{\(content)}}"
+        return "\"requestBody\":{\"required\":\(!route.bodyMayBeMissing),\"content\":{\(content)}}"
     }
 
     private static func object(of rules: ParameterRules) -> String {
@@ -154,6 +155,13 @@ enum OpenAPIDocument {
             "content":{\(quoted(entry.answerType)):{"schema":\(schema)}}}
             """
         ]
+        if let accepted = entry.accepted {
+            responses.append(
+                """
+                "202":{"description":\(quoted(accepted)),"headers":{\(headers)},\
+                "content":{\(quoted(entry.answerType)):{"schema":\(schema)}}}
+                """)
+        }
         for (status, meaning) in entry.problems + [("default", "A refusal of the server's own.")] {
             responses.append(
                 """

@@ -8,6 +8,8 @@ struct OperationDescription {
     var answer = "The answer."
     var answerType = "application/json"
     var answerSchema: String?
+    /// When a 202 comes with the same schema.
+    var accepted: String?
     /// Statuses of our own problems, and when they come.
     var problems: [(status: String, meaning: String)] = []
 }
@@ -107,7 +109,7 @@ extension Route {
             OperationDescription(
                 id: "docs", tag: "Operate", summary: "A page to try requests from",
                 description: "One page without outside assets.", answerType: "text/html; charset=utf-8")
-        case .recommendBulk, .score, .adminItem, .adminItems, .adminDrain, .adminUndrain, .none: nil
+        case .recommendBulk, .score, .adminReload, .adminItem, .adminItems, .adminDrain, .adminUndrain, .none: nil
         }
     }
 
@@ -146,6 +148,20 @@ extension Route {
                     """,
                 answer: "One score or null for each id.", answerSchema: "Scores",
                 problems: [Self.badBody, Self.unknownUser, Self.tooLarge, Self.wrongType, Self.unready])
+        case .adminReload:
+            OperationDescription(
+                id: "reload", tag: "Operate", summary: "Look at the registry now, or serve a version",
+                description: """
+                    With a version: that one answers until the policy wants another than now, or until a reload without a \
+                    version. With force: gates are passed over; verification never is. Without a body: every model is \
+                    looked at now, and pins end.
+                    """,
+                answer: "The version was in memory and answers.", answerSchema: "Reload",
+                accepted: "The follower does it; GET /models/{name} tells how it ended.",
+                problems: [
+                    Self.badBody, ("401", "The bearer token is missing or wrong."), Self.unknownModel, Self.tooLarge,
+                    Self.wrongType, Self.unready,
+                ])
         default: nil
         }
     }

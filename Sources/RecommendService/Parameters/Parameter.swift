@@ -18,6 +18,8 @@ enum Parameter: UInt8, CaseIterable, Sendable {
     case basket
     case itemIDs
     case model
+    case version
+    case force
 
     /// What a value looks like. One past a bound is a 400.
     enum Kind: Equatable {
@@ -52,7 +54,8 @@ enum Parameter: UInt8, CaseIterable, Sendable {
         case .minPrice, .maxPrice: .wholeNumber(Self.priceRange, standard: nil)
         case .hotelID, .departmentID, .itemIDs: .ids(splitsAtCommas: false)
         case .allow, .deny: .ids(splitsAtCommas: true)
-        case .excludeSeen, .strict, .explain: .flag
+        case .excludeSeen, .strict, .explain, .force: .flag
+        case .version: .wholeNumber(1...999_999_999, standard: nil)
         case .basket: .basket
         case .model: .modelName
         }
@@ -75,6 +78,8 @@ enum Parameter: UInt8, CaseIterable, Sendable {
         case .basket: "basket"
         case .itemIDs: "item_ids"
         case .model: "model"
+        case .version: "version"
+        case .force: "force"
         }
     }
 
@@ -97,6 +102,8 @@ enum Parameter: UInt8, CaseIterable, Sendable {
         case .itemIDs: "The items to score, in the order of the answer."
         case .model:
             "Which of the served models answers, as GET /models names them. The first of them when it is not given."
+        case .version: "The version that is to answer, whatever the policy wants."
+        case .force: "Let the version through the gates; it is verified all the same."
         }
     }
 
@@ -112,10 +119,10 @@ enum Parameter: UInt8, CaseIterable, Sendable {
 
 /// Some of the parameters, as bits.
 struct ParameterSet: OptionSet {
-    let rawValue: UInt16
+    let rawValue: UInt32
 
-    init(rawValue: UInt16) { self.rawValue = rawValue }
-    init(_ parameter: Parameter) { rawValue = 1 << UInt16(parameter.rawValue) }
+    init(rawValue: UInt32) { self.rawValue = rawValue }
+    init(_ parameter: Parameter) { rawValue = 1 << UInt32(parameter.rawValue) }
 
     static let none: ParameterSet = []
     static let userID = ParameterSet(.userID)
@@ -130,6 +137,7 @@ struct ParameterSet: OptionSet {
         .userID, ParameterSet(.excludeSeen), ParameterSet(.strict), ParameterSet(.explain),
     ])
     static let recommendBody = recommend.union(ParameterSet(.basket))
+    static let reload: ParameterSet = [.model, ParameterSet(.version), ParameterSet(.force)]
     static let score: ParameterSet = [.userID, .itemIDs, ParameterSet(.strict), .model]
 
     func contains(_ parameter: Parameter) -> Bool { contains(ParameterSet(parameter)) }

@@ -18,7 +18,7 @@ struct RecommendParameters: ~Copyable {
     /// The parameters seen so far.
     var given = ParameterSet.none
     /// Ids given of each list, known to the model or not.
-    private var idCounts = InlineArray<16, Int>(repeating: 0)
+    private var idCounts = InlineArray<32, Int>(repeating: 0)
     private var hotels: [HotelIndex] = []
     private var departments: [DepartmentIndex] = []
     private var allowed: [ItemIndex] = []

@@ -11,12 +11,13 @@ struct Serve: ParsableCommand {
         commandName: "serve",
         abstract: "Answers GET /recommend and Prometheus' /metrics over HTTP.",
         discussion: """
+            Versions are followed, verified and held against gates while the one before serves on; GET /models tells what \
+            became of each. SIGHUP: look at the registry now, also at what was refused.
             SIGTERM or SIGINT: /readyz turns 503 at once, requests are answered for --drain-seconds more, then what \
             is in flight is finished and the process exits 0. A second signal ends it at once.
             """)
 
-    @OptionGroup var registry: RegistryOptions
-    @OptionGroup var version: VersionOptions
+    @OptionGroup var follow: FollowOptions
 
     @Option(help: "Address to listen on: an IPv4 or IPv6 literal, or localhost.")
     var host = "127.0.0.1"
@@ -34,6 +35,8 @@ struct Serve: ParsableCommand {
     var shutdownTimeout = 10.0
 
     @OptionGroup var limits: LimitOptions
+    @OptionGroup var gates: GateOptions
+    @OptionGroup var admin: AdminOptions
 
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("--port is \(port); wanted 0 to 65535.") }
@@ -71,8 +74,17 @@ struct Serve: ParsableCommand {
         let log = Logger(label: "nextloop", factory: { StreamLogHandler.standardError(label: $0) })
         let loops = threads ?? ProcessInfo.processInfo.activeProcessorCount
         try raiseFileLimit(loops: loops)
-        let models = ModelStore([ModelDeclaration(name: registry.model, policy: version.policy)], loops: loops)
-        let service = Service(models, version: BuildInfo.version, commit: BuildInfo.commit)
+        let models = ModelStore(try follow.declarations(), loops: loops)
+        let unavailable = UnavailableItems(follow.opened, models) { log.warning("\($0)") }
+        let follower = ModelFollower(
+            models, follow.opened, settings: follow.settings(gates: gates.settings, threads: loops),
+            prepare: unavailable.prepare
+        ) { event in
+            log.log(level: event.isWarning ? .warning : .info, "\(event)")
+        }
+        let service = Service(
+            models, follower: follower, unavailable: unavailable, admin: try admin.admin(unavailable, log),
+            version: BuildInfo.version, commit: BuildInfo.commit)
         let server = HTTPServer(
             ServerConfiguration(host: host, port: port, loops: loops, limits: limits.limits)
         ) { loop in
@@ -81,22 +93,27 @@ struct Serve: ParsableCommand {
         }
         // Listening comes first: whoever probes while a large model is verified gets a 503 that says so.
         try reporting { () throws(ServerError) in try server.start() }
-        let model = try load(loops: loops)
-        models.noteLoaded()
-        models.publish(model)
+        let watch = RegistryWatch(
+            follow.opened, models: models.plan.models.map(\.name), interval: .seconds(follow.pollSeconds)
+        ) { log.info("\($0)") }
+        // Marks first: a version never answers without them.
+        unavailable.start()
+        try firstLook(follower)
         // A stop that was asked for while the model was loading: never say ready first.
         if !signals.isPending { service.readiness.become(.ready) }
-        log.info(
-            "ready on http://\(hostInURL):\(server.port)",
-            metadata: [
-                "model": "\(model.name)", "version": "\(model.version)", "users": "\(model.snapshot.userCount)",
-                "items": "\(model.snapshot.itemCount)", "threads": "\(loops)",
-            ])
+        logReadiness(models, server.port, loops: loops, log)
 
         // Behind the readiness: requests are answered meanwhile, exactly as after it, only slower.
-        model.snapshot.prepare()
+        for model in models.plan.models { model.live?.snapshot.prepare() }
+        Thread.detachNewThread { while watch.wait() { follower.wake() } }
+        follower.start()
 
-        let signal = signals.wait()
+        var signal = signals.wait()
+        while signal == SIGHUP {
+            log.info("SIGHUP: looking at the registry")
+            follower.lookAgain()
+            signal = signals.wait()
+        }
         signals.restoreDefaults()
         log.info("signal \(signal): draining for \(drainSeconds) s")
         service.readiness.become(.draining)
@@ -106,16 +123,34 @@ struct Serve: ParsableCommand {
             finished ? "stopped: every request was answered" : "stopped: some connections were cut at the deadline")
     }
 
-    private func load(loops: Int) throws -> ServedModel {
-        let began = ContinuousClock.now
-        return try reporting { () throws(RegistryError) in
-            let number = try registry.opened.resolve(registry.model, version.selection)
-            let opened = try registry.opened.open(registry.model, version: number, threads: loops)
-            return ServedModel(
-                name: registry.model, version: number, snapshot: opened.snapshot,
-                manifest: opened.manifestBytes, createdAt: opened.manifest.createdAt.timeIntervalSince1970,
-                loadedAt: Date().timeIntervalSince1970, loadSeconds: (ContinuousClock.now - began) / .seconds(1),
-                loops: loops)
+    /// Loads what can be served now. A model that has nothing ends the process, unless it is to wait.
+    private func firstLook(_ follower: ModelFollower) throws {
+        let failures = follower.look()
+        if follow.waitForModel { return }
+        for model in follower.store.plan.models where model.live == nil {
+            switch failures[model.name] {
+            case .registry(let error): throw CommandFailure(error.exitCode, "\(error)")
+            case let failure: throw CommandFailure(.badData, "\(model.name): \(failure?.description ?? "no version")")
+            }
+        }
+    }
+
+    private func logReadiness(_ models: ModelStore, _ port: Int, loops: Int, _ log: Logger) {
+        let plan = models.plan
+        let missing = plan.models.filter { $0.live == nil }.map(\.name)
+        guard missing.isEmpty else {
+            return log.warning(
+                "listening on http://\(hostInURL):\(port), not ready: waiting for a version of \(missing.joined(separator: ", "))"
+            )
+        }
+        for model in plan.models.reversed() {
+            guard let live = model.live else { continue }
+            log.info(
+                "\(model.name == plan.standard.name ? "ready on http://\(hostInURL):\(port)" : "also serving")",
+                metadata: [
+                    "model": "\(live.name)", "version": "\(live.version)", "users": "\(live.snapshot.userCount)",
+                    "items": "\(live.snapshot.itemCount)", "threads": "\(loops)",
+                ])
         }
     }
 
