@@ -60,7 +60,7 @@ final class BulkAnswer: BodyProducer {
 struct BulkBlock: ~Copyable {
     /// One line: which query it became, or why it became none.
     private enum Line {
-        case query(number: Int, userID: Range<Int>, explains: Bool)
+        case query(number: Int, userID: Range<Int>, explains: Bool, arm: ArmStatement)
         case problem(Problem)
     }
 
@@ -96,10 +96,10 @@ struct BulkBlock: ~Copyable {
 
     var isFull: Bool { lines.count >= BulkScratch.windowCount || itemsWanted >= Self.itemsMax }
 
-    mutating func append(_ query: RecommendationQuery, userID: Span<UInt8>, explains: Bool) {
+    mutating func append(_ query: RecommendationQuery, userID: Span<UInt8>, explains: Bool, arm: ArmStatement) {
         let start = userIDs.count
         userIDs.append(userID)
-        lines.append(.query(number: queries.count, userID: start..<userIDs.count, explains: explains))
+        lines.append(.query(number: queries.count, userID: start..<userIDs.count, explains: explains, arm: arm))
         queries.append(query)
         itemsWanted += query.k
     }
@@ -123,13 +123,13 @@ struct BulkBlock: ~Copyable {
         model.snapshot.recommend(many: queries, scratch: scratch) { number, outcome, ranked in
             let ranWriting = clock.now
             next = writeProblems(from: next, requestID, into: &body)
-            guard case .query(number, let userID, let explains) = lines[next] else {
+            guard case .query(number, let userID, let explains, let arm) = lines[next] else {
                 preconditionFailure("BUG: answers out of order")
             }
             userIDs.withBytes { ids in
                 writeRecommendation(
                     outcome, ranked, userID: ids.extracting(userID), explains: explains, model: model.name,
-                    version: model.version, snapshot: model.snapshot, requestID: requestID, into: &body)
+                    version: model.version, snapshot: model.snapshot, arm: arm, requestID: requestID, into: &body)
             }
             model.metrics.count(outcome, ranked, loop: loop)
             next += 1

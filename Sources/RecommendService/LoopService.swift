@@ -18,6 +18,15 @@ package final class LoopService: RequestHandler, ServerObserver {
     var document = JSONDocument()
     var scores: [Float?] = []
     var unavailable = UnavailableSlot.Reader()
+    var armUser = ByteBuffer(capacity: 256)
+    var sampler = ShadowSampler()
+    /// Of the request being answered: what is said of experiments.
+    var armStatement = ArmStatement.none
+    /// Of the request being answered: the model that was asked; let go of at its end.
+    var chosen: ModelPlan?
+    /// What the last ranking took.
+    var rankSeconds = 0.0
+    var lastOutcome = RecommendationOutcome(strategy: .popular)
     /// The id in the path of the request being answered, decoded.
     var pathID = ByteBuffer(capacity: 256)
     var modelName = ByteBuffer(capacity: 64)
@@ -50,6 +59,8 @@ package final class LoopService: RequestHandler, ServerObserver {
         // Who answers. Nothing of it is kept behind the request: an idle loop holds no version in memory.
         var answering: ServedModel?
         body.removeAll()
+        armStatement = .none
+        defer { chosen = nil }
         do throws(Problem) {
             // Without a query or with an empty one is the same to us.
             let query = bytes.extracting(head.query ?? 0..<0)
@@ -69,6 +80,7 @@ package final class LoopService: RequestHandler, ServerObserver {
                 response.begin(status: 200, contentType: contentType)
             }
             if let answering { response.header("X-Model-Version", answering.version) }
+            if case .arm(let label) = armStatement { _ = response.header("X-Experiment", label.header) }
         } catch {
             body.removeAll()
             error.write(into: &body, requestID: requestID)
@@ -105,7 +117,11 @@ package final class LoopService: RequestHandler, ServerObserver {
         _ answering: inout ServedModel?
     ) throws(Problem) -> StaticString {
         let rules = route.queryRules ?? ParameterRules(known: .none)
-        if route.answersFromModel { answering = try chosenModel(plan, query: query) }
+        if route.answersFromModel {
+            let model = try chosenModel(plan, query: query)
+            chosen = model
+            answering = route == .recommend ? try assigned(model, query: query) : model.answering
+        }
         switch (route, answering) {
         case (.recommend, let model?): return try writeRecommend(query, rules, model, into: &body)
         case (.similar, let model?): return try writeSimilar(to: segment, query, rules, model, into: &body)

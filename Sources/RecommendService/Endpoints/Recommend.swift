@@ -10,7 +10,9 @@ extension LoopService {
         _ query: Span<UInt8>, _ rules: ParameterRules, _ model: ServedModel, into body: inout ByteBuffer
     ) throws(Problem) -> StaticString {
         try parameters.read(query: query, rules, model.snapshot, decoding: &queryItem)
-        return try writeRecommend(model, into: &body)
+        let type = try writeRecommend(model, into: &body)
+        shadow(query, isBody: false, model)
+        return type
     }
 
     /// `POST /recommend`: the same as a JSON object, with a basket that is folded in.
@@ -18,8 +20,10 @@ extension LoopService {
         object text: Span<UInt8>, _ rules: ParameterRules, _ plan: ServingPlan, _ answering: inout ServedModel?,
         into body: inout ByteBuffer
     ) throws(Problem) -> StaticString {
-        let model = try readObject(text, rules, plan, &answering)
-        return try writeRecommend(model, into: &body)
+        let model = try readObject(text, rules, plan, &answering, inExperiments: true)
+        let type = try writeRecommend(model, into: &body)
+        shadow(text, isBody: true, model)
+        return type
     }
 
     private func writeRecommend(_ model: ServedModel, into body: inout ByteBuffer) throws(Problem) -> StaticString {
@@ -28,21 +32,24 @@ extension LoopService {
         parameters.withUserID { userID in
             writeRecommendation(
                 outcome, scratch, userID: userID, explains: parameters.explain, model: model.name,
-                version: model.version, snapshot: model.snapshot, requestID: requestID, into: &body)
+                version: model.version, snapshot: model.snapshot, arm: armStatement, requestID: requestID, into: &body)
         }
         return "application/json"
     }
 
     /// Parses a body, chooses the model that it names and reads the parameters in it.
     func readObject(
-        _ text: Span<UInt8>, _ rules: ParameterRules, _ plan: ServingPlan, _ answering: inout ServedModel?
+        _ text: Span<UInt8>, _ rules: ParameterRules, _ plan: ServingPlan, _ answering: inout ServedModel?,
+        inExperiments: Bool = false
     ) throws(Problem) -> ServedModel {
         do {
             try document.parse(text)
         } catch {
             throw .badBody("The body is not JSON as wanted here: \(error).")
         }
-        let model = try chosenModel(plan, document)
+        let chosen = try chosenModel(plan, document)
+        self.chosen = chosen
+        let model = inExperiments ? assigned(chosen, document) : chosen.answering
         answering = model
         try parameters.read(document, rules, model.snapshot)
         return model
@@ -76,9 +83,24 @@ extension LoopService {
         let began = clock.now
         let outcome = ranking(model.snapshot, parameters.query, scratch)
         let took = (clock.now - began) / .seconds(1)
+        rankSeconds = took
+        lastOutcome = outcome
         model.metrics.count(outcome, scratch, seconds: took, loop: loop)
         if let user = parameters.query.user { model.recentUsers.note(user, loop: loop) }
         return outcome
+    }
+
+    /// Hands a sample of what the live version answered to the shadow.
+    private func shadow(_ text: Span<UInt8>, isBody: Bool, _ model: ServedModel) {
+        guard let shadow = chosen?.shadow, model === chosen?.live, text.count <= Shadow.requestBytesMax,
+            sampler.takes(shadow.declaration.share)
+        else { return }
+        // SAFETY: the span's bytes are alive for the call, which copies them.
+        let copy = unsafe text.withUnsafeBufferPointer { unsafe Array($0) }
+        shadow.submit(
+            ShadowJob(
+                text: copy, isBody: isBody, live: RankedIDs(lastOutcome, scratch, model.snapshot),
+                seconds: rankSeconds))
     }
 
     /// Adds to what the request denies the items that are not to be had. Every ranking goes through here.

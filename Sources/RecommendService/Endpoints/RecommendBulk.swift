@@ -50,12 +50,15 @@ extension LoopService {
             } catch {
                 throw .badBody("The line is not JSON as wanted here: \(error).")
             }
-            let model = try chosenModel(plan, document)
+            armStatement = .none
+            let model = assigned(try chosenModel(plan, document), document)
             guard block.takes(model) else { return false }
             try parameters.read(document, rules, model.snapshot)
             try checkRecommend(model.snapshot)
             denyUnavailable(model)
-            parameters.withUserID { block.append(parameters.query, userID: $0, explains: parameters.explain) }
+            parameters.withUserID {
+                block.append(parameters.query, userID: $0, explains: parameters.explain, arm: armStatement)
+            }
         } catch {
             block.append(error)
         }

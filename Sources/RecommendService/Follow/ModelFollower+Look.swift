@@ -27,10 +27,40 @@ extension ModelFollower {
             settle(name, order, &progress)
         }
         settle(name, order, &progress)
-        retire(name, order, &progress)
+        let selected = select(name, known, isForced: forced, &progress)
+        retire(name, order + selected, &progress)
         let failure = failure(name, order, known, progress)
         setProblem(name, failure, isRefusal: failure != .missing(version: order.first ?? 0), &progress)
         store.reclaim()
+    }
+
+    /// Loads the versions that experiments and the shadow ask for. One that cannot be had leaves its arm to the live version.
+    ///
+    /// - Returns: those versions.
+    private func select(
+        _ name: String, _ known: [Int], isForced forced: ForcedVersions, _ progress: inout Progress
+    ) -> [Int] {
+        var selections: [(selector: VersionPolicy, version: Int)] = []
+        for selector in store.selectors(of: name) {
+            do throws(RegistryError) {
+                guard let version = try source.versions(wanted: selector, of: name).first else { continue }
+                selections.append((selector, version))
+                progress.unselected.removeAll { $0 == selector }
+            } catch {
+                if !progress.unselected.contains(selector) {
+                    progress.unselected.append(selector)
+                    report(
+                        .problem(
+                            model: name, reason: "for an experiment or the shadow: \(error)", live: live(name)?.version)
+                    )
+                }
+            }
+        }
+        for (_, version) in selections where !isLoaded(name, version) && known.contains(version) {
+            load(name, version, isForced: forced.contains(version), &progress)
+        }
+        store.select(name, selections)
+        return selections.map(\.version)
     }
 
     private func policyKeepsSeveral(_ policy: VersionPolicy) -> Bool {

@@ -51,6 +51,8 @@ package final class ModelFollower: Sendable {
         /// Versions that were live, the last first.
         var previous: [Int] = []
         var hasLeaseComplaint = false
+        /// Selectors that name no version, of which a message has told.
+        var unselected: [VersionPolicy] = []
     }
 
     package init(

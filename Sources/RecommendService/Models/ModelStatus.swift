@@ -4,10 +4,27 @@ package import ModelRegistry
 package struct ModelDeclaration: Sendable, Equatable {
     package var name: String
     package var policy: VersionPolicy
+    /// In order: a guest belongs to the first that has an arm for them.
+    package var experiments: [Experiment]
+    package var shadow: ShadowDeclaration?
 
-    package init(name: String, policy: VersionPolicy) {
+    package init(
+        name: String, policy: VersionPolicy, experiments: [Experiment] = [], shadow: ShadowDeclaration? = nil
+    ) {
         self.name = name
         self.policy = policy
+        self.experiments = experiments
+        self.shadow = shadow
+    }
+
+    /// Versions that are wanted beside those of the policy: an experiment's and the shadow's, each once.
+    var selectors: [VersionPolicy] {
+        var selectors: [VersionPolicy] = []
+        for selector in experiments.flatMap({ $0.arms.compactMap(\.selector) }) + [shadow?.selector].compactMap({ $0 })
+        where !selectors.contains(selector) {
+            selectors.append(selector)
+        }
+        return selectors
     }
 }
 

@@ -1,3 +1,4 @@
+package import ModelRegistry
 import Synchronization
 
 /// The models of a process: for each its policy, the versions that are loaded, the one that answers, and where every other
@@ -28,7 +29,7 @@ package final class ModelStore: Sendable {
     package init(_ models: [ModelDeclaration], loops: Int) {
         precondition(Set(models.map(\.name)).count == models.count, "BUG: a model declared twice")
         self.loops = loops
-        let entries = models.map { Entry(declaration: $0) }
+        let entries = models.map { Entry(declaration: $0, loops: loops) }
         state = Mutex(State(entries: entries, plan: ServingPlan(generation: 0, models: entries.map(\.plan))))
         generation = Atomic(0)
         cells = (0..<loops).map { _ in PlanCell() }
@@ -72,6 +73,24 @@ package final class ModelStore: Sendable {
             state.entries[place].setLive(version)
             return true
         }
+    }
+
+    /// Says which version each selector of a model's experiments and shadow names now.
+    package func select(_ name: String, _ selections: [(selector: VersionPolicy, version: Int)]) {
+        let isNews = note { state in
+            state.place(of: name).map { place in
+                !state.entries[place].selections.elementsEqual(selections, by: ==)
+            } ?? false
+        }
+        guard isNews else { return }
+        change { state in
+            if let place = state.place(of: name) { state.entries[place].selections = selections }
+        }
+    }
+
+    /// Versions that are wanted beside those of a model's policy.
+    func selectors(of name: String) -> [VersionPolicy] {
+        note { state in state.place(of: name).map { state.entries[$0].declaration.selectors } ?? [] }
     }
 
     /// Lets go of loaded versions other than the live one. Requests that took one end with it.
@@ -145,7 +164,18 @@ struct Entry {
     var problem: String?
     var lookedAt: Double?
 
-    init(declaration: ModelDeclaration) { self.declaration = declaration }
+    let experiments: ModelExperiments?
+    let shadow: Shadow?
+    /// The version that each selector of an experiment or the shadow names, loaded or not.
+    var selections: [(selector: VersionPolicy, version: Int)] = []
+
+    init(declaration: ModelDeclaration, loops: Int) {
+        self.declaration = declaration
+        experiments =
+            declaration.experiments.isEmpty
+            ? nil : ModelExperiments(model: declaration.name, declaration.experiments, loops: loops)
+        shadow = declaration.shadow.map { Shadow(model: declaration.name, $0) }
+    }
 
     /// - Precondition: the version is loaded.
     mutating func setLive(_ version: Int) {
@@ -157,6 +187,9 @@ struct Entry {
     var plan: ModelPlan {
         ModelPlan(
             name: declaration.name, policy: declaration.policy, live: live.flatMap { loaded[$0] },
-            others: loaded.values.filter { $0.version != live }.sorted { $0.version > $1.version })
+            others: loaded.values.filter { $0.version != live }.sorted { $0.version > $1.version },
+            selections: selections.compactMap { selection in
+                loaded[selection.version].map { (selection.selector, $0) }
+            }, experiments: experiments, shadow: shadow)
     }
 }

@@ -36,6 +36,16 @@ package struct ModelPlan: Sendable {
     package let live: ServedModel?
     /// The other versions that are loaded, verified and warm, newest first.
     package let others: [ServedModel]
+    /// The loaded versions that experiments and the shadow ask for.
+    let selections: [(selector: VersionPolicy, model: ServedModel)]
+    /// nil when there are none.
+    let experiments: ModelExperiments?
+    let shadow: Shadow?
+
+    /// The version that a selector of an experiment or the shadow names, if it is loaded.
+    func selected(_ selector: VersionPolicy) -> ServedModel? {
+        selections.first { $0.selector == selector }?.model
+    }
 
     /// A loaded version by its number.
     package func version(_ number: Int) -> ServedModel? {

@@ -6,6 +6,8 @@ extension ModelStore {
     func addMetrics(to exposition: inout Exposition) {
         for plan in plan.models {
             for model in plan.loaded { model.addMetrics(to: &exposition) }
+            if let experiments = plan.experiments { exposition.add(experiments.set) }
+            plan.shadow?.metrics.add(to: &exposition)
             if let live = plan.live { live.addLiveMetrics(alias: plan.alias, to: &exposition) }
         }
         let (loads, rejections, swaps) = note { state in

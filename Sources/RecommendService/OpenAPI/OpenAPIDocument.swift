@@ -148,6 +148,9 @@ enum OpenAPIDocument {
         if route.answersFromModel {
             headers += ",\"X-Model-Version\":{\"$ref\":\"#/components/headers/X-Model-Version\"}"
         }
+        if route == .recommend {
+            headers += ",\"X-Experiment\":{\"$ref\":\"#/components/headers/X-Experiment\"}"
+        }
         let schema = entry.answerSchema.map { reference($0) } ?? "{\"type\":\"string\"}"
         var responses = [
             """

@@ -11,7 +11,9 @@ enum OpenAPISchemas {
         "X-Request-ID":{"description":"Taken from the request when it is 1 to 128 characters of [A-Za-z0-9._-], else made.",
          "required":true,"schema":{"type":"string","pattern":"^[A-Za-z0-9._-]{1,128}$"}},
         "X-Model-Version":{"description":"The model version that answered.","required":true,
-         "schema":{"type":"string","pattern":"^[1-9][0-9]*$"}}
+         "schema":{"type":"string","pattern":"^[1-9][0-9]*$"}},
+        "X-Experiment":{"description":"Of an answer that an arm of an experiment gave: experiment=arm.",
+         "schema":{"type":"string"}}
         """#
 
     static let schemas = #"""
@@ -30,6 +32,8 @@ enum OpenAPISchemas {
          "item_id":{"type":"string","description":"Of similar items: the item that was asked about."},
          "model":{"type":"string"},
          "model_version":{"type":"integer","minimum":1},
+         "experiment":{"type":["string","null"],"description":"Of models with experiments: the one whose arm answered."},
+         "arm":{"type":["string","null"],"description":"The arm; null for a guest in none."},
          "strategy":{"enum":["als","fold_in","popular","similar"]},
          "fallback_reason":{"enum":[null,"unknown_user","no_factors","too_few_items"]},
          "items":{"type":"array","maxItems":1000,"description":"Best first, equal scores by item row. Never padded.",

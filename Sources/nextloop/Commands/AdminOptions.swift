@@ -19,7 +19,7 @@ struct AdminOptions: ParsableArguments {
         do throws(AdminToken.FileError) {
             _ = try token.tokens()
         } catch {
-            throw CommandFailure(.noInput, "\(error)")
+            throw CommandFailure(.inputMissing, "\(error)")
         }
         if token.isExposed {
             log.warning("the admin token file \(adminTokenFile) can be read by everybody; chmod 600 it")
