@@ -68,9 +68,11 @@ final class ServiceFixture {
 
     /// - Parameter foldIn: whether the model says what it was trained with.
     /// - Parameter models: served beside `room-service`, which answers by default.
+    /// - Parameter experiments: on `room-service`, as is `shadow`.
     /// - Parameter admin: makes the operator's part from the directory, in which a registry may be kept, and the models.
     init(
         loaded: Bool = true, foldIn: Bool = true, models: [String] = [],
+        experiments: [Experiment] = [], shadow: ShadowDeclaration? = nil,
         admin: ((TemporaryDirectory, ModelStore) throws -> (UnavailableItems, Admin?))? = nil
     ) throws {
         directory = try TemporaryDirectory()
@@ -79,11 +81,14 @@ final class ServiceFixture {
         try writeModelFile(contents, to: directory.file("model.safetensors"))
         snapshot = try ModelSnapshot.open(path: directory.file("model.safetensors"))
         let declared = (["room-service"] + models).map {
-            ModelDeclaration(name: $0, policy: .alias("production"))
+            ModelDeclaration(
+                name: $0, policy: .alias("production"), experiments: $0 == "room-service" ? experiments : [],
+                shadow: $0 == "room-service" ? shadow : nil)
         }
         let store = ModelStore(declared, loops: 1)
         let (unavailable, admin) = try admin?(directory, store) ?? (nil, nil)
-        service = Service(store, version: "1.2.3", commit: "abc", unavailable: unavailable, admin: admin)
+        service = Service(
+            store, unavailable: unavailable, admin: admin, version: "1.2.3", commit: "abc")
         loop = service.makeLoop(0)
         if loaded {
             service.models.noteLoaded()

@@ -26,6 +26,8 @@ package struct Experiment: Sendable, Equatable {
     /// What is wrong with an experiment.
     package struct Invalid: Error, Equatable, CustomStringConvertible {
         package let description: String
+
+        package init(description: String) { self.description = description }
     }
 
     package static let armsMax = 16
@@ -43,7 +45,7 @@ package struct Experiment: Sendable, Equatable {
         let total = arms.reduce(0) { $0 + $1.share.value }
         guard total <= BasisPoints.all.value else {
             throw Invalid(
-                description: "\(name) gives arms to \(BasisPoints(clamping: total)) % and more; wanted at most 100 %")
+                description: "\(name) gives its arms more than 100 % of the guests together")
         }
         self.name = name
         self.arms = arms

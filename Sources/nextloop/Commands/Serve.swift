@@ -37,6 +37,7 @@ struct Serve: ParsableCommand {
     @OptionGroup var limits: LimitOptions
     @OptionGroup var gates: GateOptions
     @OptionGroup var admin: AdminOptions
+    @OptionGroup var experiments: ExperimentOptions
 
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("--port is \(port); wanted 0 to 65535.") }
@@ -74,7 +75,7 @@ struct Serve: ParsableCommand {
         let log = Logger(label: "nextloop", factory: { StreamLogHandler.standardError(label: $0) })
         let loops = threads ?? ProcessInfo.processInfo.activeProcessorCount
         try raiseFileLimit(loops: loops)
-        let models = ModelStore(try follow.declarations(), loops: loops)
+        let models = ModelStore(try experiments.completed(try follow.declarations()), loops: loops)
         let unavailable = UnavailableItems(follow.opened, models) { log.warning("\($0)") }
         let follower = ModelFollower(
             models, follow.opened, settings: follow.settings(gates: gates.settings, threads: loops),
@@ -107,6 +108,7 @@ struct Serve: ParsableCommand {
         for model in models.plan.models { model.live?.snapshot.prepare() }
         Thread.detachNewThread { while watch.wait() { follower.wake() } }
         follower.start()
+        service.startShadows()
 
         var signal = signals.wait()
         while signal == SIGHUP {
