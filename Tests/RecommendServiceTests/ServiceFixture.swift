@@ -68,7 +68,11 @@ final class ServiceFixture {
 
     /// - Parameter foldIn: whether the model says what it was trained with.
     /// - Parameter models: served beside `room-service`, which answers by default.
-    init(loaded: Bool = true, foldIn: Bool = true, models: [String] = []) throws {
+    ///   - following: answers with this follower's models instead.
+    init(
+        loaded: Bool = true, foldIn: Bool = true, models: [String] = [], following follower: ModelFollower? = nil,
+        admission: (any AdminAdmission)? = nil
+    ) throws {
         directory = try TemporaryDirectory()
         var contents = Self.contents
         if foldIn { contents.foldIn = FoldInParameters(alpha: 2, regularization: 0.5) }
@@ -77,9 +81,12 @@ final class ServiceFixture {
         let declared = (["room-service"] + models).map {
             ModelDeclaration(name: $0, policy: .alias("production"))
         }
-        service = Service(ModelStore(declared, loops: 1), version: "1.2.3", commit: "abc")
+        service = Service(
+            follower?.store ?? ModelStore(declared, loops: 1), follower: follower, admission: admission,
+            version: "1.2.3",
+            commit: "abc")
         loop = service.makeLoop(0)
-        if loaded {
+        if loaded, follower == nil {
             service.models.noteLoaded()
             service.models.publish(served(version: 7))
             service.readiness.become(.ready)

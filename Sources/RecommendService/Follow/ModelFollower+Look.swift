@@ -16,9 +16,7 @@ extension ModelFollower {
         } catch {
             // What is in memory can be asked for all the same.
             if let pinned = pin(of: name, policyWanted: nil) { makeLive(name, pinned, &progress) }
-            setProblem(name, .registry(error), &progress)
-            store.reclaim()
-            return
+            return setProblem(name, .registry(error), &progress)
         }
         let order = self.order(name, policy, wanted: wanted, known: known)
         let forced = takeForced(name)
@@ -30,7 +28,6 @@ extension ModelFollower {
         retire(name, order, &progress)
         let failure = failure(name, order, known, progress)
         setProblem(name, failure, isRefusal: failure != .missing(version: order.first ?? 0), &progress)
-        store.reclaim()
     }
 
     private func policyKeepsSeveral(_ policy: VersionPolicy) -> Bool {

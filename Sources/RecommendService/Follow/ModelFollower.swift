@@ -73,11 +73,11 @@ package final class ModelFollower: Sendable {
     package func look() -> [String: FollowFailure] {
         progress.withLock { progress in
             var failures: [String: FollowFailure] = [:]
-            for model in store.plan.models {
-                look(at: model.name, model.policy, &progress[model.name, default: Progress()])
-                if store.plan.model(named: model.name)?.live == nil {
-                    failures[model.name] = progress[model.name]?.problem
-                }
+            // Not the plan itself: what holds it holds its versions in memory.
+            for (name, policy) in store.plan.models.map({ ($0.name, $0.policy) }) {
+                look(at: name, policy, &progress[name, default: Progress()])
+                store.reclaim()
+                if store.plan.model(named: name)?.live == nil { failures[name] = progress[name]?.problem }
             }
             return failures
         }
