@@ -90,7 +90,7 @@ def start_nginx(directory: Path, body_bytes: int, log: Path) -> Server:
             f"error: an answer of {body_bytes} bytes does not fit nginx's `return`, wanted 2...{BODY_BYTES_MAX}"
         )
     port = free_port()
-    template = (HERE / "peers" / "nginx.conf.template").read_text()
+    template = (HERE.parent / "peers" / "nginx.conf.template").read_text()
     body = '"' + "x" * (body_bytes - 2) + '"'
     values = {"@DIRECTORY@": str(directory), "@PORT@": str(port), "@BODY@": body}
     for name, value in values.items():
@@ -171,7 +171,7 @@ def measure(options: argparse.Namespace, work: Path, stack: ExitStack) -> dict[s
     ], port, "/readyz", options.logs / "nextloop.log"))  # fmt: skip
     port = free_port()
     fastapi = started(Server("FastAPI + implicit", [
-        sys.executable, "-m", "uvicorn", "fastapi_app:app", "--app-dir", str(HERE / "peers"), "--host", "127.0.0.1",
+        sys.executable, "-m", "uvicorn", "fastapi_app:app", "--app-dir", str(HERE.parent / "peers"), "--host", "127.0.0.1",
         "--port", str(port), "--workers", "1", "--loop", "uvloop", "--http", "httptools", "--no-access-log",
         "--log-level", "warning",
     ], port, "/readyz", options.logs / "fastapi.log",
