@@ -172,6 +172,15 @@ class Server:
         with urllib.request.urlopen(self.url + path, timeout=60) as response:
             return response.read()
 
+    def cpu_seconds(self) -> float:
+        """User and system time of the process and its children so far, in ticks of 10 ms."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        ticks = 0
+        for pid in [self.process.pid, *children]:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.terminate()
@@ -248,7 +257,10 @@ class Bench:
     def load(
         self, server: Server, target: str | Path, seconds: float | None = None, cpus: list[int] | None = None, **flags: object
     ) -> dict:
-        """One run of `nextloop-bench load`: its figures. Anything but answers of 200 ends the benchmark."""
+        """One run of `nextloop-bench load`: its figures, and the CPU time that the server spent on a request.
+
+        Anything but answers of 200 ends the benchmark.
+        """
         pin = ["taskset", "-c", ",".join(map(str, cpus))] if cpus and len(CPUS) > 1 else []
         of_target = ["--url", server.url, "--targets", target] if isinstance(target, Path) else ["--url", server.url + target]
         command = [*pin, self.binaries.bench, "load", *of_target, "--json"]
@@ -256,10 +268,12 @@ class Bench:
             command += ["--duration", seconds or self.options.seconds]
         for name, value in flags.items():
             command += [f"--{name.replace('_', '-')}", value]
+        spent = server.cpu_seconds()
         run = subprocess.run(list(map(str, command)), capture_output=True, text=True)
         if run.returncode:
             fail(f"load against {server.name}: {run.stderr.strip()}")
         total = json.loads(run.stdout)["total"]
+        total["cpu_seconds_per_request"] = (server.cpu_seconds() - spent) / max(1, total["answers"])
         if total["answers"] != total["requests"] or set(total["status"]) != {"200"}:
             fail(f"{server.name} under load: statuses {total['status']}, unanswered {total['unanswered']}")
         return total
@@ -381,9 +395,13 @@ def rate(run: dict) -> float:
     return run["requests_per_second"]
 
 
+def cpu(run: dict) -> float:
+    return run["cpu_seconds_per_request"]
+
+
 def microseconds(seconds: float) -> str:
     value = seconds * 1e6
-    return f"{value:,.0f} µs" if value < 10_000 else f"{value / 1e3:,.1f} ms" if value < 1e6 else f"{value / 1e6:,.1f} s"
+    return f"{value:.1f} µs" if value < 100 else f"{value:,.0f} µs" if value < 10_000 else f"{value / 1e3:,.1f} ms" if value < 1e6 else f"{value / 1e6:,.1f} s"
 
 
 def bytes_text(count: float) -> str:
