@@ -354,6 +354,14 @@ def als_like(items: int, factors: int, trained_max: int = 65_536):
     return found[0], found[1]
 
 
+def random_factors(items: int, factors: int, users: int = 20_000):
+    """Independent normal factors, [users x factors] and [items x factors]: the worst case, as every item may rank high."""
+    import numpy as np
+
+    random = np.random.default_rng(42)
+    return tuple(random.standard_normal((rows, factors), dtype=np.float32) for rows in (users, items))
+
+
 def tasteful_interactions(users: int, items: int, seed: int = 7):
     """A sparse [users x items] matrix of counts: each user has three of a hundred tastes, items a long tail."""
     import numpy as np
@@ -380,6 +388,28 @@ def tasteful_interactions(users: int, items: int, seed: int = 7):
 
 
 # --- Figures
+
+
+def check_ids(ours, theirs, users, items, name: str) -> int:
+    """Ends the benchmark unless the ids are the same, place by place, or their scores differ by no more than rounding.
+
+    Two orders of summation round differently: float64 scores within 1e-5 of the norms' product are equal.
+
+    Returns how many places differ so.
+    """
+    import numpy as np
+
+    exchanged = 0
+    for user, mine, other in zip(users.astype(np.float64), ours, theirs, strict=True):
+        if len(mine) != len(other):
+            fail(f"{name} finds {len(other)} items, NextLoop {len(mine)}")
+        for place in np.flatnonzero(mine != other):
+            a, b = (items[row].astype(np.float64) @ user for row in (mine[place], other[place]))
+            scale = np.linalg.norm(user) * np.linalg.norm(items[mine[place]].astype(np.float64))
+            if abs(a - b) > 1e-5 * scale:
+                fail(f"{name}: place {place} is item {other[place]} ({b}), NextLoop's is {mine[place]} ({a})")
+            exchanged += 1
+    return exchanged
 
 
 def median_of(runs: list[dict], figure: Callable[[dict], float]) -> float:

@@ -50,25 +50,10 @@ def median_query(query_one, users, seconds: float) -> float:
     return statistics.median(durations)
 
 
-def check_ids(ours, theirs, users, items, name: str) -> int:
-    """Ends the program unless the ids are the same up to the rounding of float32 sums. Returns how many places differ."""
-    swapped = 0
-    for user, mine, other in zip(users.astype(np.float64), ours, theirs, strict=True):
-        for place in np.flatnonzero(mine != other):
-            a, b = (items[row].astype(np.float64) @ user for row in (mine[place], other[place]))
-            scale = np.linalg.norm(user) * np.linalg.norm(items[mine[place]].astype(np.float64))
-            if abs(a - b) > 1e-5 * scale:
-                harness.fail(f"{name}: place {place} is item {other[place]} ({b}), NextLoop's is {mine[place]} ({a})")
-            swapped += 1
-    return swapped
-
-
 def factors_of(kind: str, size: int, options):
     """[64 x factors] users and [size x factors] items."""
     if kind == "random":
-        random = np.random.default_rng(42)
-        shapes = (USERS, FACTORS), (size, FACTORS)
-        return tuple(random.standard_normal(shape, dtype=np.float32) for shape in shapes)
+        return harness.random_factors(size, FACTORS, USERS)
     if kind == "ALS-like":
         users, items = harness.als_like(size, FACTORS)
         return users[:USERS], items
@@ -107,9 +92,9 @@ def compare(bench: harness.Bench, users, items, k: int) -> dict:
             result[key] = statistics.median(turn[key] for turn in turns)
     result["faiss_ratio"] = statistics.median(turn["faiss"] / turn["p50_seconds"] for turn in turns)
     result["implicit_ratio"] = statistics.median(turn["implicit"] / turn["p50_seconds"] for turn in turns)
-    result["swapped_faiss"] = check_ids(ids, index.search(users, k)[1], users, items, "faiss")
+    result["swapped_faiss"] = harness.check_ids(ids, index.search(users, k)[1], users, items, "faiss")
     theirs = implicit_topk(items, users, k, num_threads=1)[0]
-    result["swapped_implicit"] = check_ids(ids, theirs, users, items, "implicit")
+    result["swapped_implicit"] = harness.check_ids(ids, theirs, users, items, "implicit")
     # What an answer would take if every code were read as fast as this core reads the float32 rows.
     result["share_of_read"] = result["code_bytes"] / result["read_bytes_per_second"] / result["p50_seconds"]
     return result | {"ids": ids}
