@@ -10,6 +10,7 @@ import datetime
 import json
 import os
 import platform
+import resource
 import shutil
 import signal
 import socket
@@ -69,6 +70,9 @@ def enter_environment(*more: str) -> None:
     # Single-threaded unless a benchmark says otherwise: before NumPy is imported.
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
+    # A thousand connections are a thousand files, at both ends.
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     os.environ["PATH"] += ":/usr/sbin:/sbin"  # Debian keeps nginx there, out of the path of ordinary users.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
 
@@ -213,13 +217,16 @@ class Bench:
         server.wait_until_ready()
         return server
 
-    def nextloop(self, model: str, threads: int, cpus: list[int] | None = None, wait: bool = True) -> Server:
+    def nextloop(
+        self, model: str, threads: int, cpus: list[int] | None = None, wait: bool = True, name: str = "nextloop", flags: str = ""
+    ) -> Server:
+        """`nextloop serve` with the flags of the command line and these."""
         port = free_port()
         server = Server(
-            "nextloop",
+            name,
             [self.binaries.nextloop, "serve", "--registry", self.registry, "--model", model, "--port", port,
              "--threads", threads, "--drain-seconds", "0", "--max-connections", "20000",
-             *self.options.serve_flags.split()],
+             *self.options.serve_flags.split(), *flags.split()],
             port, self.folder / f"nextloop-{port}.log", cpus=cpus)  # fmt: skip
         self.stack.callback(server.stop)
         if wait:
