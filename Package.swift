@@ -58,7 +58,7 @@ let package = Package(
         .testTarget(name: "TrainingTests", dependencies: ["Training", "FactorModel", "VectorKernels", "TestSupport"]),
         .testTarget(name: "ModelRegistryTests", dependencies: ["ModelRegistry", "FactorModel", "TestSupport"]),
         .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "HTTPMessages", "TestSupport"]),
-        .testTarget(name: "HTTPLoadTests", dependencies: ["HTTPLoad", "TestSupport"]),
+        .testTarget(name: "HTTPLoadTests", dependencies: ["HTTPLoad", "nextloop-bench", "TestSupport"]),
         .testTarget(
             name: "RecommendServiceTests",
             dependencies: [

@@ -126,6 +126,7 @@ def argument_parser(doc: str, runs: int = 3, seconds: float = 5) -> argparse.Arg
     parser.add_argument("--runs", type=int, default=runs, help=f"turns of which the median counts (default {runs})")
     parser.add_argument("--seconds", type=float, default=seconds, help=f"of load for a figure (default {seconds:g})")
     parser.add_argument("--binaries", type=Path, help="folder with nextloop and nextloop-bench instead of building them")
+    parser.add_argument("--update-docs", action="store_true", help="put the tables into docs/benchmarks.md as well")
     parser.add_argument("--serve-flags", default="", help="more flags for `nextloop serve`, in one argument")
     return parser
 
@@ -171,6 +172,18 @@ class Server:
                 time.sleep(every)
         last = "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
         raise SystemExit(f"error: {self.name} did not get ready on port {self.port}; the end of {self.log}:\n{last}")
+
+    def wait_until_idle(self) -> None:
+        """Waits until the process has used no CPU time for half a second: nextloop makes its codes after it says ready."""
+        deadline = time.monotonic() + READY_SECONDS_MAX
+        spent, since = self.cpu_seconds(), time.monotonic()
+        while time.monotonic() < since + 0.5:
+            if time.monotonic() > deadline:
+                fail(f"{self.name} is not idle after {READY_SECONDS_MAX} s without a request")
+            time.sleep(0.05)
+            now = self.cpu_seconds()
+            if now > spent + 0.01:
+                spent, since = now, time.monotonic()
 
     def get(self, path: str) -> bytes:
         with urllib.request.urlopen(self.url + path, timeout=60) as response:
@@ -231,6 +244,7 @@ class Bench:
         self.stack.callback(server.stop)
         if wait:
             server.wait_until_ready()
+            server.wait_until_idle()
         return server
 
     def nginx(self, body: bytes, cpus: list[int] | None = None) -> Server:
@@ -467,16 +481,28 @@ def machine() -> str:
     return f"{processor}, {len(os.sched_getaffinity(0))} CPUs, {gibibytes:.0f} GiB, Linux {platform.release()}"
 
 
-def heading(program: str) -> str:
-    """Where, when and how a table was made; a busy machine is told, for its figures are not to be published."""
-    command = " ".join([program, *sys.argv[1:]])
+def report(options: argparse.Namespace, name: str, *parts: str) -> None:
+    """Prints where, when and how the tables were made, and the tables; with --update-docs they go to the page too."""
+    program = os.path.relpath(sys.argv[0], ROOT)
+    command = " ".join([program, *(word for word in sys.argv[1:] if word != "--update-docs")])
     commit = first_line("git", "describe", "--always", "--dirty")
-    text = f"Machine: {machine()}. Date: {datetime.date.today()}. Commit: {commit}. Command: `{command}`."
-    load = BUSY_AT_START
-    return text + (f" **On a busy machine (load {load:.1f} before the start): not to be published.**" if load > 0.5 else "")
+    head = f"Machine: {machine()}. Date: {datetime.date.today()}. Commit: {commit}. Command: `{command}`."
+    if LOAD_AT_START > BUSY_LOAD:
+        head += f" **On a busy machine (load {LOAD_AT_START:.1f} before the start): it shows that all works, no more.**"
+    text = "\n\n".join([head, *parts])
+    print(text)
+    if options.update_docs:
+        page = ROOT / "docs" / "benchmarks.md"
+        begin, end = f"<!-- {name}: written by {program} --update-docs -->", f"<!-- end of {name} -->"
+        before, found, rest = page.read_text().partition(begin)
+        _, closed, after = rest.partition(end)
+        if not (found and closed):
+            fail(f"{page} has no {begin} with {end} behind it")
+        page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
 
 
-BUSY_AT_START = os.getloadavg()[0]
+LOAD_AT_START = float(os.environ.setdefault("BENCHMARK_LOAD_AT_START", str(os.getloadavg()[0])))
+BUSY_LOAD = 0.5
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

@@ -155,20 +155,19 @@ def main() -> None:
                 f"{found['build_seconds'] * 1e3:.1f} ms; plain read {found['read_bytes_per_second'] / 1e9:.0f} GB/s.")
             harness.say(" ".join(rows[-1]))
             if options.hnsw and size == max(options.sizes):
-                hnsw += ["", f"hnswlib, {len(items):,} × {FACTORS} {kind}, one thread a query:", ""]
+                hnsw.append(f"hnswlib, {len(items):,} × {FACTORS} {kind}, one thread a query:")
                 hnsw.append(with_hnsw(users, items, found, options.k, options.seconds))
-    print(harness.heading("benchmarks/topk/compare.py"))
-    print(
+    harness.report(
+        options, "topk",
         f"Kernels {found['kernels']}; faiss {faiss.__version__}, implicit {implicit.__version__}, NumPy {np.__version__}; one "
-        f"thread each, {USERS} users, medians of {options.runs} turns.\n")
-    print(harness.table(
-        [f"exact top-{options.k} of", "NextLoop", "own float32 scan", "faiss", "implicit", "faiss / NextLoop",
-         "implicit / NextLoop", "share of read"], rows))  # fmt: skip
-    print("\n" + "\n".join(notes))
-    print(
-        "\nShare of read: the time to read all codes at this core's plain read of the float32 rows, against the answer's time; "
-        "above 100 % the scan stopped early or the codes fit a nearer cache.")
-    print("\n".join(hnsw))
+        f"thread each, {USERS} users, medians of {options.runs} turns.",
+        harness.table(
+            [f"exact top-{options.k} of", "NextLoop", "own float32 scan", "faiss", "implicit", "faiss / NextLoop",
+             "implicit / NextLoop", "share of read"], rows),
+        "\n".join(notes),
+        "Share of read: the time to read all codes at this core's plain read of the float32 rows, against the answer's time; "
+        "above 100 % the scan stopped early or the codes fit a nearer cache.",
+        *hnsw)  # fmt: skip
 
 
 if __name__ == "__main__":
