@@ -214,6 +214,33 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def nginx_server(folder: Path, body: bytes, cpus: list[int] | None = None) -> Server:
+    """nginx with one worker that answers every request with `body`; its files go to a folder of its own in `folder`."""
+    if len(body) > NGINX_BODY_BYTES_MAX or any(mark in body for mark in (b"'", b"\\", b"$")):
+        fail(f"a body of {len(body)} bytes does not fit nginx's `return`: wanted {NGINX_BODY_BYTES_MAX}, no ' \\ or $")
+    port = free_port()
+    folder = folder / f"nginx-{port}"
+    folder.mkdir()
+    text = (HERE / "peers" / "nginx.conf.template").read_text()
+    for name, value in {"@DIRECTORY@": str(folder), "@PORT@": str(port), "@BODY@": body.decode()}.items():
+        text = text.replace(name, value)
+    (folder / "nginx.conf").write_text(text)
+    command = ["nginx", "-p", folder, "-e", "stderr", "-c", folder / "nginx.conf"]
+    return Server("nginx `return 200`", command, port, folder / "log", "/", cpus=cpus)
+
+
+def fastapi_server(peer_model: Path, log: Path, cpus: list[int] | None = None) -> Server:
+    """peers/fastapi_app.py with one uvicorn worker over the files in `peer_model`."""
+    port = free_port()
+    command = [
+        sys.executable, "-m", "uvicorn", "fastapi_app:app", "--app-dir", HERE / "peers", "--host", "127.0.0.1",
+        "--port", port, "--workers", "1", "--loop", "uvloop", "--http", "httptools", "--no-access-log",
+        "--log-level", "warning",
+    ]  # fmt: skip
+    environment = {"MODEL_DIR": str(peer_model), "OPENBLAS_NUM_THREADS": "1"}
+    return Server("FastAPI + implicit", command, port, log, environment=environment, cpus=cpus)
+
+
 class Bench:
     """One run of a benchmark: a folder for its files, and the servers it started; both are gone at its end."""
 
@@ -248,30 +275,11 @@ class Bench:
         return server
 
     def nginx(self, body: bytes, cpus: list[int] | None = None) -> Server:
-        """nginx with one worker that answers every request with `body`."""
         need_packages({"nginx": shutil.which("nginx")})
-        if len(body) > NGINX_BODY_BYTES_MAX or b"'" in body or b"\\" in body or b"$" in body:
-            fail(f"a body of {len(body)} bytes does not fit nginx's `return`, wanted {NGINX_BODY_BYTES_MAX} at most")
-        port = free_port()
-        folder = self.folder / f"nginx-{port}"
-        folder.mkdir()
-        text = (HERE / "peers" / "nginx.conf.template").read_text()
-        for name, value in {"@DIRECTORY@": str(folder), "@PORT@": str(port), "@BODY@": body.decode()}.items():
-            text = text.replace(name, value)
-        (folder / "nginx.conf").write_text(text)
-        command = ["nginx", "-p", folder, "-e", "stderr", "-c", folder / "nginx.conf"]
-        return self.started(Server("nginx `return 200`", command, port, folder / "log", "/", cpus=cpus))
+        return self.started(nginx_server(self.folder, body, cpus))
 
     def fastapi(self, peer_model: Path, cpus: list[int] | None = None) -> Server:
-        port = free_port()
-        command = [
-            sys.executable, "-m", "uvicorn", "fastapi_app:app", "--app-dir", HERE / "peers", "--host", "127.0.0.1",
-            "--port", port, "--workers", "1", "--loop", "uvloop", "--http", "httptools", "--no-access-log",
-            "--log-level", "warning",
-        ]  # fmt: skip
-        environment = {"MODEL_DIR": str(peer_model)}
-        return self.started(
-            Server("FastAPI + implicit", command, port, self.folder / "fastapi.log", "/readyz", environment, cpus))
+        return self.started(fastapi_server(peer_model, self.folder / "fastapi.log", cpus))
 
     # --- Load
 
