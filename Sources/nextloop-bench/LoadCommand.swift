@@ -70,9 +70,12 @@ struct LoadCommand: ParsableCommand {
             paths = [(path.isEmpty ? "/" : path) + (parsed.query(percentEncoded: true).map { "?" + $0 } ?? "")]
         }
         let port = parsed.port ?? 80
+        // Foundation has told an IPv6 literal with its brackets and without.
+        let bare = host.trimmingCharacters(in: ["[", "]"])
+        let address = bare == "localhost" ? "127.0.0.1" : bare
+        let authority = bare.contains(":") ? "[\(bare)]:\(port)" : "\(bare):\(port)"
         let script = try RequestScript(
-            targets: paths, method: method, host: "\(host):\(port)", headers: header, body: try bodyFile.map(bytes))
-        let address = host == "localhost" ? "127.0.0.1" : host.trimmingCharacters(in: ["[", "]"])
+            targets: paths, method: method, host: authority, headers: header, body: try bodyFile.map(bytes))
         var plan = LoadPlan(host: address, port: port, script: script)
         plan.connections = connections
         plan.threads = threads
