@@ -22,8 +22,12 @@ struct HeldFile: ~Copyable {
         }
         var status = stat()
         // SAFETY: fstat fills the struct that it is given.
-        let isFine = unsafe fstat(file, &status) == 0
-        guard isFine, status.st_mode & S_IFMT == S_IFREG else {
+        if unsafe fstat(file, &status) != 0 {
+            let code = errno
+            close(file)
+            throw .system(call: "fstat", path: path, code: code)
+        }
+        guard status.st_mode & S_IFMT == S_IFREG else {
             close(file)
             throw .missingFile(path: path)
         }
@@ -44,7 +48,9 @@ struct HeldFile: ~Copyable {
     func checkUnchanged() throws(RegistryError) {
         var status = stat()
         // SAFETY: fstat fills the struct that it is given.
-        let isFine = unsafe fstat(descriptor, &status) == 0
-        guard isFine, FileIdentity(status) == identity else { throw .changedMeanwhile(path: path) }
+        guard unsafe fstat(descriptor, &status) == 0 else {
+            throw .system(call: "fstat", path: path, code: errno)
+        }
+        guard FileIdentity(status) == identity else { throw .changedMeanwhile(path: path) }
     }
 }
