@@ -66,7 +66,7 @@ let package = Package(
                 "RecommendService", "HTTPServer", "HTTPMessages", "FactorModel", "PrometheusText", "TestSupport",
             ]),
         // Drives the built `nextloop` binary as a user would.
-        .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "ModelRegistry", "nextloop"]),
+        .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "ModelRegistry", "FactorModel", "nextloop"]),
     ]
 )
 
