@@ -69,7 +69,7 @@ let package = Package(
                 "TestSupport",
             ]),
         // Drives the built `nextloop` binary as a user would.
-        .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "nextloop"]),
+        .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "ModelRegistry", "FactorModel", "nextloop"]),
     ]
 )
 
