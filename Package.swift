@@ -46,9 +46,10 @@ let package = Package(
                 "RecommendService", "HTTPServer", "ModelRegistry", "Training", "HotelOrders", "FactorModel",
                 "VectorKernels", "HTTPMessages", "CBuildInfo", argumentParser, logging,
             ]),
+        .target(name: "HTTPLoad", dependencies: ["CLinux"]),
         .executableTarget(
             name: "nextloop-bench",
-            dependencies: ["Training", "FactorModel", "VectorKernels", argumentParser]),
+            dependencies: ["HTTPLoad", "Training", "FactorModel", "VectorKernels", argumentParser]),
 
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .target(name: "FaultyCalls", path: "Tests/FaultyCalls"),
@@ -60,6 +61,7 @@ let package = Package(
         .testTarget(name: "TrainingTests", dependencies: ["Training", "FactorModel", "VectorKernels", "TestSupport"]),
         .testTarget(name: "ModelRegistryTests", dependencies: ["ModelRegistry", "FactorModel", "TestSupport"]),
         .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "HTTPMessages", "TestSupport"]),
+        .testTarget(name: "HTTPLoadTests", dependencies: ["HTTPLoad", "nextloop-bench", "TestSupport"]),
         .testTarget(
             name: "RecommendServiceTests",
             dependencies: [
@@ -67,7 +69,7 @@ let package = Package(
                 "TestSupport",
             ]),
         // Drives the built `nextloop` binary as a user would.
-        .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "nextloop"]),
+        .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "ModelRegistry", "FactorModel", "nextloop"]),
     ]
 )
 

@@ -28,41 +28,32 @@ extension Registry {
 
     /// Opens a version after checking everything: that it fits into memory, the manifest, that nothing lies in its directory
     /// that the manifest does not list, each file's size and SHA-256, what the model file says of itself, that both tell the
-    /// same shapes, and that no file was exchanged meanwhile.
+    /// same shapes, and that the file that was checked is the one that is mapped, unchanged.
     ///
     /// A version never changes once it has its name, so what was checked here stays true while it is mapped.
     package func open(_ model: String, version: Int, options: OpenOptions) throws(RegistryError) -> OpenedVersion {
         let (manifest, bytes) = try manifest(of: model, version: version)
         let directory = "\(try existingDirectory(of: model))/\(version)"
         try checkNames(manifest, in: directory)
-        var found: [FileIdentity] = []
-        for file in manifest.files { found.append(try checkSize(file, in: directory)) }
+        for file in manifest.files { try checkSize(file, in: directory) }
         try checkMemory(manifest, directory, options)
-        let began = Glibc.time(nil)
         var recordedBytes = 0
-        for (file, identity) in zip(manifest.files, found) {
-            if options.records?.vouches(for: identity, sha256: file.sha256) == true {
-                recordedBytes += file.bytes
-            } else {
-                try checkDigest(file, in: directory, options)
-            }
+        for file in manifest.files where file.name != Self.modelFileName {
+            try checkDigest(of: HeldFile("\(directory)/\(file.name)"), file, in: directory, options, &recordedBytes)
         }
         let modelFile = "\(directory)/\(Self.modelFileName)"
+        let held = try HeldFile(modelFile)
+        for file in manifest.files where file.name == Self.modelFileName {
+            try checkDigest(of: held, file, in: directory, options, &recordedBytes)
+        }
         let snapshot: ModelSnapshot
         do throws(ModelFileError) {
-            snapshot = try ModelSnapshot.open(path: modelFile, threads: max(1, min(options.threads, 256)))
+            snapshot = try ModelSnapshot.open(path: held.ownPath, threads: max(1, min(options.threads, 256)))
         } catch {
             throw .badModelFile(path: modelFile, error)
         }
+        try held.checkUnchanged()
         try checkShapes(manifest.shapes, snapshot, modelFile)
-        // The digest was taken of what had the name before, the mapping is of what had it after: the same only if it is still
-        // there, unchanged. Even a file renamed away and back has another change time.
-        for (file, identity) in zip(manifest.files, found) where try checkSize(file, in: directory) != identity {
-            throw .changedMeanwhile(path: "\(directory)/\(file.name)")
-        }
-        for (file, identity) in zip(manifest.files, found) {
-            options.records?.remember(identity, sha256: file.sha256, readSince: began)
-        }
         return OpenedVersion(
             manifest: manifest, manifestBytes: bytes, snapshot: snapshot, recordedBytes: recordedBytes)
     }
@@ -86,14 +77,13 @@ extension Registry {
         }
     }
 
-    /// A file's length, which must be the manifest's, and what else tells it from another.
-    func checkSize(_ file: Manifest.File, in directory: String) throws(RegistryError) -> FileIdentity {
+    /// A file's length must be the manifest's.
+    func checkSize(_ file: Manifest.File, in directory: String) throws(RegistryError) {
         let path = "\(directory)/\(file.name)"
         guard let status = try fileSystem.status(of: path), status.isRegular else { throw .missingFile(path: path) }
         guard status.bytes == file.bytes else {
             throw .wrongSize(path: path, got: status.bytes, wanted: file.bytes)
         }
-        return status.identity
     }
 
     private func checkMemory(
@@ -109,12 +99,24 @@ extension Registry {
         }
     }
 
+    /// - Parameter recordedBytes: the file's length is added when a record spares reading it.
     private func checkDigest(
-        _ file: Manifest.File, in directory: String, _ options: OpenOptions
+        of held: borrowing HeldFile, _ file: Manifest.File, in directory: String, _ options: OpenOptions,
+        _ recordedBytes: inout Int
     ) throws(RegistryError) {
         let path = "\(directory)/\(file.name)"
-        let digest = try sha256(ofFile: path, bytesPerSecondMax: options.bytesPerSecondMax)
+        guard held.identity.bytes == file.bytes else {
+            throw .wrongSize(path: path, got: held.identity.bytes, wanted: file.bytes)
+        }
+        if options.records?.vouches(for: held.identity, sha256: file.sha256) == true {
+            recordedBytes += file.bytes
+            return
+        }
+        let began = Glibc.time(nil)
+        let digest = try sha256(of: held.descriptor, path: path, bytesPerSecondMax: options.bytesPerSecondMax)
         guard digest == file.sha256 else { throw .wrongDigest(path: path, got: digest, wanted: file.sha256) }
+        try held.checkUnchanged()
+        options.records?.remember(held.identity, sha256: digest, readSince: began)
     }
 
     private func checkShapes(

@@ -11,6 +11,11 @@ package func sha256(ofFile path: String, bytesPerSecondMax: Int? = nil) throws(R
     let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { throw .system(call: "open", path: path, code: errno) }
     defer { close(file) }
+    return try sha256(of: file, path: path, bytesPerSecondMax: bytesPerSecondMax)
+}
+
+/// The same of a file that is open, from where it stands to its end; `path` is for errors.
+func sha256(of file: Int32, path: String, bytesPerSecondMax: Int?) throws(RegistryError) -> String {
     posix_fadvise(file, 0, 0, Int32(POSIX_FADV_SEQUENTIAL))
     // SAFETY: the context is made, used and freed here only. OpenSSL's calls return 1 on success; they fail only when
     // memory runs out, in which case there is no digest to compare and the precondition below stops us.

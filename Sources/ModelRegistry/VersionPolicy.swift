@@ -47,7 +47,7 @@ extension Registry {
         do throws(RegistryError) {
             let directory = "\(try existingDirectory(of: model))/\(version)"
             for file in try manifest(of: model, version: version).manifest.files {
-                _ = try checkSize(file, in: directory)
+                try checkSize(file, in: directory)
             }
             return .complete
         } catch {

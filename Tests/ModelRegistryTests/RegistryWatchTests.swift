@@ -54,7 +54,7 @@ private final class Watcher: Sendable {
     }
 }
 
-@Suite("Registry watch", .timeLimit(.minutes(2))) struct RegistryWatchTests {
+@Suite("Registry watch") struct RegistryWatchTests {
     private let directory: TemporaryDirectory
     private let registry: Registry
     private let manager = FileManager.default

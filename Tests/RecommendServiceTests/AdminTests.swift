@@ -8,8 +8,7 @@ import Testing
 @Suite("The operator's paths") struct AdminTests {
     private let fixture: ServiceFixture
     private let events = Events()
-    private static let token = "correct-horse-battery-staple"
-    private let bearer = "Authorization: Bearer \(Self.token)\r\n"
+    private let bearer = "Authorization: Bearer \(ServiceFixture.token)\r\n"
 
     final class Events: Sendable {
         let list = Mutex<[AdminEvent]>([])
@@ -18,14 +17,7 @@ import Testing
     init() throws {
         let events = events
         fixture = try ServiceFixture(models: ["spa"]) { directory, store in
-            try FileManager.default.createDirectory(
-                atPath: directory.file("room-service"), withIntermediateDirectories: true)
-            let items = UnavailableItems(Registry(path: directory.path), store) { _ in }
-            _ = try directory.write(Data("\(Self.token)\n".utf8), as: "token")
-            let admin = Admin(token: AdminToken(path: directory.file("token")), unavailable: items) { event in
-                events.list.withLock { $0.append(event) }
-            }
-            return (items, admin)
+            try ServiceFixture.operators(directory, store) { event in events.list.withLock { $0.append(event) } }
         }
     }
 
@@ -54,10 +46,11 @@ import Testing
     @Test(
         "who presents no token or a wrong one learns nothing more and changes nothing",
         arguments: [
-            "", "Authorization: Bearer\r\n", "Authorization: Bearer \r\n", "Authorization: Basic \(Self.token)\r\n",
-            "Authorization: \(Self.token)\r\n", "Authorization: Bearer \(Self.token)x\r\n",
-            "Authorization: Bearer \(Self.token.dropLast())\r\n",
-            "Authorization: Bearer \(Self.token)\(Self.token)\r\n",
+            "", "Authorization: Bearer\r\n", "Authorization: Bearer \r\n",
+            "Authorization: Basic \(ServiceFixture.token)\r\n",
+            "Authorization: \(ServiceFixture.token)\r\n", "Authorization: Bearer \(ServiceFixture.token)x\r\n",
+            "Authorization: Bearer \(ServiceFixture.token.dropLast())\r\n",
+            "Authorization: Bearer \(ServiceFixture.token)\(ServiceFixture.token)\r\n",
             "Authorization: Bearer Correct-horse-battery-staple\r\n",
         ])
     func refused(_ headers: String) throws {
@@ -65,10 +58,11 @@ import Testing
         #expect(answer.status == 401)
         #expect(answer.problem == "unauthorized")
         #expect(answer.header("WWW-Authenticate") == "Bearer")
-        #expect(!answer.body.contains(Self.token))
+        #expect(!answer.body.contains(ServiceFixture.token))
         #expect(try fixture.get("/recommend?user_id=ann").itemIDs.first == "c")
         #expect(events.list.withLock { $0 }.count == 1)
-        #expect(events.list.withLock { $0 }.allSatisfy { !$0.description.contains(Self.token) && $0.isWarning })
+        #expect(
+            events.list.withLock { $0 }.allSatisfy { !$0.description.contains(ServiceFixture.token) && $0.isWarning })
     }
 
     @Test("attempts are counted by what became of them")
@@ -85,7 +79,7 @@ import Testing
     @Test("the scheme may be written in any case, with more than one space")
     func scheme() throws {
         let answer = try fixture.send(
-            "GET", "/admin/items/unavailable", headers: "authorization: bEARER   \(Self.token)\r\n")
+            "GET", "/admin/items/unavailable", headers: "authorization: bEARER   \(ServiceFixture.token)\r\n")
         #expect(answer.status == 200)
     }
 
@@ -95,11 +89,11 @@ import Testing
         let status = { (token: String) in
             try fixture.send("GET", "/admin/items/unavailable", headers: "Authorization: Bearer \(token)\r\n").status
         }
-        _ = try fixture.directory.write(Data("\(Self.token)\r\n\n\(next)".utf8), as: "token")
-        #expect(try status(Self.token) == 200)
+        _ = try fixture.directory.write(Data("\(ServiceFixture.token)\r\n\n\(next)".utf8), as: "token")
+        #expect(try status(ServiceFixture.token) == 200)
         #expect(try status(next) == 200)
         _ = try fixture.directory.write(Data("\(next)\n".utf8), as: "token")
-        #expect(try status(Self.token) == 401)
+        #expect(try status(ServiceFixture.token) == 401)
         #expect(try status(next) == 200)
     }
 

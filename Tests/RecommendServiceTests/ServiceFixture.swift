@@ -68,10 +68,11 @@ final class ServiceFixture {
 
     /// - Parameter foldIn: whether the model says what it was trained with.
     /// - Parameter models: served beside `room-service`, which answers by default.
+    /// - Parameter following: answers with this follower's models instead.
     /// - Parameter experiments: on `room-service`, as is `shadow`.
     /// - Parameter admin: makes the operator's part from the directory, in which a registry may be kept, and the models.
     init(
-        loaded: Bool = true, foldIn: Bool = true, models: [String] = [],
+        loaded: Bool = true, foldIn: Bool = true, models: [String] = [], following follower: ModelFollower? = nil,
         experiments: [Experiment] = [], shadow: ShadowDeclaration? = nil,
         admin: ((TemporaryDirectory, ModelStore) throws -> (UnavailableItems, Admin?))? = nil
     ) throws {
@@ -85,16 +86,34 @@ final class ServiceFixture {
                 name: $0, policy: .alias("production"), experiments: $0 == "room-service" ? experiments : [],
                 shadow: $0 == "room-service" ? shadow : nil)
         }
-        let store = ModelStore(declared, loops: 1)
+        let store = follower?.store ?? ModelStore(declared, loops: 1)
         let (unavailable, admin) = try admin?(directory, store) ?? (nil, nil)
         service = Service(
-            store, unavailable: unavailable, admin: admin, version: "1.2.3", commit: "abc")
+            store, follower: follower, unavailable: unavailable, admin: admin, version: "1.2.3", commit: "abc")
         loop = service.makeLoop(0)
-        if loaded {
+        if loaded, follower == nil {
             service.models.noteLoaded()
             service.models.publish(served(version: 7))
             service.readiness.become(.ready)
         }
+    }
+
+    /// Opens what `token` opens to operators.
+    static let token = "correct-horse-battery-staple"
+
+    /// Operators with a registry in the fixture's directory whose events nobody wants.
+    static func operators(_ directory: TemporaryDirectory, _ store: ModelStore) throws -> (UnavailableItems, Admin?) {
+        try operators(directory, store) { _ in }
+    }
+
+    static func operators(
+        _ directory: TemporaryDirectory, _ store: ModelStore, _ report: @escaping @Sendable (AdminEvent) -> Void
+    ) throws -> (UnavailableItems, Admin?) {
+        try FileManager.default.createDirectory(
+            atPath: directory.file("room-service"), withIntermediateDirectories: true)
+        let items = UnavailableItems(Registry(path: directory.path), store) { _ in }
+        let token = AdminToken(path: try directory.write(Data("\(Self.token)\n".utf8), as: "token"))
+        return (items, Admin(token: token, unavailable: items, report: report))
     }
 
     func served(_ name: String = "room-service", version: Int) -> ServedModel {

@@ -11,97 +11,26 @@ Every server is started here and stopped by its process id, also on error and on
 
 import argparse
 import json
-import os
 import random
-import shutil
 import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.error
-import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-CPUS = sorted(os.sched_getaffinity(0)) if shutil.which("taskset") else [0]
+sys.path.insert(0, str(HERE.parent))
+import harness  # noqa: E402
+import peer_model  # noqa: E402
+
+CPUS = harness.CPUS
 CONNECTIONS = 32
 COMPARED_USERS = 200
-SCORE_TOLERANCE = 1e-5
-READY_SECONDS_MAX = 120
-# nginx reads one configuration parameter into 4,096 bytes.
-BODY_BYTES_MAX = 4000
 
 
-class Server:
-    """A child process that listens on `port`; its output goes to a log file."""
-
-    def __init__(self, name: str, command: list[str], port: int, ready_path: str, log: Path, environment=None):
-        self.name, self.port, self.log = name, port, log
-        pin = ["taskset", "-c", str(CPUS[0])] if len(CPUS) > 1 else []
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [*pin, *command], stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                env={**os.environ, **(environment or {})},
-            )  # fmt: skip
-        self.ready_path = ready_path
-
-    def wait_until_ready(self) -> None:
-        deadline = time.monotonic() + READY_SECONDS_MAX
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                break
-            try:
-                self.get(self.ready_path)
-                return
-            except (OSError, urllib.error.URLError):
-                time.sleep(0.1)
-        last_lines = "\n".join(self.log.read_text(errors="replace").splitlines()[-20:])
-        raise SystemExit(
-            f"error: {self.name} did not get ready on port {self.port}; the end of {self.log}:\n{last_lines}"
-        )
-
-    def get(self, path: str) -> bytes:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as response:
-            return response.read()
-
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def start_nginx(directory: Path, body_bytes: int, log: Path) -> Server:
-    if not 2 <= body_bytes <= BODY_BYTES_MAX:
-        raise SystemExit(
-            f"error: an answer of {body_bytes} bytes does not fit nginx's `return`, wanted 2...{BODY_BYTES_MAX}"
-        )
-    port = free_port()
-    template = (HERE / "peers" / "nginx.conf.template").read_text()
-    body = '"' + "x" * (body_bytes - 2) + '"'
-    values = {"@DIRECTORY@": str(directory), "@PORT@": str(port), "@BODY@": body}
-    for name, value in values.items():
-        template = template.replace(name, value)
-    configuration = directory / "nginx.conf"
-    configuration.write_text(template)
-    command = ["nginx", "-p", str(directory), "-e", "stderr", "-c", str(configuration)]
-    return Server("nginx return 200", command, port, "/", log)
-
-
-def run_wrk(server: Server, paths: Path, seconds: int) -> dict[str, float]:
+def run_wrk(server: harness.Server, paths: Path, seconds: int) -> dict[str, float]:
     pin = ["taskset", "-c", str(CPUS[1])] if len(CPUS) > 1 else []
     command = [
         *pin, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "10s",
@@ -116,23 +45,6 @@ def run_wrk(server: Server, paths: Path, seconds: int) -> dict[str, float]:
             f"error: {server.name} under load: {figures['failed']} failed requests, {figures['not_2xx']} not 2xx"
         )
     return {"requests_per_second": figures["requests"] / figures["duration_us"] * 1e6, **figures}
-
-
-def compare_answers(nextloop: Server, peer: Server, paths: list[str]) -> int:
-    """Checks that both give the same scores, place by place, and returns the median size of nextloop's answers.
-
-    Items may differ only where their scores agree within the tolerance: implicit sums in another order.
-    """
-    sizes = []
-    for path in paths:
-        answer = nextloop.get(path)
-        sizes.append(len(answer))
-        ours, theirs = json.loads(answer)["items"], json.loads(peer.get(path))["items"]
-        scores = [(a["score"], b["score"]) for a, b in zip(ours, theirs, strict=False)]
-        agree = all(abs(a - b) <= SCORE_TOLERANCE * max(abs(a), abs(b), 1e-3) for a, b in scores)
-        if len(ours) != len(theirs) or not agree:
-            raise SystemExit(f"error: {path}: nextloop answers {ours}, implicit answers {theirs}")
-    return int(statistics.median(sizes))
 
 
 def request_paths(users: Path, order: random.Random) -> list[str]:
@@ -159,26 +71,22 @@ def measure(options: argparse.Namespace, work: Path, stack: ExitStack) -> dict[s
     for case, paths in cases.items():
         (work / f"{case}.txt").write_text("\n".join(paths) + "\n")
 
-    def started(server: Server) -> Server:
+    def started(server: harness.Server) -> harness.Server:
         stack.callback(server.stop)
         server.wait_until_ready()
+        server.wait_until_idle()
         return server
 
-    port = free_port()
-    nextloop = started(Server("nextloop", [
-        str(options.nextloop), "serve", "--registry", str(options.registry), "--model", options.model,
-        "--alias", "production", "--host", "127.0.0.1", "--port", str(port), "--threads", "1",
-    ], port, "/readyz", options.logs / "nextloop.log"))  # fmt: skip
-    port = free_port()
-    fastapi = started(Server("FastAPI + implicit", [
-        sys.executable, "-m", "uvicorn", "fastapi_app:app", "--app-dir", str(HERE / "peers"), "--host", "127.0.0.1",
-        "--port", str(port), "--workers", "1", "--loop", "uvloop", "--http", "httptools", "--no-access-log",
-        "--log-level", "warning",
-    ], port, "/readyz", options.logs / "fastapi.log",
-        {"MODEL_DIR": str(options.peer_model), "OPENBLAS_NUM_THREADS": "1"}))  # fmt: skip
+    port = harness.free_port()
+    nextloop = started(harness.Server("nextloop", [
+        options.nextloop, "serve", "--registry", options.registry, "--model", options.model,
+        "--alias", "production", "--host", "127.0.0.1", "--port", port, "--threads", "1",
+    ], port, options.logs / "nextloop.log", cpus=CPUS[:1]))  # fmt: skip
+    fastapi = started(harness.fastapi_server(options.peer_model, options.logs / "fastapi.log", CPUS[:1]))
     compared = [path for paths in cases.values() for path in paths[:COMPARED_USERS]]
-    body_bytes = compare_answers(nextloop, fastapi, compared)
-    nginx = started(start_nginx(work, body_bytes, options.logs / "nginx.log"))
+    body_bytes = len(peer_model.compare_answers(nextloop, fastapi, compared)[0])
+    # A body of the same length; the answer itself may hold what nginx's configuration cannot.
+    nginx = started(harness.nginx_server(work, b'"' + b"x" * (body_bytes - 2) + b'"', CPUS[:1]))
 
     servers = {"nextloop": nextloop, "fastapi_implicit": fastapi, "nginx_return_200": nginx}
     runs = {case: {name: [] for name in servers} for case in cases}

@@ -4,6 +4,7 @@
 // rest needs no pointers in Swift. Every function returns -errno when it fails, and repeats a call that a signal
 // interrupted unless said otherwise.
 #pragma once
+#include "CLinuxClient.h"
 #include <stddef.h>
 #include <stdint.h>
 

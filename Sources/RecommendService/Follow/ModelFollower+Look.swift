@@ -4,7 +4,7 @@ import ModelRegistry
 
 extension ModelFollower {
     /// One look at one model: what does the registry hold, what is wanted, what has to be done.
-    func look(at name: String, _ policy: VersionPolicy, _ progress: inout Progress) {
+    func look(at name: String, _ policy: VersionPolicy, quietly: Bool, _ progress: inout Progress) {
         let known: [Int]
         let wanted: [Int]
         do throws(RegistryError) {
@@ -16,29 +16,26 @@ extension ModelFollower {
         } catch {
             // What is in memory can be asked for all the same.
             if let pinned = pin(of: name, policyWanted: nil) { makeLive(name, pinned, &progress) }
-            setProblem(name, .registry(error), &progress)
-            store.reclaim()
-            return
+            return setProblem(name, .registry(error), &progress)
         }
         let order = self.order(name, policy, wanted: wanted, known: known)
         let forced = takeForced(name)
         for version in order where !isLoaded(name, version) && known.contains(version) {
-            load(name, version, isForced: forced.contains(version), &progress)
+            load(name, version, isForced: forced.contains(version), quietly: quietly, &progress)
             settle(name, order, &progress)
         }
         settle(name, order, &progress)
-        let selected = select(name, known, isForced: forced, &progress)
+        let selected = select(name, known, isForced: forced, quietly: quietly, &progress)
         retire(name, order + selected, &progress)
         let failure = failure(name, order, known, progress)
         setProblem(name, failure, isRefusal: failure != .missing(version: order.first ?? 0), &progress)
-        store.reclaim()
     }
 
     /// Loads the versions that experiments and the shadow ask for. One that cannot be had leaves its arm to the live version.
     ///
     /// - Returns: those versions.
     private func select(
-        _ name: String, _ known: [Int], isForced forced: ForcedVersions, _ progress: inout Progress
+        _ name: String, _ known: [Int], isForced forced: ForcedVersions, quietly: Bool, _ progress: inout Progress
     ) -> [Int] {
         var selections: [(selector: VersionPolicy, version: Int)] = []
         for selector in store.selectors(of: name) {
@@ -57,7 +54,7 @@ extension ModelFollower {
             }
         }
         for (_, version) in selections where !isLoaded(name, version) && known.contains(version) {
-            load(name, version, isForced: forced.contains(version), &progress)
+            load(name, version, isForced: forced.contains(version), quietly: quietly, &progress)
         }
         store.select(name, selections)
         return selections.map(\.version)
@@ -120,7 +117,10 @@ extension ModelFollower {
 
     // MARK: Load
 
-    private func load(_ name: String, _ version: Int, isForced: Bool, _ progress: inout Progress) {
+    private func load(
+        _ name: String, _ version: Int, isForced: Bool, quietly: Bool, _ progress: inout Progress
+    ) {
+        awaitReclaim()
         let live = live(name)
         let fingerprint = try? source.fingerprint(of: name, version: version)
         if isForced { progress.attempts.forget(version) }
@@ -129,8 +129,13 @@ extension ModelFollower {
                 version, fingerprint: fingerprint, live: live?.version, now: clock())
         else { return }
         store.noteLoading(name, version: version, at: wallClock)
+        let lease = lease(name, version, &progress)
+        let job = LoadJob(
+            source: source, settings: settings, model: name, version: version, live: live, isForced: isForced,
+            lease: lease, loops: store.loops, clock: clock)
         do throws(LoadRefusal) {
-            let model = try loaded(name, version, against: live, isForced: isForced, &progress)
+            let (model, notes) = try (quietly ? atLowPriority { job.run() } : job.run()).get()
+            for note in notes { report(.note(model: name, version: version, note)) }
             progress.attempts.forget(version)
             store.noteLoaded()
             prepare(model)
@@ -150,63 +155,27 @@ extension ModelFollower {
         }
     }
 
-    /// Why a version was not taken.
-    private struct LoadRefusal: Error {
-        var gate: Gate
-        var reason: String
-        var error: RegistryError?
-        /// Whether it may be otherwise later though the files stay as they are.
-        var mayPass: Bool { error?.kind == .io }
-
-        func failure(_ version: Int) -> FollowFailure {
-            error.map { .registry($0) } ?? .refused(version: version, gate, reason: reason)
-        }
-    }
-
-    /// Opens, verifies, warms and compares one version. Nobody sees it before it has passed.
-    private func loaded(
-        _ name: String, _ version: Int, against live: ServedModel?, isForced: Bool, _ progress: inout Progress
-    ) throws(LoadRefusal) -> ServedModel {
-        let began = clock()
-        var lease: ServingLease?
+    /// A mark against prunes; nil where there are no locks, and for a version of which opening will say what is wrong.
+    private func lease(_ name: String, _ version: Int, _ progress: inout Progress) -> ServingLease? {
         do throws(RegistryError) {
-            lease = try source.lease(name, version: version)
+            return try source.lease(name, version: version)
         } catch {
-            // Opening says what is wrong with a version; without locks one can serve.
             if case .noLease = error, !progress.hasLeaseComplaint {
                 progress.hasLeaseComplaint = true
                 report(.unleased(model: name, version: version, reason: "\(error)"))
             }
+            return nil
         }
-        let opened: OpenedVersion
-        do throws(RegistryError) {
-            opened = try source.open(name, version: version, options: options(isFirst: live == nil))
-        } catch {
-            throw LoadRefusal(gate: .verify, reason: "\(error)", error: error)
-        }
-        // The first version of a model answers as soon as it can; codes and YᵀY are made behind the readiness.
-        if live != nil { opened.snapshot.prepare() }
-        do throws(GateRefusal) {
-            let notes = try GateCheck(settings.gates, opened, live: live).run()
-            for note in notes { report(.note(model: name, version: version, note)) }
-        } catch {
-            if !isForced { throw LoadRefusal(gate: error.gate, reason: error.reason) }
-            report(
-                .note(
-                    model: name, version: version,
-                    "let through by force; the gate \(error.gate.rawValue) says: \(error.reason)"))
-        }
-        return ServedModel(
-            name: name, version: version, snapshot: opened.snapshot, manifest: opened.manifestBytes,
-            createdAt: opened.manifest.createdAt.timeIntervalSince1970, loadedAt: wallClock,
-            loadSeconds: clock() - began, loops: store.loops, lease: lease)
     }
 
-    private func options(isFirst: Bool) -> OpenOptions {
-        OpenOptions(
-            threads: isFirst ? settings.firstLoadThreads : 1,
-            bytesPerSecondMax: isFirst ? nil : settings.loadBytesPerSecond)
+    /// Waits until versions that were let go of are unmapped, so that no more than two of a model are in memory at a time. A
+    /// streamed answer may hold one for long: then the load goes on beside it.
+    private func awaitReclaim() {
+        for _ in 0..<Self.reclaimAttempts where store.reclaim() > 0 { usleep(Self.reclaimMicroseconds) }
     }
+
+    private static var reclaimAttempts: Int { 200 }
+    private static var reclaimMicroseconds: UInt32 { 5000 }
 
     // MARK: Problems
 

@@ -6,8 +6,8 @@ import Synchronization
 /// Keeps a ``ModelStore`` at what the registry and the operator want: resolves policies, loads, verifies, warms, compares, swaps, and gives
 /// back memory.
 ///
-/// All of it happens on one thread of low priority, or on the caller's for the first look. Loops see nothing of it but a new plan. What
-/// cannot be had leaves everything as it is: a registry that disappears, an alias that points nowhere or a version that is bad cost a message, never
+/// Everything long (reading, verifying, warming, comparing) happens on a thread of low priority, everything that loops may wait for on one
+/// of theirs: a thread that is put aside while it holds a lock would stop them all. Loops see nothing of it but a new plan. What cannot be had leaves everything as it is: a registry that disappears, an alias that points nowhere or a version that is bad cost a message, never
 /// the version that answers.
 package final class ModelFollower: Sendable {
     package let store: ModelStore
@@ -72,18 +72,19 @@ package final class ModelFollower: Sendable {
 
     // MARK: Running
 
-    /// Looks once, on the calling thread and at its priority.
+    /// Looks once, and waits for what has to be loaded.
     ///
+    /// - Parameter quietly: loads on a thread of low priority instead of the calling one.
     /// - Returns: why models have no version that can answer, by name; empty when all have one.
     @discardableResult
-    package func look() -> [String: FollowFailure] {
+    package func look(quietly: Bool = false) -> [String: FollowFailure] {
         progress.withLock { progress in
             var failures: [String: FollowFailure] = [:]
-            for model in store.plan.models {
-                look(at: model.name, model.policy, &progress[model.name, default: Progress()])
-                if store.plan.model(named: model.name)?.live == nil {
-                    failures[model.name] = progress[model.name]?.problem
-                }
+            // Not the plan itself: what holds it holds its versions in memory.
+            for (name, policy) in store.plan.models.map({ ($0.name, $0.policy) }) {
+                look(at: name, policy, quietly: quietly, &progress[name, default: Progress()])
+                store.reclaim()
+                if store.plan.model(named: name)?.live == nil { failures[name] = progress[name]?.problem }
             }
             return failures
         }
@@ -91,13 +92,12 @@ package final class ModelFollower: Sendable {
 
     /// Follows until ``stop()``: looks whenever it is woken or an attempt is due, and unmaps what no request uses any more.
     package func run() {
-        lowerThreadPriority()
         while !isStopped.load(ordering: .relaxed) {
             _ = wakeups.wait(timeout: .now() + pause())
             // Many reasons to look are one.
             while wakeups.wait(timeout: .now()) == .success {}
             if isStopped.load(ordering: .relaxed) { return }
-            look()
+            look(quietly: true)
         }
     }
 

@@ -55,12 +55,13 @@ final class Shadow: Sendable {
 
     /// Takes a request over, unless too many wait.
     func submit(_ job: ShadowJob) {
-        let isTaken = queue.withLock { queue in
+        // A lock that somebody holds is not worth waiting for.
+        let isTaken = queue.withLockIfAvailable { queue in
             if queue.count >= Self.queueMax { return false }
             queue.append(job)
             return true
         }
-        if isTaken {
+        if isTaken == true {
             arrived.signal()
         } else {
             metrics.countDropped()

@@ -83,14 +83,14 @@ extension RankedIDs {
 }
 
 extension Service {
-    /// Starts the threads of the shadows, below everything else that wants a core.
+    /// Starts the threads of the shadows. At the loops' own priority, because they take locks that loops take: what they cost is bounded by
+    /// their share of the traffic.
     package func startShadows() {
         for model in models.plan.models {
             guard let shadow = model.shadow else { continue }
             let store = models
             let name = model.name
             let thread = Thread {
-                lowerThreadPriority()
                 ShadowWorker(store, model: name, shadow).run()
             }
             thread.name = "shadow"

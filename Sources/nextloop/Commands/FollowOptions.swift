@@ -96,7 +96,7 @@ struct FollowOptions: ParsableArguments {
         switch kind {
         case "alias":
             guard isAliasName(value) else {
-                throw CommandFailure(.usage, "\(RegistryError.badAliasName(withoutControls(value)))")
+                throw ValidationError("\(RegistryError.badAliasName(withoutControls(value)))")
             }
             return .alias(value)
         case "version": return .version(try number(value, in: 1...999_999_999, "version"))
@@ -116,7 +116,7 @@ struct FollowOptions: ParsableArguments {
 
     private func modelName(_ name: String) throws -> String {
         guard isModelName(name) else {
-            throw CommandFailure(.usage, "\(RegistryError.badModelName(withoutControls(name)))")
+            throw ValidationError("\(RegistryError.badModelName(withoutControls(name)))")
         }
         return name
     }

@@ -1,7 +1,8 @@
 """The peer: `/recommend` as a team with FastAPI and implicit writes it.
 
-Started by load.py as `uvicorn fastapi_app:app` with one worker, uvloop and httptools. The model is loaded once, at
-start, from the directory in MODEL_DIR (see export_model.py).
+Started as `uvicorn fastapi_app:app` with one worker, uvloop and httptools. The model is loaded once, at start, from the
+directory in MODEL_DIR: als.npz and user_items.npz as implicit and SciPy write them, and catalogue.json with `user_ids`,
+`item_ids`, `names` and `hotels` (item rows by hotel).
 """
 
 import json
@@ -71,6 +72,7 @@ async def recommend(
     )
 
 
+@app.get("/livez")
 @app.get("/readyz")
 async def readyz() -> dict[str, str]:
     return {"status": "ready"}
