@@ -13,6 +13,8 @@ let package = Package(
     products: [
         .executable(name: "nextloop", targets: ["nextloop"]),
         .executable(name: "nextloop-bench", targets: ["nextloop-bench"]),
+        // For tests only: system calls that fail on request, preloaded into the built binary.
+        .library(name: "FaultyCalls", type: .dynamic, targets: ["FaultyCalls"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -32,7 +34,7 @@ let package = Package(
         .target(name: "FactorModel", dependencies: ["VectorKernels", "CZlib"]),
         .target(name: "HotelOrders", dependencies: ["FactorModel", "CZlib"]),
         .target(name: "Training", dependencies: ["FactorModel", "VectorKernels"]),
-        .target(name: "ModelRegistry", dependencies: ["FactorModel", "COpenSSL"]),
+        .target(name: "ModelRegistry", dependencies: ["FactorModel", "CLinux", "COpenSSL"]),
         .target(name: "HTTPServer", dependencies: ["HTTPMessages", "CLinux"]),
         .target(
             name: "RecommendService",
@@ -50,6 +52,7 @@ let package = Package(
             dependencies: ["HTTPLoad", "Training", "FactorModel", "VectorKernels", argumentParser]),
 
         .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .target(name: "FaultyCalls", path: "Tests/FaultyCalls"),
         .testTarget(name: "VectorKernelsTests", dependencies: ["VectorKernels", "TestSupport"]),
         .testTarget(name: "HTTPMessagesTests", dependencies: ["HTTPMessages", "TestSupport"]),
         .testTarget(name: "PrometheusTextTests", dependencies: ["PrometheusText", "TestSupport"]),
@@ -65,7 +68,7 @@ let package = Package(
                 "RecommendService", "HTTPServer", "HTTPMessages", "FactorModel", "PrometheusText", "TestSupport",
             ]),
         // Drives the built `nextloop` binary as a user would.
-        .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "nextloop"]),
+        .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "ModelRegistry", "FactorModel", "nextloop"]),
     ]
 )
 
@@ -76,7 +79,7 @@ let house: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     .treatAllWarnings(as: .error),
 ]
-let cTargets: Set = ["CKernels", "CLinux", "CBuildInfo"]
+let cTargets: Set = ["CKernels", "CLinux", "CBuildInfo", "FaultyCalls"]
 for target in package.targets where target.type != .system && !cTargets.contains(target.name) {
     target.swiftSettings = house
 }
