@@ -42,7 +42,8 @@ final class Observations: Sendable {
 /// Routes: `/echo` the body, `/large` a megabyte, `/slow` after 150 ms, anything else its path.
 final class TestHandler: RequestHandler {
     func respond(
-        to head: borrowing RequestHead, bytes: Span<UInt8>, body: Span<UInt8>, into response: inout Response
+        to head: borrowing RequestHead, bytes: Span<UInt8>, body: Span<UInt8>, context: RequestContext,
+        into response: inout Response
     ) -> Int {
         let path = String(decoding: head.path.map { bytes[$0] }, as: UTF8.self)
         response.begin(status: 200, contentType: "text/plain")
