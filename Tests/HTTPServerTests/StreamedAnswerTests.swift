@@ -46,7 +46,7 @@ import Testing
 
         func respond(
             to head: borrowing RequestHead, bytes: Span<UInt8>, body: Span<UInt8>, context: RequestContext,
-        into response: inout Response
+            into response: inout Response
         ) -> Int {
             guard let query = head.query else {
                 response.begin(status: 200, contentType: "text/plain")
