@@ -23,7 +23,7 @@ let package = Package(
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
         .target(name: "CLinux"),
         .target(name: "CBuildInfo", cSettings: [.define("NEXTLOOP_COMMIT", to: "\"\(commit)\"")]),
-        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         .target(name: "VectorKernels", dependencies: ["CKernels"]),
@@ -33,7 +33,7 @@ let package = Package(
         .target(name: "HotelOrders", dependencies: ["FactorModel", "CZlib"]),
         .target(name: "Training", dependencies: ["FactorModel", "VectorKernels"]),
         .target(name: "ModelRegistry", dependencies: ["FactorModel", "COpenSSL"]),
-        .target(name: "HTTPServer", dependencies: ["HTTPMessages", "CLinux"]),
+        .target(name: "HTTPServer", dependencies: ["HTTPMessages", "CLinux", "COpenSSL"]),
         .target(
             name: "RecommendService",
             dependencies: ["HTTPServer", "HTTPMessages", "FactorModel", "PrometheusText"]),

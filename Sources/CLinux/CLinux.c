@@ -88,6 +88,16 @@ ptrdiff_t clinux_receive(int descriptor, void *buffer, size_t count) {
     return result < 0 ? -errno : result;
 }
 
+int clinux_peek(int descriptor) {
+    unsigned char byte;
+    ssize_t result;
+    do {
+        result = recv(descriptor, &byte, 1, MSG_PEEK);
+    } while (result < 0 && errno == EINTR);
+    if (result == 0) return -ECONNRESET;
+    return result < 0 ? -errno : byte;
+}
+
 ptrdiff_t clinux_send(int descriptor, const void *bytes, size_t count) {
     ssize_t result;
     do {

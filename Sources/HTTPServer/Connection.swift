@@ -2,7 +2,7 @@ import HTTPMessages
 
 /// One client: its socket, its state, and buffers only while they hold something.
 struct Connection: ~Copyable {
-    let socket: Socket
+    var socket: Socket
     let registration: Registration
     /// Over the limit: here to be told so, and not counted among the open ones.
     let isExcess: Bool
@@ -15,4 +15,11 @@ struct Connection: ~Copyable {
     var stream: StreamedAnswer?
     /// What epoll was told to report.
     var interest: Interest
+    /// Listed among those that get a turn without an event.
+    var awaitsTurn = false
+
+    /// When it has to be looked at, whatever happens.
+    var deadline: MonotonicTime {
+        socket.isHandshaking ? min(state.deadline, socket.handshakeDeadline) : state.deadline
+    }
 }

@@ -113,7 +113,8 @@ extension EventLoop {
         let registration = Registration(slot: UInt32(slot), number: lastNumber)
         let raw = descriptor.raw
         var connection = Connection(
-            socket: Socket(descriptor), registration: registration, isExcess: isExcess,
+            socket: Socket(descriptor, tls: shared.tls, handshakeDeadline: now + policy.tlsHandshakeTime),
+            registration: registration, isExcess: isExcess,
             state: ConnectionState(now: now, policy: policy), interest: .read)
         if isDraining { connection.state.drainBegan(now: now, policy: policy) }
         do {
@@ -127,7 +128,7 @@ extension EventLoop {
         if isExcess {
             serve(connection, .refused(.overloaded(retryAfterSeconds: policy.limits.retryAfterSeconds)))
         } else {
-            timers.schedule(slot, at: connection.state.deadline)
+            timers.schedule(slot, at: connection.deadline)
             connections.put(connection, at: slot)
         }
     }

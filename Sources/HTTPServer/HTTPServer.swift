@@ -105,7 +105,8 @@ package final class HTTPServer: Sendable {
             // without it cannot be bound while anybody listens.
             _ = try Listener(host: host, port: configuration.port, sharesPort: false)
         }
-        let shared = try ServerShared(policy: ConnectionPolicy(configuration.limits), loopCount: configuration.loops)
+        let shared = try ServerShared(
+            policy: ConnectionPolicy(configuration.limits), tls: configuration.tls, loopCount: configuration.loops)
         state.shared = shared
         for number in 0..<configuration.loops {
             let listener = try Listener(host: host, port: state.port ?? configuration.port, sharesPort: sharesPort)

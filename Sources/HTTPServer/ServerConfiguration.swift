@@ -9,11 +9,16 @@ package struct ServerConfiguration: Sendable {
     /// Event loops, each with a thread of its own: 1 to 256. One per core is enough.
     package var loops: Int
     package var limits: Limits
+    /// What connections are encrypted with; nil for none.
+    package var tls: TLSContext?
 
-    package init(host: String = "127.0.0.1", port: Int = 8080, loops: Int = 1, limits: Limits = Limits()) {
+    package init(
+        host: String = "127.0.0.1", port: Int = 8080, loops: Int = 1, limits: Limits = Limits(), tls: TLSContext? = nil
+    ) {
         self.host = host
         self.port = port
         self.loops = loops
         self.limits = limits
+        self.tls = tls
     }
 }

@@ -13,6 +13,7 @@ final class ServerShared: Sendable {
     }
 
     let policy: ConnectionPolicy
+    let tls: TLSContext?
     let loops: [LoopMailbox]
     /// Open connections, without those that are being refused.
     let connectionCount = Atomic<Int>(0)
@@ -22,8 +23,9 @@ final class ServerShared: Sendable {
     private let currentPhase = Atomic<Phase>(.running)
     private let drainDeadlineNanoseconds = Atomic<UInt64>(.max)
 
-    init(policy: ConnectionPolicy, loopCount: Int) throws(SystemError) {
+    init(policy: ConnectionPolicy, tls: TLSContext?, loopCount: Int) throws(SystemError) {
         self.policy = policy
+        self.tls = tls
         var loops: [LoopMailbox] = []
         for _ in 0..<loopCount { loops.append(try LoopMailbox()) }
         self.loops = loops

@@ -27,6 +27,8 @@ int clinux_local_port(int descriptor);
 // Accepts one connection: close-on-exec, non-blocking, TCP_NODELAY. -EAGAIN when none waits.
 int clinux_accept(int listener);
 ptrdiff_t clinux_receive(int descriptor, void *buffer, size_t count);
+// The next byte, left where it is. -ECONNRESET at the end of the connection.
+int clinux_peek(int descriptor);
 // Never raises SIGPIPE.
 ptrdiff_t clinux_send(int descriptor, const void *bytes, size_t count);
 int clinux_shutdown_write(int descriptor);

@@ -12,7 +12,8 @@ struct Serve: ParsableCommand {
         abstract: "Answers GET /recommend and Prometheus' /metrics over HTTP.",
         discussion: """
             SIGTERM or SIGINT: /readyz turns 503 at once, requests are answered for --drain-seconds more, then what \
-            is in flight is finished and the process exits 0. A second signal ends it at once.
+            is in flight is finished and the process exits 0. A second signal ends it at once. SIGHUP: TLS certificates are \
+            read again.
             """)
 
     @OptionGroup var registry: RegistryOptions
@@ -34,6 +35,7 @@ struct Serve: ParsableCommand {
     var shutdownTimeout = 10.0
 
     @OptionGroup var limits: LimitOptions
+    @OptionGroup var tls: TLSOptions
 
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("--port is \(port); wanted 0 to 65535.") }
@@ -71,9 +73,10 @@ struct Serve: ParsableCommand {
         let log = Logger(label: "nextloop", factory: { StreamLogHandler.standardError(label: $0) })
         let loops = threads ?? ProcessInfo.processInfo.activeProcessorCount
         try raiseFileLimit(loops: loops)
-        let service = Service(loops: loops, version: BuildInfo.version, commit: BuildInfo.commit)
+        let tls = try tls.context(log: log)
+        let service = Service(loops: loops, version: BuildInfo.version, commit: BuildInfo.commit, tls: tls)
         let server = HTTPServer(
-            ServerConfiguration(host: host, port: port, loops: loops, limits: limits.limits)
+            ServerConfiguration(host: host, port: port, loops: loops, limits: limits.limits, tls: tls)
         ) { loop in
             let service = service.makeLoop(loop)
             return (service, service)
@@ -85,7 +88,7 @@ struct Serve: ParsableCommand {
         // A stop that was asked for while the model was loading: never say ready first.
         if !signals.isPending { service.readiness.become(.ready) }
         log.info(
-            "ready on http://\(hostInURL):\(server.port)",
+            "ready on \(tls == nil ? "http" : "https")://\(hostInURL):\(server.port)",
             metadata: [
                 "model": "\(model.name)", "version": "\(model.version)", "users": "\(model.snapshot.userCount)",
                 "items": "\(model.snapshot.itemCount)", "threads": "\(loops)",
@@ -94,7 +97,12 @@ struct Serve: ParsableCommand {
         // Behind the readiness: requests are answered meanwhile, exactly as after it, only slower.
         model.snapshot.prepare()
 
-        let signal = signals.wait()
+        var signal = signals.wait()
+        while signal == SIGHUP {
+            log.info("signal \(signal): reloading")
+            tls?.reload(log: log)
+            signal = signals.wait()
+        }
         signals.restoreDefaults()
         log.info("signal \(signal): draining for \(drainSeconds) s")
         service.readiness.become(.draining)
