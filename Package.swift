@@ -56,7 +56,8 @@ let package = Package(
         .testTarget(name: "HotelOrdersTests", dependencies: ["HotelOrders", "FactorModel", "CZlib", "TestSupport"]),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "FactorModel", "VectorKernels", "TestSupport"]),
         .testTarget(name: "ModelRegistryTests", dependencies: ["ModelRegistry", "FactorModel", "TestSupport"]),
-        .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "HTTPMessages", "TestSupport"]),
+        .testTarget(
+            name: "HTTPServerTests", dependencies: ["HTTPServer", "HTTPMessages", "COpenSSL", "TestSupport"]),
         .testTarget(
             name: "RecommendServiceTests",
             dependencies: [

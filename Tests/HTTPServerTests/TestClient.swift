@@ -1,15 +1,21 @@
 import Glibc
 
-/// A blocking TCP client on the loopback interface, with a time limit on every read.
+/// A blocking TCP client on the loopback interface, with a time limit on every read; over TLS when asked.
 final class TestClient {
     private let descriptor: Int32
+    private let dribbles: Bool
+    private(set) var tls: TLSClientSession?
 
     struct Failed: Error {
         var call: String
         var code: Int32
     }
 
-    init(port: Int, receiveBufferBytes: Int32? = nil, seconds: Int = 5) throws {
+    init(
+        port: Int, receiveBufferBytes: Int32? = nil, seconds: Int = 5,
+        tls options: TLSClientSession.Options? = Transport.current.clientOptions
+    ) throws {
+        dribbles = options?.dribbles ?? false
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw Failed(call: "socket", code: errno) }
         var limit = timeval(tv_sec: seconds, tv_usec: 0)
@@ -33,12 +39,45 @@ final class TestClient {
             Glibc.close(descriptor)
             throw Failed(call: "connect", code: code)
         }
+        guard let options else { return }
+        if dribbles {
+            var on: Int32 = 1
+            unsafe setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+        }
+        let session = try TLSClientSession(options)
+        tls = session
+        do {
+            while try !session.shakeHands() {
+                try sendRaw(session.takeOutgoing())
+                let bytes = try receiveRaw()
+                guard !bytes.isEmpty else { throw Failed(call: "end of connection in the handshake", code: 0) }
+                session.putIncoming(bytes)
+            }
+            try sendRaw(session.takeOutgoing())
+        } catch {
+            // The alert that says why, for the server to count.
+            try? sendRaw(session.takeOutgoing())
+            Glibc.close(descriptor)
+            throw error
+        }
     }
 
     deinit { Glibc.close(descriptor) }
 
+    /// Over TLS: as one record for each 16 KiB.
     func send(_ text: String) throws {
         let bytes = Array(text.utf8)
+        guard let tls else { return try sendRaw(bytes) }
+        try tls.write(bytes)
+        try sendRaw(tls.takeOutgoing())
+    }
+
+    /// Sends bytes as they are, past TLS.
+    func sendRaw(_ bytes: [UInt8]) throws {
+        if dribbles, bytes.count > 1 {
+            for byte in bytes { try sendRaw([byte]) }
+            return
+        }
         var sent = 0
         while sent < bytes.count {
             // SAFETY: the kernel reads within the array.
@@ -51,10 +90,30 @@ final class TestClient {
         }
     }
 
-    func endOutput() { shutdown(descriptor, Int32(SHUT_WR)) }
+    func endOutput() {
+        if let tls {
+            tls.sayGoodbye()
+            try? sendRaw(tls.takeOutgoing())
+        }
+        endRawOutput()
+    }
 
-    /// What comes next; empty at the end.
+    /// Ends our side without a word in TLS.
+    func endRawOutput() { shutdown(descriptor, Int32(SHUT_WR)) }
+
+    /// What comes next; empty at the end. Over TLS the end is close_notify: without it, the end is an error.
     func receive() throws -> [UInt8] {
+        guard let tls else { return try receiveRaw() }
+        while true {
+            if let bytes = try tls.read() { return bytes }
+            let bytes = try receiveRaw()
+            guard !bytes.isEmpty else { throw Failed(call: "end of connection without close_notify", code: 0) }
+            tls.putIncoming(bytes)
+        }
+    }
+
+    /// What the socket has, past TLS.
+    func receiveRaw() throws -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 65_536)
         // SAFETY: the kernel writes within the array.
         let count = unsafe bytes.withUnsafeMutableBytes { unsafe recv(descriptor, $0.baseAddress, $0.count, 0) }

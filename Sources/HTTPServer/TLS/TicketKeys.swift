@@ -57,9 +57,11 @@ final class TicketKeys: Sendable {
     /// The key of a ticket; nil when it is none of ours, or too old.
     func opening(name: [UInt8], now: MonotonicTime) -> Found? {
         keys.withLock { keys in
-            if let key = keys.current, key.name == name { return .current(key) }
             let lifetime = (Self.rotationSeconds + Self.sessionSeconds) * 1_000_000_000
-            if let key = keys.previous, key.name == name, now < key.madeAt + lifetime { return .previous(key) }
+            for key in [keys.current, keys.previous] {
+                guard let key, key.name == name, now < key.madeAt + lifetime else { continue }
+                return key == keys.current ? .current(key) : .previous(key)
+            }
             return nil
         }
     }
