@@ -52,6 +52,8 @@ final class TLSClientSession {
     }
 
     deinit {
+        // Else its session would be spoilt for the next connection (SSL_free(3)).
+        unsafe SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN)
         unsafe SSL_free(ssl)
         unsafe SSL_CTX_free(context)
     }

@@ -95,14 +95,16 @@ import Testing
         "http/1.1 is chosen wherever it stands in the offer",
         arguments: [["http/1.1"], ["h2", "http/1.1"], ["http/1.0", "http/1.1", "h2"]])
     func protocols(offer: [String]) throws {
-        let client = try client(try server()) { $0.protocols = offer }
+        let server = try server()
+        let client = try client(server) { $0.protocols = offer }
         #expect(client.tls?.chosenProtocol == "http/1.1")
         #expect(try ask(client).status == 200)
     }
 
     @Test("a client that offers no protocol is asked for none")
     func noProtocol() throws {
-        let client = try client(try server())
+        let server = try server()
+        let client = try client(server)
         #expect(client.tls?.chosenProtocol == nil)
         #expect(try ask(client).status == 200)
     }

@@ -52,6 +52,9 @@ struct PEMFile {
         return String(String.UnicodeScalarView(label.filter { $0.isASCII && $0.value >= 0x20 && $0.value < 0x7F }))
     }
 
+    /// Whether there is a block of a private key, of whatever kind.
+    var hasPrivateKey: Bool { String(decoding: bytes, as: UTF8.self).contains("PRIVATE KEY-----") }
+
     /// Whether a block says that it is encrypted, in the way of PKCS #8 or in the older one of OpenSSL (RFC 1421).
     var isEncrypted: Bool {
         let text = String(decoding: bytes, as: UTF8.self)

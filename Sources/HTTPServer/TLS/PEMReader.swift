@@ -41,9 +41,8 @@ struct PEMReader: ~Copyable {
         if let pointer = unsafe PEM_read_bio_PrivateKey(bio, nil, { _, _, _, _ in -1 }, nil) {
             return unsafe PrivateKey(owning: pointer)
         }
-        if OpenSSLErrors.isEndOfPEM {
-            throw .wrongContents(pem.file, path: pem.path, found: pem.firstLabel)
-        }
+        // OpenSSL tries one decoder after the other and reports that none was right, whatever there was.
+        if !pem.hasPrivateKey { throw .wrongContents(pem.file, path: pem.path, found: pem.firstLabel) }
         throw .malformed(pem.file, path: pem.path, reason: OpenSSLErrors.take())
     }
 }
