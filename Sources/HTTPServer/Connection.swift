@@ -4,8 +4,11 @@ import HTTPMessages
 struct Connection: ~Copyable {
     var socket: Socket
     let registration: Registration
+    var origin: Origin
     /// Over the limit: here to be told so, and not counted among the open ones.
     let isExcess: Bool
+    /// What to answer when the TLS handshake is done.
+    var refusal: Refusal?
     var state: ConnectionState
     /// Part of a request.
     var input: ByteBuffer?

@@ -13,9 +13,15 @@ package final class Service: Sendable {
     /// Made once: it says the same to everybody.
     let openAPIDocument: [UInt8]
 
+    /// Whether operators have a listener of their own: then the service listeners do not serve what is theirs.
+    package let hasAdminListener: Bool
+
     /// - Parameter tls: what the listeners encrypt with, for the metrics; nil without TLS.
-    package init(loops: Int, version: String, commit: String, tls: TLSContext? = nil) {
+    package init(
+        loops: Int, version: String, commit: String, hasAdminListener: Bool = false, tls: TLSContext? = nil
+    ) {
         self.loops = loops
+        self.hasAdminListener = hasAdminListener
         build = (version, commit)
         self.tls = tls
         requestMetrics = RequestMetrics(loops: loops, hasTLS: tls != nil)

@@ -43,7 +43,8 @@ final class Observations: Sendable {
 /// Routes: `/echo` the body, `/large` a megabyte, `/slow` after 150 ms, anything else its path.
 final class TestHandler: RequestHandler {
     func respond(
-        to head: borrowing RequestHead, bytes: Span<UInt8>, body: Span<UInt8>, into response: inout Response
+        to head: borrowing RequestHead, bytes: Span<UInt8>, body: Span<UInt8>, context: RequestContext,
+        into response: inout Response
     ) -> Int {
         let path = String(decoding: head.path.map { bytes[$0] }, as: UTF8.self)
         response.begin(status: 200, contentType: "text/plain")
@@ -116,7 +117,7 @@ final class TestServer: Sendable {
     init(loops: Int = 1, tls: TLSContext? = nil, _ change: (inout Limits) -> Void = { _ in }) throws {
         var configuration = ServerConfiguration(port: 0, loops: loops)
         change(&configuration.limits)
-        configuration.tls = try tls ?? Transport.current.serverContext()
+        configuration.listeners[0].tls = try tls ?? Transport.current.serverContext()
         let observations = observations
         server = HTTPServer(configuration) { loop in (TestHandler(), TestObserver(observations, loop: loop)) }
         try server.start()

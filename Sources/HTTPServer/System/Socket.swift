@@ -46,6 +46,18 @@ struct Socket: ~Copyable {
         return Self.transfer(result)
     }
 
+    /// Copies up to `bytesMax` waiting bytes to the end of `buffer` and leaves them where they are.
+    func peek(into buffer: inout ByteBuffer, bytesMax: Int) -> Transfer {
+        var result = 0
+        _ = unsafe buffer.appendUnsafely(room: bytesMax) { room in
+            // SAFETY: the kernel writes at most room.count bytes, and says how many.
+            result = unsafe clinux_peek(descriptor.raw, room.baseAddress, room.count)
+            return max(0, result)
+        }
+        if result == 0 { return .end }
+        return Self.transfer(result)
+    }
+
     /// Offers the bytes of `buffer` to the kernel and takes away those it took.
     mutating func send(_ buffer: inout ByteBuffer) -> Transfer {
         if let result = session?.send(&buffer) { return result }
@@ -114,10 +126,12 @@ struct Socket: ~Copyable {
 
     mutating func shakeHands() -> TLSSession.Progress {
         if let context {
-            let first = clinux_peek(descriptor.raw)
-            if first == -EAGAIN { return .blocked }
-            guard first >= 0 else { return .failed(.closed) }
-            switch UInt8(truncatingIfNeeded: first) {
+            var first: UInt8 = 0
+            // SAFETY: the kernel writes one byte at most.
+            let count = unsafe clinux_peek(descriptor.raw, &first, 1)
+            if count == Int(-EAGAIN) { return .blocked }
+            guard count == 1 else { return .failed(.closed) }
+            switch first {
             // The content type of a handshake record (RFC 8446 section 5.1); SSL 2 began otherwise, and is not spoken.
             case 0x16: break
             case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"):

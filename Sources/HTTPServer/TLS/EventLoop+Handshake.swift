@@ -15,13 +15,24 @@ extension EventLoop {
     mutating func shakeHands(_ connection: inout Connection, _ occasion: Occasion) -> HandshakeStep {
         switch occasion {
         case .ready: break
-        // Told so when there is somebody to tell it to.
-        case .refused, .resumed: return .waiting
+        case .resumed: return .waiting
+        case .refused(let refusal):
+            // Told so when there is somebody to tell it to.
+            connection.refusal = refusal
+            return .waiting
         case .timer:
             if now < connection.deadline { return .waiting }
             // A client that never sent a byte has not begun.
             if connection.socket.hasBegunHandshake { observer.tlsHandshakeEnded(.timeout) }
             return .close
+        }
+        if connection.origin.awaitsProxyHeader {
+            switch takeProxyHeader(&connection) {
+            case .taken: break
+            case .incomplete: return .waiting
+            case .refused(let refusal): connection.refusal = refusal
+            case .failed: return .close
+            }
         }
         let progress = connection.socket.shakeHands()
         now = Clock.now()

@@ -3,7 +3,7 @@ import Synchronization
 /// A certificate, its key and the rules of a TLS listener; one for all listeners and loops.
 ///
 /// ``reload()`` replaces what new connections get. Established ones keep what they have.
-package final class TLSContext: Sendable {
+package final class TLSContext: Sendable, Equatable {
     package let configuration: TLSConfiguration
     let ticketKeys = TicketKeys()
     private let current: Mutex<TLSContextHandle>
@@ -55,6 +55,9 @@ package final class TLSContext: Sendable {
         guard let ssl = unsafe current.withLock({ unsafe $0.makeSSL() }) else { return nil }
         return unsafe TLSSession(taking: ssl, descriptor: descriptor.raw, keys: ticketKeys)
     }
+
+    /// A context is itself, and like no other.
+    package static func == (left: TLSContext, right: TLSContext) -> Bool { left === right }
 
     private static let warningDays: Int64 = 14
 

@@ -12,18 +12,14 @@ struct Serve: ParsableCommand {
         abstract: "Answers GET /recommend and Prometheus' /metrics over HTTP.",
         discussion: """
             SIGTERM or SIGINT: /readyz turns 503 at once, requests are answered for --drain-seconds more, then what \
-            is in flight is finished and the process exits 0. A second signal ends it at once. SIGHUP: TLS certificates are \
-            read again.
+            is in flight is finished, within --shutdown-timeout, and the process exits 0. A second signal ends it at once \
+            (143 or 130 in a shell). SIGHUP reads the TLS certificates again and ends nothing. Sockets of systemd (LISTEN_FDS) are listened on.
             """)
 
     @OptionGroup var registry: RegistryOptions
     @OptionGroup var version: VersionOptions
 
-    @Option(help: "Address to listen on: an IPv4 or IPv6 literal, or localhost.")
-    var host = "127.0.0.1"
-
-    @Option(help: "TCP port, 0 to 65535; 0 takes a free one and says which.")
-    var port = 8080
+    @OptionGroup var listening: ListenOptions
 
     @Option(help: "Event loops, one thread each, 1 to 256. Default: the cores of this machine.")
     var threads: Int?
@@ -38,7 +34,6 @@ struct Serve: ParsableCommand {
     @OptionGroup var tls: TLSOptions
 
     func validate() throws {
-        guard (0...65535).contains(port) else { throw ValidationError("--port is \(port); wanted 0 to 65535.") }
         if let threads, !(1...256).contains(threads) {
             throw ValidationError("--threads is \(threads); wanted 1 to 256.")
         }
@@ -69,15 +64,22 @@ struct Serve: ParsableCommand {
     }
 
     func run() throws {
-        var signals = StopSignals()
+        let signals = Signals()
         let log = Logger(label: "nextloop", factory: { StreamLogHandler.standardError(label: $0) })
         let loops = threads ?? ProcessInfo.processInfo.activeProcessorCount
         try raiseFileLimit(loops: loops)
+        var configuration = ServerConfiguration(
+            listeners: try listening.listeners(), loops: loops, limits: limits.limits)
         let tls = try tls.context(log: log)
-        let service = Service(loops: loops, version: BuildInfo.version, commit: BuildInfo.commit, tls: tls)
-        let server = HTTPServer(
-            ServerConfiguration(host: host, port: port, loops: loops, limits: limits.limits, tls: tls)
-        ) { loop in
+        if let tls {
+            configuration.encrypt(with: tls)
+            signals.onHangup { tls.reload(log: log) }
+        }
+        configuration.trustedProxies = listening.trustedProxies
+        let service = Service(
+            loops: loops, version: BuildInfo.version, commit: BuildInfo.commit,
+            hasAdminListener: configuration.listeners.contains { $0.role == .admin }, tls: tls)
+        let server = HTTPServer(configuration) { loop in
             let service = service.makeLoop(loop)
             return (service, service)
         }
@@ -86,24 +88,21 @@ struct Serve: ParsableCommand {
         let model = try load(loops: loops)
         service.slot.publish(model)
         // A stop that was asked for while the model was loading: never say ready first.
-        if !signals.isPending { service.readiness.become(.ready) }
+        if !signals.isStopPending { service.readiness.become(.ready) }
         log.info(
-            "ready on \(tls == nil ? "http" : "https")://\(hostInURL):\(server.port)",
+            "ready on \(Self.list(server.boundAddresses, configuration, .service))",
             metadata: [
                 "model": "\(model.name)", "version": "\(model.version)", "users": "\(model.snapshot.userCount)",
                 "items": "\(model.snapshot.itemCount)", "threads": "\(loops)",
             ])
+        if service.hasAdminListener {
+            log.info("admin on \(Self.list(server.boundAddresses, configuration, .admin))")
+        }
 
         // Behind the readiness: requests are answered meanwhile, exactly as after it, only slower.
         model.snapshot.prepare()
 
-        var signal = signals.wait()
-        while signal == SIGHUP {
-            log.info("signal \(signal): reloading")
-            tls?.reload(log: log)
-            signal = signals.wait()
-        }
-        signals.restoreDefaults()
+        let signal = signals.waitForStop()
         log.info("signal \(signal): draining for \(drainSeconds) s")
         service.readiness.become(.draining)
         Thread.sleep(forTimeInterval: drainSeconds)
@@ -125,5 +124,12 @@ struct Serve: ParsableCommand {
         }
     }
 
-    private var hostInURL: String { host.contains(":") ? "[\(host)]" : host }
+    /// The addresses of one role, as URLs where they have one.
+    private static func list(
+        _ addresses: [ListenAddress], _ configuration: ServerConfiguration, _ role: ListenerRole
+    ) -> String {
+        zip(addresses, configuration.listeners).filter { $1.role == role }.map { address, listener in
+            if case .tcp = address { "\(listener.tls == nil ? "http" : "https")://\(address)" } else { "\(address)" }
+        }.joined(separator: ", ")
+    }
 }

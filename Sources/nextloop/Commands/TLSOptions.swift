@@ -2,7 +2,7 @@ import ArgumentParser
 import HTTPServer
 import Logging
 
-/// TLS for every TCP listener, the admin one too. docs/http.md says what is spoken.
+/// TLS for every listener but Unix sockets, the admin ones too. docs/http.md says what is spoken.
 struct TLSOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -53,6 +53,17 @@ struct TLSOptions: ParsableArguments {
         let context = try reporting { () throws(TLSError) in try TLSContext(configuration) }
         for warning in context.warnings { log.warning("\(warning)") }
         return context
+    }
+}
+
+extension ServerConfiguration {
+    /// Encrypts every listener, the admin ones too, but those on Unix sockets: who can open one is on this machine, behind
+    /// the permissions of a file.
+    mutating func encrypt(with tls: TLSContext) {
+        for index in listeners.indices {
+            if case .unix = listeners[index].address { continue }
+            listeners[index].tls = tls
+        }
     }
 }
 
