@@ -5,6 +5,11 @@ package struct TestCertificates: Sendable {
     package struct Pair: Sendable {
         package let certificate: String
         package let key: String
+
+        package init(certificate: String, key: String) {
+            self.certificate = certificate
+            self.key = key
+        }
     }
 
     private let directory: TemporaryDirectory
