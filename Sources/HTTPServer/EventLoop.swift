@@ -82,7 +82,7 @@ struct EventLoop: ~Copyable {
             overload.turnEnded(now: now)
             fireTimers()
             resumeAccepting()
-            for arrival in mailbox.take() { adopt(FileDescriptor(owning: arrival.raw), arrival.origin) }
+            for arrival in mailbox.take() { adopt(FileDescriptor(owning: arrival.raw), arrival.origin, arrival.tls) }
             if followPhase() { return }
         }
     }

@@ -18,8 +18,6 @@ struct Origin: Sendable {
     var client: ClientAddress
     /// Whether the peer is a proxy that is believed.
     var isTrustedProxy = false
-    /// What the connection is encrypted with; nil in the clear.
-    var tls: TLSContext?
     /// Whether a PROXY header is still to come.
     var awaitsProxyHeader = false
     /// Whether the connection stands in the count of its client.
