@@ -67,6 +67,27 @@ import Testing
         #expect(try client.response().body == body)
     }
 
+    // MARK: Before the handshake
+
+    @Test("a PROXY header comes before the handshake, whole or in parts", arguments: [true, false])
+    func proxyHeader(isWhole: Bool) throws {
+        var configuration = ServerConfiguration(port: 0)
+        configuration.listeners[0].tls = try tlsContext()
+        configuration.listeners[0].hasProxyHeaders = true
+        configuration.trustedProxies = AddressRange.loopback
+        let server = try TestServer(configuration)
+        let client = try TestClient(port: server.port, tls: nil)
+        let header = Array("PROXY TCP4 192.0.2.1 192.0.2.2 1000 443\r\n".utf8)
+        if isWhole {
+            try client.sendRaw(header)
+        } else {
+            for byte in header { try client.sendRaw([byte]) }
+        }
+        try client.startTLS(.init())
+        try client.send(get("/behind"))
+        #expect(try client.response().body == "/behind")
+    }
+
     // MARK: The end
 
     @Test("close, and an idle connection's end, are said in TLS", arguments: ["/1", nil] as [String?])

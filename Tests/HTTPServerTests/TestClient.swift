@@ -67,7 +67,8 @@ final class TestClient {
         }
     }
 
-    private func startTLS(_ options: TLSClientSession.Options) throws {
+    /// Shakes hands; for a client that said something in the clear first.
+    func startTLS(_ options: TLSClientSession.Options) throws {
         dribbles = options.dribbles
         if dribbles {
             var on: Int32 = 1
