@@ -2,7 +2,7 @@ import COpenSSL
 
 /// An `SSL_CTX`, set up and then never changed. Connections hold references of their own, so it can go while they last.
 @safe
-struct TLSContextHandle: ~Copyable, @unchecked Sendable {  // Sendable: only SSL_new is called on it, which is thread-safe.
+struct TLSContextHandle: ~Copyable, @unchecked Sendable {  // Sendable: SSL_new is thread-safe.
     private let context: OpaquePointer
     let validity: Certificate.Validity
 
