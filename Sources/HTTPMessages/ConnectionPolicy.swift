@@ -2,6 +2,7 @@
 package struct ConnectionPolicy: Sendable {
     package let limits: Limits
     let headTime: UInt64
+    package let tlsHandshakeTime: UInt64
     let bodyTime: UInt64
     let idleTime: UInt64
     let writeStallTime: UInt64
@@ -14,6 +15,7 @@ package struct ConnectionPolicy: Sendable {
     package init(_ limits: Limits) {
         self.limits = limits
         headTime = limits.headTime.clampedNanoseconds
+        tlsHandshakeTime = limits.tlsHandshakeTime.clampedNanoseconds
         bodyTime = limits.bodyTime.clampedNanoseconds
         idleTime = limits.idleTime.clampedNanoseconds
         writeStallTime = limits.writeStallTime.clampedNanoseconds

@@ -31,6 +31,7 @@ extension Limits {
         try check("retryAfterSeconds", retryAfterSeconds, 0...86_400)
         try check("acceptBacklog", acceptBacklog, 1...65_535)
         try check("headTime", headTime, least: .milliseconds(1))
+        try check("tlsHandshakeTime", tlsHandshakeTime, least: .milliseconds(1))
         try check("bodyTime", bodyTime, least: .milliseconds(1))
         try check("idleTime", idleTime, least: .milliseconds(1))
         try check("writeStallTime", writeStallTime, least: .milliseconds(1))

@@ -18,6 +18,9 @@ package struct Limits: Sendable, Equatable {
     /// From the first byte of a request, or from the opening of the connection, to the end of the head. Then 408, or
     /// silence if nothing had arrived.
     package var headTime: Duration = .seconds(10)
+    /// From the opening of a connection to the end of its TLS handshake, which also counts towards ``headTime``. Then the
+    /// connection is closed.
+    package var tlsHandshakeTime: Duration = .seconds(10)
     /// From the end of the head to the end of the body. Then 408.
     package var bodyTime: Duration = .seconds(30)
     /// Between requests of one connection. Then it is closed without a word.

@@ -13,6 +13,8 @@ package enum Refusal: Error, Sendable, Equatable {
     case tooManyHeaders(countMax: Int)
     case unsupportedTransferCoding
     case connectUnsupported
+    /// HTTP in the clear where TLS is spoken.
+    case notTLS
     /// More connections than the limit: come back later.
     case overloaded(retryAfterSeconds: Int)
     /// More connections from one client than the limit.
@@ -24,7 +26,7 @@ package enum Refusal: Error, Sendable, Equatable {
     /// The status code of the answer.
     package var status: Int {
         switch self {
-        case .malformed: 400
+        case .malformed, .notTLS: 400
         case .timedOut: 408
         case .bodyTooLarge: 413
         case .requestLineTooLong: 414
@@ -51,6 +53,7 @@ package enum Refusal: Error, Sendable, Equatable {
         case .unsupportedTransferCoding:
             "The request body has a transfer coding other than chunked, the only one supported."
         case .connectUnsupported: "The method is CONNECT, and this server is not a proxy."
+        case .notTLS: "The request came in the clear, and this port speaks TLS. Use an https:// URL."
         case .overloaded: "The server has as many connections as it accepts. Try again later."
         case .tooManyFromClient: "This client has as many connections as one may have. Close some, or try again later."
         case .tooBusy: "The server has more requests than it can answer in time. Try again later."

@@ -100,12 +100,12 @@ extension EventLoop {
         origin.isTrustedProxy = !shared.trustedProxies.isEmpty && shared.trustedProxies.contains(peer)
         origin.awaitsProxyHeader = listener.hasProxyHeaders && origin.isTrustedProxy
         if !count(origin) {
-            refuse(descriptor, origin, .connectionLimit)
+            refuse(descriptor, origin, listener.tls, .connectionLimit)
             return
         }
         if !countClient(of: &origin) {
             uncount(origin)
-            refuse(descriptor, origin, .clientLimit)
+            refuse(descriptor, origin, listener.tls, .clientLimit)
             return
         }
         let mine = mailbox.load.load(ordering: .relaxed)
@@ -120,12 +120,12 @@ extension EventLoop {
         }
         if target != number {
             let raw = descriptor.release()
-            if shared.loops[target].send(Arrival(raw: raw, origin: origin)) { return }
+            if shared.loops[target].send(Arrival(raw: raw, origin: origin, tls: listener.tls)) { return }
             mailbox.load.add(1, ordering: .relaxed)
-            adopt(FileDescriptor(owning: raw), origin)
+            adopt(FileDescriptor(owning: raw), origin, listener.tls)
         } else {
             mailbox.load.add(1, ordering: .relaxed)
-            adopt(descriptor, origin)
+            adopt(descriptor, origin, listener.tls)
         }
     }
 
@@ -158,14 +158,14 @@ extension EventLoop {
     }
 
     /// Takes in a connection that was counted.
-    mutating func adopt(_ descriptor: consuming FileDescriptor, _ origin: Origin) {
+    mutating func adopt(_ descriptor: consuming FileDescriptor, _ origin: Origin, _ tls: TLSContext?) {
         observer.connectionOpened()
-        open(descriptor, origin, refusal: nil)
+        open(descriptor, origin, tls, refusal: nil)
     }
 
     /// Answers a connection over a limit, unless too many are being answered so.
     private mutating func refuse(
-        _ descriptor: consuming FileDescriptor, _ origin: Origin, _ reason: RejectionReason
+        _ descriptor: consuming FileDescriptor, _ origin: Origin, _ tls: TLSContext?, _ reason: RejectionReason
     ) {
         let excess = shared.excessCount.add(1, ordering: .relaxed).newValue
         if excess > policy.limits.refusedConnectionsMax {
@@ -176,19 +176,22 @@ extension EventLoop {
         observer.connectionRejected(reason)
         let seconds = policy.limits.retryAfterSeconds
         open(
-            descriptor, origin,
+            descriptor, origin, tls,
             refusal: reason == .clientLimit
                 ? .tooManyFromClient(retryAfterSeconds: seconds) : .overloaded(retryAfterSeconds: seconds))
     }
 
     /// - Parameter refusal: what to answer to a connection over a limit, which was not counted.
-    private mutating func open(_ descriptor: consuming FileDescriptor, _ origin: Origin, refusal: Refusal?) {
+    private mutating func open(
+        _ descriptor: consuming FileDescriptor, _ origin: Origin, _ tls: TLSContext?, refusal: Refusal?
+    ) {
         let slot = connections.reserve()
         lastNumber &+= 1
         let registration = Registration(slot: UInt32(slot), number: lastNumber)
         let raw = descriptor.raw
         var connection = Connection(
-            socket: Socket(descriptor), registration: registration, origin: origin, isExcess: refusal != nil,
+            socket: Socket(descriptor, tls: tls, handshakeDeadline: now + policy.tlsHandshakeTime),
+            registration: registration, origin: origin, isExcess: refusal != nil,
             state: ConnectionState(now: now, policy: policy), interest: .read)
         if isDraining { connection.state.drainBegan(now: now, policy: policy) }
         do {
@@ -202,7 +205,7 @@ extension EventLoop {
         if let refusal {
             serve(connection, .refused(refusal))
         } else {
-            timers.schedule(slot, at: connection.state.deadline)
+            timers.schedule(slot, at: connection.deadline)
             connections.put(connection, at: slot)
         }
     }

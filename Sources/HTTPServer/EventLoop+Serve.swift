@@ -36,6 +36,7 @@ extension EventLoop {
         case .waiting:
             var interest: Interest = connection.state.wantsToRead ? .read : []
             if connection.output != nil { interest.insert(.write) }
+            interest = connection.socket.interest(for: interest)
             if interest != connection.interest {
                 guard poll.modify(connection.socket.descriptor.raw, interest, connection.registration) else {
                     // Nothing would ever be reported of what it waits for.
@@ -45,8 +46,13 @@ extension EventLoop {
                 }
                 connection.interest = interest
             }
+            // What TLS has taken from the socket already is nothing that epoll would report.
+            if connection.socket.holdsInput, connection.state.wantsToRead, !connection.awaitsTurn {
+                connection.awaitsTurn = true
+                yielded.append(connection.registration)
+            }
         }
-        timers.schedule(slot, at: connection.state.deadline)
+        timers.schedule(slot, at: connection.deadline)
         connections.put(connection, at: slot)
     }
 
@@ -62,20 +68,37 @@ extension EventLoop {
     private mutating func advance(_ connection: inout Connection, _ occasion: Occasion) -> Outcome {
         var firstAction: ConnectionAction?
         var reads = false
-        switch occasion {
-        case .ready(let interest):
-            reads = connection.state.wantsToRead && !interest.isDisjoint(with: [.read, .broken])
-            // Nothing can be sent to it any more, and nothing is to be read.
-            if interest.contains(.broken), !reads { return .close }
-            // It is not read before its turn, whatever epoll says; epoll need not be told for so short a time.
-            if connection.state.hasBacklog { return .hasYielded }
-        case .resumed: break
-        case .timer:
-            let action = connection.state.timerFired(now: now)
-            if action == .close { return .close }
-            if action == .read { return .waiting }
-            firstAction = action
-        case .refused(let refusal): firstAction = .refuse(refusal)
+        if connection.socket.isHandshaking {
+            switch shakeHands(&connection, occasion) {
+            case .waiting: return .waiting
+            case .close: return .close
+            case .established:
+                firstAction = connection.refusal.take().map { .refuse($0) }
+                reads = firstAction == nil && connection.socket.holdsInput
+            case .failed(let refusal?): firstAction = .refuse(refusal)
+            case .failed(nil): connection.state.refused(now: now, policy: policy)
+            }
+        } else {
+            switch occasion {
+            case .ready(let interest):
+                reads = connection.state.wantsToRead && connection.socket.canRead(after: interest)
+                // Nothing can be sent to it any more, and nothing is to be read.
+                if interest.contains(.broken), !reads { return .close }
+                // It is not read before its turn, whatever epoll says; epoll need not be told for so short a time.
+                if connection.state.hasBacklog || connection.awaitsTurn { return .hasYielded }
+            case .resumed:
+                connection.awaitsTurn = false
+                reads = connection.state.wantsToRead && connection.socket.holdsInput
+            case .timer:
+                let action = connection.state.timerFired(now: now)
+                if action == .close {
+                    if connection.state.isAnswered { connection.socket.endTLS() }
+                    return .close
+                }
+                if action == .read { return .waiting }
+                firstAction = action
+            case .refused(let refusal): firstAction = .refuse(refusal)
+            }
         }
 
         if reads, connection.origin.awaitsProxyHeader {
@@ -152,7 +175,9 @@ extension EventLoop {
                 if action == .yield { return .yielded }
                 if action == .read || !output.isEmpty { return .waiting }
             case .endOutput: connection.socket.endOutput()
-            case .close: return .close
+            case .close:
+                connection.socket.endTLS()
+                return .close
             }
             action = connection.state.next(&input, outputBytes: output.count, now: now, policy: policy)
         }

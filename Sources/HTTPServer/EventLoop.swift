@@ -82,7 +82,7 @@ struct EventLoop: ~Copyable {
             overload.turnEnded(now: now)
             fireTimers()
             resumeAccepting()
-            for arrival in mailbox.take() { adopt(FileDescriptor(owning: arrival.raw), arrival.origin) }
+            for arrival in mailbox.take() { adopt(FileDescriptor(owning: arrival.raw), arrival.origin, arrival.tls) }
             if followPhase() { return }
         }
     }
@@ -144,7 +144,7 @@ struct EventLoop: ~Copyable {
         for slot in 0..<connections.slotCount {
             guard var connection = connections.take(slot) else { continue }
             body(&connection, now, policy)
-            timers.schedule(slot, at: connection.state.deadline)
+            timers.schedule(slot, at: connection.deadline)
             connections.put(connection, at: slot)
         }
     }
@@ -152,7 +152,11 @@ struct EventLoop: ~Copyable {
     private mutating func cutAll() {
         for slot in 0..<connections.slotCount {
             guard var connection = connections.take(slot) else { continue }
-            if !connection.state.isAnswered { shared.wasCut.store(true, ordering: .relaxed) }
+            if connection.state.isAnswered {
+                connection.socket.endTLS()
+            } else {
+                shared.wasCut.store(true, ordering: .relaxed)
+            }
             endStream(of: &connection, wasWhole: false)
             close(connection)
         }

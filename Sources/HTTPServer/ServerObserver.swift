@@ -17,6 +17,13 @@ package protocol ServerObserver: AnyObject {
     func connectionOpened()
     func connectionClosed()
     func connectionRejected(_ reason: RejectionReason)
+
+    /// A TLS handshake ended, well or not. Connections that never sent a byte had none.
+    func tlsHandshakeEnded(_ result: TLSHandshakeResult)
+}
+
+extension ServerObserver {
+    package func tlsHandshakeEnded(_ result: TLSHandshakeResult) {}
 }
 
 /// The route number of answers that no handler gave.

@@ -54,6 +54,7 @@ final class ServerShared: Sendable {
 struct Arrival: Sendable {
     let raw: Int32
     let origin: Origin
+    let tls: TLSContext?
 }
 
 /// Connections that other loops accepted for this one.

@@ -172,4 +172,7 @@ package final class LoopService: RequestHandler, ServerObserver {
     package func connectionOpened() { service.requestMetrics.connectionOpened(shard) }
     package func connectionClosed() { service.requestMetrics.connectionClosed(shard) }
     package func connectionRejected(_ reason: RejectionReason) { service.requestMetrics.rejected(shard, reason) }
+    package func tlsHandshakeEnded(_ result: TLSHandshakeResult) {
+        service.requestMetrics.handshakeEnded(shard, result)
+    }
 }

@@ -1,4 +1,5 @@
 import FactorModel
+package import HTTPServer
 import PrometheusText
 
 /// What all loops share: the model, whether to take traffic, and the counters.
@@ -8,17 +9,22 @@ package final class Service: Sendable {
     let requestMetrics: RequestMetrics
     let build: (version: String, commit: String)
     let loops: Int
+    private let tls: TLSContext?
     /// Made once: it says the same to everybody.
     let openAPIDocument: [UInt8]
 
     /// Whether operators have a listener of their own: then the service listeners do not serve what is theirs.
     package let hasAdminListener: Bool
 
-    package init(loops: Int, version: String, commit: String, hasAdminListener: Bool = false) {
+    /// - Parameter tls: what the listeners encrypt with, for the metrics; nil without TLS.
+    package init(
+        loops: Int, version: String, commit: String, hasAdminListener: Bool = false, tls: TLSContext? = nil
+    ) {
         self.loops = loops
         self.hasAdminListener = hasAdminListener
         build = (version, commit)
-        requestMetrics = RequestMetrics(loops: loops)
+        self.tls = tls
+        requestMetrics = RequestMetrics(loops: loops, hasTLS: tls != nil)
         openAPIDocument = Array(OpenAPIDocument.text(version: version).utf8)
     }
 
@@ -35,6 +41,11 @@ package final class Service: Sendable {
         exposition.add(
             "nextloop_model_reloads_total", "Loads of a model version, the first one too, by result.", .counter,
             [Label("result", "success")], value: Double(slot.publishCount))
+        if let tls {
+            exposition.add(
+                "nextloop_tls_certificate_expiry_timestamp_seconds", "When the TLS certificate in use expires.", .gauge,
+                value: Double(tls.certificateExpiry))
+        }
         exposition.add(
             "nextloop_build_info", "The running build.", .gauge,
             [Label("version", build.version), Label("commit", build.commit)], value: 1)

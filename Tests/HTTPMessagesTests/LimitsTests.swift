@@ -40,7 +40,8 @@ import Testing
     @Test("durations are a millisecond to a day, the two waits of an ending connection from nothing")
     func durations() throws {
         let positive = [
-            \Limits.headTime, \Limits.bodyTime, \Limits.idleTime, \Limits.writeStallTime, \Limits.queueTimeMax,
+            \Limits.headTime, \Limits.tlsHandshakeTime, \Limits.bodyTime, \Limits.idleTime, \Limits.writeStallTime,
+            \Limits.queueTimeMax,
         ]
         for limit in positive + [\Limits.lingerTime, \Limits.drainIdleTime] {
             let least: Duration = positive.contains(limit) ? .milliseconds(1) : .zero

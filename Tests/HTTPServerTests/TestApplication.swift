@@ -19,6 +19,7 @@ final class Observations: Sendable {
         var opened = 0
         var closed = 0
         var rejected: [RejectionReason] = []
+        var handshakes: [TLSHandshakeResult] = []
         /// Requests answered by each loop.
         var byLoop: [Int: Int] = [:]
         var openedByLoop: [Int: Int] = [:]
@@ -111,6 +112,7 @@ final class TestObserver: ServerObserver {
     }
     func connectionClosed() { observations.record { $0.closed += 1 } }
     func connectionRejected(_ reason: RejectionReason) { observations.record { $0.rejected.append(reason) } }
+    func tlsHandshakeEnded(_ result: TLSHandshakeResult) { observations.record { $0.handshakes.append(result) } }
 }
 
 /// A started server on a port of its own, ended with the value.
@@ -119,9 +121,11 @@ final class TestServer: Sendable {
     let observations = Observations()
     var port: Int { server.port }
 
-    convenience init(loops: Int = 1, _ change: (inout Limits) -> Void = { _ in }) throws {
+    /// - Parameter tls: nil for what ``Transport/current`` says.
+    convenience init(loops: Int = 1, tls: TLSContext? = nil, _ change: (inout Limits) -> Void = { _ in }) throws {
         var configuration = ServerConfiguration(port: 0, loops: loops)
         change(&configuration.limits)
+        configuration.listeners[0].tls = try tls ?? Transport.current.serverContext()
         try self.init(configuration)
     }
 

@@ -56,13 +56,18 @@ package struct ListenerConfiguration: Sendable, Equatable {
     package var hasProxyHeaders: Bool
     /// Of the file of a Unix socket.
     package var fileMode: UInt32
+    /// What connections are encrypted with; nil for none.
+    package var tls: TLSContext?
 
     package init(
-        _ address: ListenAddress, role: ListenerRole = .service, hasProxyHeaders: Bool = false, fileMode: UInt32 = 0o660
+        _ address: ListenAddress, role: ListenerRole = .service, hasProxyHeaders: Bool = false,
+        fileMode: UInt32 = 0o660,
+        tls: TLSContext? = nil
     ) {
         self.address = address
         self.role = role
         self.hasProxyHeaders = hasProxyHeaders
         self.fileMode = fileMode
+        self.tls = tls
     }
 }

@@ -44,6 +44,9 @@ struct LimitOptions: ParsableArguments {
     @Option(help: "Seconds a client may take to send its headers, 0.1 to 3600; then 408.")
     var headerTimeout = 10.0
 
+    @Option(help: "Seconds a client may take for the TLS handshake, 0.1 to 3600; then it is cut off.")
+    var tlsHandshakeTimeout = 10.0
+
     @Option(help: "Headers of a request, 1 to 1000; more is 431.")
     var maxHeaders = Limits().headerCountMax
 
@@ -96,6 +99,7 @@ struct LimitOptions: ParsableArguments {
         try check("max-header-bytes", maxHeaderBytes, in: 64...(1 << 20))
         try check("max-body-bytes", maxBodyBytes, in: 0...(1 << 30))
         try check("header-timeout", headerTimeout, in: 0.1...3600)
+        try check("tls-handshake-timeout", tlsHandshakeTimeout, in: 0.1...3600)
         try check("max-headers", maxHeaders, in: 1...1000)
         if let maxRequestsPerConnection {
             try check("max-requests-per-connection", maxRequestsPerConnection, in: 1...1_000_000_000)
@@ -126,6 +130,7 @@ struct LimitOptions: ParsableArguments {
         limits.requestsPerConnectionMax = maxRequestsPerConnection
         limits.bodyTime = .seconds(bodyTimeout)
         limits.writeStallTime = .seconds(writeTimeout)
+        limits.tlsHandshakeTime = .seconds(tlsHandshakeTimeout)
         limits.headTime = .seconds(headerTimeout)
         limits.idleTime = .seconds(idleTimeout)
         return limits

@@ -13,7 +13,7 @@ struct Serve: ParsableCommand {
         discussion: """
             SIGTERM or SIGINT: /readyz turns 503 at once, requests are answered for --drain-seconds more, then what \
             is in flight is finished, within --shutdown-timeout, and the process exits 0. A second signal ends it at once \
-            (143 or 130 in a shell). SIGHUP does not end it. Sockets of systemd (LISTEN_FDS) are listened on.
+            (143 or 130 in a shell). SIGHUP reads the TLS certificates again and ends nothing. Sockets of systemd (LISTEN_FDS) are listened on.
             """)
 
     @OptionGroup var registry: RegistryOptions
@@ -31,6 +31,7 @@ struct Serve: ParsableCommand {
     var shutdownTimeout = 10.0
 
     @OptionGroup var limits: LimitOptions
+    @OptionGroup var tls: TLSOptions
 
     func validate() throws {
         if let threads, !(1...256).contains(threads) {
@@ -69,10 +70,15 @@ struct Serve: ParsableCommand {
         try raiseFileLimit(loops: loops)
         var configuration = ServerConfiguration(
             listeners: try listening.listeners(), loops: loops, limits: limits.limits)
+        let tls = try tls.context(log: log)
+        if let tls {
+            configuration.encrypt(with: tls)
+            signals.onHangup { tls.reload(log: log) }
+        }
         configuration.trustedProxies = listening.trustedProxies
         let service = Service(
             loops: loops, version: BuildInfo.version, commit: BuildInfo.commit,
-            hasAdminListener: configuration.listeners.contains { $0.role == .admin })
+            hasAdminListener: configuration.listeners.contains { $0.role == .admin }, tls: tls)
         let server = HTTPServer(configuration) { loop in
             let service = service.makeLoop(loop)
             return (service, service)
@@ -122,8 +128,8 @@ struct Serve: ParsableCommand {
     private static func list(
         _ addresses: [ListenAddress], _ configuration: ServerConfiguration, _ role: ListenerRole
     ) -> String {
-        zip(addresses, configuration.listeners).filter { $1.role == role }.map { address, _ in
-            if case .tcp = address { "http://\(address)" } else { "\(address)" }
+        zip(addresses, configuration.listeners).filter { $1.role == role }.map { address, listener in
+            if case .tcp = address { "\(listener.tls == nil ? "http" : "https")://\(address)" } else { "\(address)" }
         }.joined(separator: ", ")
     }
 }
