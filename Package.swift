@@ -25,7 +25,7 @@ let package = Package(
         .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3"])]),
         .target(name: "CLinux"),
         .target(name: "CBuildInfo", cSettings: [.define("NEXTLOOP_COMMIT", to: "\"\(commit)\"")]),
-        .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         .target(name: "VectorKernels", dependencies: ["CKernels"]),
@@ -35,7 +35,7 @@ let package = Package(
         .target(name: "HotelOrders", dependencies: ["FactorModel", "CZlib"]),
         .target(name: "Training", dependencies: ["FactorModel", "VectorKernels"]),
         .target(name: "ModelRegistry", dependencies: ["FactorModel", "CLinux", "COpenSSL"]),
-        .target(name: "HTTPServer", dependencies: ["HTTPMessages", "CLinux"]),
+        .target(name: "HTTPServer", dependencies: ["HTTPMessages", "CLinux", "COpenSSL"]),
         .target(
             name: "RecommendService",
             dependencies: ["HTTPServer", "HTTPMessages", "ModelRegistry", "FactorModel", "PrometheusText"]),
@@ -60,7 +60,8 @@ let package = Package(
         .testTarget(name: "HotelOrdersTests", dependencies: ["HotelOrders", "FactorModel", "CZlib", "TestSupport"]),
         .testTarget(name: "TrainingTests", dependencies: ["Training", "FactorModel", "VectorKernels", "TestSupport"]),
         .testTarget(name: "ModelRegistryTests", dependencies: ["ModelRegistry", "FactorModel", "TestSupport"]),
-        .testTarget(name: "HTTPServerTests", dependencies: ["HTTPServer", "HTTPMessages", "TestSupport"]),
+        .testTarget(
+            name: "HTTPServerTests", dependencies: ["HTTPServer", "HTTPMessages", "COpenSSL", "TestSupport"]),
         .testTarget(name: "HTTPLoadTests", dependencies: ["HTTPLoad", "nextloop-bench", "TestSupport"]),
         .testTarget(
             name: "RecommendServiceTests",

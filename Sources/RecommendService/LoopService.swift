@@ -49,12 +49,18 @@ package final class LoopService: RequestHandler, ServerObserver {
     // MARK: RequestHandler
 
     package func respond(
-        to head: borrowing RequestHead, bytes: Span<UInt8>, body content: Span<UInt8>, into response: inout Response
+        to head: borrowing RequestHead, bytes: Span<UInt8>, body content: Span<UInt8>, context: RequestContext,
+        into response: inout Response
     ) -> Int {
         takeRequestID(head, bytes)
         let path = bytes.extracting(head.path)
         var (route, segment) = Route.match(path)
-        if route.isAdmin, service.admin == nil { (route, segment) = (.none, 0..<0) }
+        // Where it is not served, it does not exist: nothing tells that it does elsewhere.
+        if route.isAdmin && service.admin == nil
+            || !route.isServed(to: context.role, hasAdminListener: service.hasAdminListener)
+        {
+            (route, segment) = (.none, 0..<0)
+        }
         let plan = reader.plan()
         // Who answers. Nothing of it is kept behind the request: an idle loop holds no version in memory.
         var answering: ServedModel?
@@ -95,6 +101,10 @@ package final class LoopService: RequestHandler, ServerObserver {
         body.withBytes { response.append($0) }
         contentBytes = (content.count, body.count)
         return route.rawValue
+    }
+
+    package func isEssential(_ head: borrowing RequestHead, bytes: Span<UInt8>) -> Bool {
+        Route.match(bytes.extracting(head.path)).0.isEssential
     }
 
     package func refuse(_ refusal: Refusal, into response: inout Response) {
@@ -193,4 +203,7 @@ package final class LoopService: RequestHandler, ServerObserver {
     package func connectionOpened() { service.requestMetrics.connectionOpened(shard) }
     package func connectionClosed() { service.requestMetrics.connectionClosed(shard) }
     package func connectionRejected(_ reason: RejectionReason) { service.requestMetrics.rejected(shard, reason) }
+    package func tlsHandshakeEnded(_ result: TLSHandshakeResult) {
+        service.requestMetrics.handshakeEnded(shard, result)
+    }
 }

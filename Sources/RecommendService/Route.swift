@@ -1,4 +1,5 @@
 import HTTPMessages
+import HTTPServer
 
 /// What is served where: one table, from which matching, 404, 405, metrics and the OpenAPI document are made.
 ///
@@ -61,11 +62,38 @@ package enum Route: Int, CaseIterable, Sendable {
         }
     }
 
-    /// Whether it changes or tells what only operators may: served to those who are admitted, and not there when nobody is.
+    /// Whether it changes or tells what only operators may: served to those who are admitted, and not there when nobody is. With an admin
+    /// listener it is there only.
     package var isAdmin: Bool {
         switch self {
         case .adminReload, .adminItem, .adminItems, .adminDrain, .adminUndrain: true
         default: false
+        }
+    }
+
+    // MARK: Listeners
+
+    /// What monitoring and operators ask, besides `/admin/*`: served by an admin listener as well.
+    private var isForOperators: Bool {
+        switch self {
+        case .livez, .readyz, .metrics, .models, .model: true
+        default: isAdmin
+        }
+    }
+
+    /// Whether a request that came through such a listener may have this route.
+    func isServed(to role: ListenerRole, hasAdminListener: Bool) -> Bool {
+        switch role {
+        case .admin: isForOperators
+        case .service: !(hasAdminListener && isAdmin)
+        }
+    }
+
+    /// Answered however busy the server is: who looks after it has to see it.
+    var isEssential: Bool {
+        switch self {
+        case .livez, .readyz, .metrics: true
+        default: isAdmin
         }
     }
 

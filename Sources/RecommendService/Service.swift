@@ -1,4 +1,5 @@
 import FactorModel
+package import HTTPServer
 import PrometheusText
 
 /// What all loops share: the models, whether to take traffic, and the counters.
@@ -12,25 +13,32 @@ package final class Service: Sendable {
     let follower: ModelFollower?
     let build: (version: String, commit: String)
     let loops: Int
+    private let tls: TLSContext?
     /// Made once: it says the same to everybody.
     let openAPIDocument: [UInt8]
+
+    /// Whether operators have a listener of their own: then the service listeners do not serve what is theirs.
+    package let hasAdminListener: Bool
 
     /// - Parameters:
     ///   - models: what is served; its loops are the service's.
     ///   - follower: who loads versions; nil when nobody does.
     ///   - unavailable: the items taken from sale; nil when nobody can.
     ///   - admin: the operator's part; nil: `/admin/*` is not there.
+    ///   - tls: what the listeners encrypt with, for the metrics; nil without TLS.
     package init(
         _ models: ModelStore, follower: ModelFollower? = nil, unavailable: UnavailableItems? = nil,
-        admin: Admin? = nil, version: String, commit: String
+        admin: Admin? = nil, version: String, commit: String, hasAdminListener: Bool = false, tls: TLSContext? = nil
     ) {
         self.models = models
         self.follower = follower
         self.unavailable = unavailable
         self.admin = admin
+        self.hasAdminListener = hasAdminListener
+        self.tls = tls
         loops = models.loops
         build = (version, commit)
-        requestMetrics = RequestMetrics(loops: loops)
+        requestMetrics = RequestMetrics(loops: loops, hasTLS: tls != nil)
         openAPIDocument = Array(OpenAPIDocument.text(version: version, withAdmin: admin != nil).utf8)
     }
 
@@ -44,6 +52,11 @@ package final class Service: Sendable {
         models.addMetrics(to: &exposition)
         unavailable?.addMetrics(to: &exposition, models: models.plan.models.map(\.name))
         admin?.addMetrics(to: &exposition)
+        if let tls {
+            exposition.add(
+                "nextloop_tls_certificate_expiry_timestamp_seconds", "When the TLS certificate in use expires.", .gauge,
+                value: Double(tls.certificateExpiry))
+        }
         exposition.add(
             "nextloop_build_info", "The running build.", .gauge,
             [Label("version", build.version), Label("commit", build.commit)], value: 1)

@@ -81,7 +81,9 @@ import Testing
             Int($0) == nil
         }
         #expect(
-            names.sorted() == [".lock", ".unavailable.lock", "aliases.json", "aliases.log", "last-version", "unavailable.json"],
+            names.sorted() == [
+                ".lock", ".unavailable.lock", "aliases.json", "aliases.log", "last-version", "unavailable.json",
+            ],
             "step \(step)")
     }
 

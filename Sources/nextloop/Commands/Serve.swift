@@ -14,16 +14,13 @@ struct Serve: ParsableCommand {
             Versions are followed, verified and held against gates while the one before serves on; GET /models tells what \
             became of each. SIGHUP: look at the registry now, also at what was refused.
             SIGTERM or SIGINT: /readyz turns 503 at once, requests are answered for --drain-seconds more, then what \
-            is in flight is finished and the process exits 0. A second signal ends it at once.
+            is in flight is finished, within --shutdown-timeout, and the process exits 0. A second signal ends it at once \
+            (143 or 130 in a shell). SIGHUP reads the TLS certificates again too and ends nothing. Sockets of systemd (LISTEN_FDS) are listened on.
             """)
 
     @OptionGroup var follow: FollowOptions
 
-    @Option(help: "Address to listen on: an IPv4 or IPv6 literal, or localhost.")
-    var host = "127.0.0.1"
-
-    @Option(help: "TCP port, 0 to 65535; 0 takes a free one and says which.")
-    var port = 8080
+    @OptionGroup var listening: ListenOptions
 
     @Option(help: "Event loops, one thread each, 1 to 256. Default: the cores of this machine.")
     var threads: Int?
@@ -35,12 +32,12 @@ struct Serve: ParsableCommand {
     var shutdownTimeout = 10.0
 
     @OptionGroup var limits: LimitOptions
+    @OptionGroup var tls: TLSOptions
     @OptionGroup var gates: GateOptions
     @OptionGroup var admin: AdminOptions
     @OptionGroup var experiments: ExperimentOptions
 
     func validate() throws {
-        guard (0...65535).contains(port) else { throw ValidationError("--port is \(port); wanted 0 to 65535.") }
         if let threads, !(1...256).contains(threads) {
             throw ValidationError("--threads is \(threads); wanted 1 to 256.")
         }
@@ -71,10 +68,18 @@ struct Serve: ParsableCommand {
     }
 
     func run() throws {
-        var signals = StopSignals()
+        let signals = Signals()
         let log = Logger(label: "nextloop", factory: { StreamLogHandler.standardError(label: $0) })
         let loops = threads ?? ProcessInfo.processInfo.activeProcessorCount
         try raiseFileLimit(loops: loops)
+        var configuration = ServerConfiguration(
+            listeners: try listening.listeners(), loops: loops, limits: limits.limits)
+        let tls = try tls.context(log: log)
+        if let tls {
+            configuration.encrypt(with: tls)
+            signals.onHangup { tls.reload(log: log) }
+        }
+        configuration.trustedProxies = listening.trustedProxies
         let models = ModelStore(try experiments.completed(try follow.declarations()), loops: loops)
         let unavailable = UnavailableItems(follow.opened, models) { log.warning("\($0)") }
         let follower = ModelFollower(
@@ -85,10 +90,9 @@ struct Serve: ParsableCommand {
         }
         let service = Service(
             models, follower: follower, unavailable: unavailable, admin: try admin.admin(unavailable, log),
-            version: BuildInfo.version, commit: BuildInfo.commit)
-        let server = HTTPServer(
-            ServerConfiguration(host: host, port: port, loops: loops, limits: limits.limits)
-        ) { loop in
+            version: BuildInfo.version, commit: BuildInfo.commit,
+            hasAdminListener: configuration.listeners.contains { $0.role == .admin }, tls: tls)
+        let server = HTTPServer(configuration) { loop in
             let service = service.makeLoop(loop)
             return (service, service)
         }
@@ -101,8 +105,12 @@ struct Serve: ParsableCommand {
         unavailable.start()
         try firstLook(follower)
         // A stop that was asked for while the model was loading: never say ready first.
-        if !signals.isPending { service.readiness.become(.ready) }
-        logReadiness(models, server.port, loops: loops, log)
+        if !signals.isStopPending { service.readiness.become(.ready) }
+        logReadiness(
+            models, on: Self.list(server.boundAddresses, configuration, .service), loops: loops, log)
+        if service.hasAdminListener {
+            log.info("admin on \(Self.list(server.boundAddresses, configuration, .admin))")
+        }
 
         // Behind the readiness: requests are answered meanwhile, exactly as after it, only slower.
         for model in models.plan.models { model.live?.snapshot.prepare() }
@@ -110,13 +118,12 @@ struct Serve: ParsableCommand {
         follower.start()
         service.startShadows()
 
-        var signal = signals.wait()
-        while signal == SIGHUP {
+        signals.onHangup {
             log.info("SIGHUP: looking at the registry")
             follower.lookAgain()
-            signal = signals.wait()
         }
-        signals.restoreDefaults()
+
+        let signal = signals.waitForStop()
         log.info("signal \(signal): draining for \(drainSeconds) s")
         service.readiness.become(.draining)
         Thread.sleep(forTimeInterval: drainSeconds)
@@ -137,18 +144,18 @@ struct Serve: ParsableCommand {
         }
     }
 
-    private func logReadiness(_ models: ModelStore, _ port: Int, loops: Int, _ log: Logger) {
+    private func logReadiness(_ models: ModelStore, on addresses: String, loops: Int, _ log: Logger) {
         let plan = models.plan
         let missing = plan.models.filter { $0.live == nil }.map(\.name)
         guard missing.isEmpty else {
             return log.warning(
-                "listening on http://\(hostInURL):\(port), not ready: waiting for a version of \(missing.joined(separator: ", "))"
+                "listening on \(addresses), not ready: waiting for a version of \(missing.joined(separator: ", "))"
             )
         }
         for model in plan.models.reversed() {
             guard let live = model.live else { continue }
             log.info(
-                "\(model.name == plan.standard.name ? "ready on http://\(hostInURL):\(port)" : "also serving")",
+                "\(model.name == plan.standard.name ? "ready on \(addresses)" : "also serving")",
                 metadata: [
                     "model": "\(live.name)", "version": "\(live.version)", "users": "\(live.snapshot.userCount)",
                     "items": "\(live.snapshot.itemCount)", "threads": "\(loops)",
@@ -156,5 +163,12 @@ struct Serve: ParsableCommand {
         }
     }
 
-    private var hostInURL: String { host.contains(":") ? "[\(host)]" : host }
+    /// The addresses of one role, as URLs where they have one.
+    private static func list(
+        _ addresses: [ListenAddress], _ configuration: ServerConfiguration, _ role: ListenerRole
+    ) -> String {
+        zip(addresses, configuration.listeners).filter { $1.role == role }.map { address, listener in
+            if case .tcp = address { "\(listener.tls == nil ? "http" : "https")://\(address)" } else { "\(address)" }
+        }.joined(separator: ", ")
+    }
 }
