@@ -27,7 +27,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         .target(name: "VectorKernels", dependencies: ["CKernels"]),
-        .target(name: "HTTPMessages"),
+        .target(name: "HTTPMessages", dependencies: ["CZlib"]),
         .target(name: "PrometheusText"),
         .target(name: "FactorModel", dependencies: ["VectorKernels", "CZlib"]),
         .target(name: "HotelOrders", dependencies: ["FactorModel", "CZlib"]),

@@ -105,7 +105,13 @@ extension EventLoop {
         while true {
             switch action {
             case .respond(let head, let body, let persistence):
-                connection.stream = respond(to: head, body: body, persistence, &input, &output)
+                do throws(Refusal) {
+                    connection.stream = try respond(to: head, body: body, persistence, &input, &output)
+                } catch {
+                    refuse(error, method: head.method, requestBytes: body.upperBound, &output)
+                    connection.state.refused(now: now, policy: policy)
+                    break
+                }
                 if let stream = connection.stream {
                     connection.state.streamBegan(
                         &input, body: body, persistence: stream.persistence, now: now, policy: policy)
@@ -140,20 +146,30 @@ extension EventLoop {
     // MARK: Answers
 
     /// Has one request answered. Returns what is left to do when the answer is streamed.
+    ///
+    /// - Throws: without anything done, when the body is not coded as the head says.
     private mutating func respond(
         to head: RequestHead, body: Range<Int>, _ persistence: Persistence, _ input: inout ByteBuffer,
         _ output: inout ByteBuffer
-    ) -> StreamedAnswer? {
+    ) throws(Refusal) -> StreamedAnswer? {
+        if head.contentCoding == .gzip, !body.isEmpty {
+            try input.withBytes { bytes throws(Refusal) in
+                try coder.inflate(bytes.extracting(body), bytesMax: policy.limits.bodyBytesMax)
+            }
+        }
         observer.requestBegan()
         let began = now
         var response = Response(
             into: output, date: date, persistence: persistence, omitsBody: head.method == .head,
             minorVersion: head.minorVersion)
         let route = input.withBytes { bytes in
-            handler.respond(
-                to: head, bytes: bytes.extracting(0..<head.byteCount), body: bytes.extracting(body), into: &response)
+            let headBytes = bytes.extracting(0..<head.byteCount)
+            guard head.contentCoding == .gzip, !body.isEmpty else {
+                return handler.respond(to: head, bytes: headBytes, body: bytes.extracting(body), into: &response)
+            }
+            return coder.withInflated { handler.respond(to: head, bytes: headBytes, body: $0, into: &response) }
         }
-        let responseBytes = response.finish()
+        let responseBytes = response.finish(coder, for: head.acceptedCodings)
         let status = response.status
         if let producer = response.producer {
             let persistence = response.persistenceOfStream

@@ -11,6 +11,7 @@ struct EventLoop: ~Copyable {
     let policy: ConnectionPolicy
     let handler: any RequestHandler
     let observer: any ServerObserver
+    let coder: ContentCoder
     let poll: EventPoll
     var listener: Listener?
     var reserve = ReserveDescriptor()
@@ -45,6 +46,7 @@ struct EventLoop: ~Copyable {
         policy = shared.policy
         self.handler = handler
         self.observer = observer
+        coder = ContentCoder(policy.gzip)
         listener = consume parts.listener
         poll = consume parts.poll
         now = Clock.now()

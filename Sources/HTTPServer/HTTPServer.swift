@@ -48,6 +48,7 @@ package final class HTTPServer: Sendable {
             guard (1...256).contains(configuration.loops) else { throw .invalidLoopCount(configuration.loops) }
             do throws(InvalidLimit) {
                 try configuration.limits.check()
+                try configuration.gzip.check()
             } catch {
                 throw .invalidLimit(name: error.name, got: error.got, wanted: error.wanted)
             }
@@ -105,7 +106,8 @@ package final class HTTPServer: Sendable {
             // without it cannot be bound while anybody listens.
             _ = try Listener(host: host, port: configuration.port, sharesPort: false)
         }
-        let shared = try ServerShared(policy: ConnectionPolicy(configuration.limits), loopCount: configuration.loops)
+        let shared = try ServerShared(
+            policy: ConnectionPolicy(configuration.limits, gzip: configuration.gzip), loopCount: configuration.loops)
         state.shared = shared
         for number in 0..<configuration.loops {
             let listener = try Listener(host: host, port: state.port ?? configuration.port, sharesPort: sharesPort)

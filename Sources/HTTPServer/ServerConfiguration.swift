@@ -9,6 +9,7 @@ package struct ServerConfiguration: Sendable {
     /// Event loops, each with a thread of its own: 1 to 256. One per core is enough.
     package var loops: Int
     package var limits: Limits
+    package var gzip = GzipSettings()
 
     package init(host: String = "127.0.0.1", port: Int = 8080, loops: Int = 1, limits: Limits = Limits()) {
         self.host = host

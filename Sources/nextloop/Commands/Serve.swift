@@ -34,6 +34,7 @@ struct Serve: ParsableCommand {
     var shutdownTimeout = 10.0
 
     @OptionGroup var limits: LimitOptions
+    @OptionGroup var contentCoding: ContentCodingOptions
 
     func validate() throws {
         guard (0...65535).contains(port) else { throw ValidationError("--port is \(port); wanted 0 to 65535.") }
@@ -72,9 +73,9 @@ struct Serve: ParsableCommand {
         let loops = threads ?? ProcessInfo.processInfo.activeProcessorCount
         try raiseFileLimit(loops: loops)
         let service = Service(loops: loops, version: BuildInfo.version, commit: BuildInfo.commit)
-        let server = HTTPServer(
-            ServerConfiguration(host: host, port: port, loops: loops, limits: limits.limits)
-        ) { loop in
+        var configuration = ServerConfiguration(host: host, port: port, loops: loops, limits: limits.limits)
+        configuration.gzip = contentCoding.settings
+        let server = HTTPServer(configuration) { loop in
             let service = service.makeLoop(loop)
             return (service, service)
         }
