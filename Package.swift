@@ -62,10 +62,27 @@ let package = Package(
             dependencies: [
                 "RecommendService", "HTTPServer", "HTTPMessages", "FactorModel", "PrometheusText", "TestSupport",
             ]),
+        // What the fuzzers and the differential tests say about any bytes: docs in Tests/Fuzz and Tests/Differential.
+        .target(
+            name: "FuzzProperties", dependencies: ["HTTPMessages", "RecommendService", "TestSupport"],
+            path: "Tests/Fuzz/Properties"),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzProperties", "TestSupport"], path: "Tests/Fuzz/Replay"),
+        .executableTarget(name: "http-frames", dependencies: ["FuzzProperties"], path: "Tests/Differential/Frames"),
+        .testTarget(
+            name: "DifferentialTests", dependencies: ["TestSupport", "nextloop", "http-frames"],
+            path: "Tests/Differential/Tests"),
         // Drives the built `nextloop` binary as a user would.
         .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "nextloop"]),
     ]
 )
+
+// One executable a fuzz target, for `make fuzz` only: they need -sanitize=fuzzer, whose main they link.
+if Context.environment["NEXTLOOP_FUZZ"] != nil {
+    for name in ["Requests", "Query", "JSON", "Gzip"] {
+        package.targets.append(
+            .executableTarget(name: "Fuzz\(name)", dependencies: ["FuzzProperties"], path: "Tests/Fuzz/\(name)"))
+    }
+}
 
 let house: [SwiftSetting] = [
     .strictMemorySafety(),
@@ -77,4 +94,8 @@ let house: [SwiftSetting] = [
 let cTargets: Set = ["CKernels", "CLinux", "CBuildInfo"]
 for target in package.targets where target.type != .system && !cTargets.contains(target.name) {
     target.swiftSettings = house
+    // Their main is libFuzzer's.
+    if target.name.hasPrefix("Fuzz"), target.type == .executable {
+        target.swiftSettings?.append(.unsafeFlags(["-parse-as-library"]))
+    }
 }
