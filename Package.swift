@@ -13,6 +13,8 @@ let package = Package(
     products: [
         .executable(name: "nextloop", targets: ["nextloop"]),
         .executable(name: "nextloop-bench", targets: ["nextloop-bench"]),
+        // For tests only: system calls that fail on request, preloaded into the built binary.
+        .library(name: "FaultyCalls", type: .dynamic, targets: ["FaultyCalls"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -49,6 +51,7 @@ let package = Package(
             dependencies: ["Training", "FactorModel", "VectorKernels", argumentParser]),
 
         .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .target(name: "FaultyCalls", path: "Tests/FaultyCalls"),
         .testTarget(name: "VectorKernelsTests", dependencies: ["VectorKernels", "TestSupport"]),
         .testTarget(name: "HTTPMessagesTests", dependencies: ["HTTPMessages", "TestSupport"]),
         .testTarget(name: "PrometheusTextTests", dependencies: ["PrometheusText", "TestSupport"]),
@@ -91,7 +94,7 @@ let house: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
     .treatAllWarnings(as: .error),
 ]
-let cTargets: Set = ["CKernels", "CLinux", "CBuildInfo"]
+let cTargets: Set = ["CKernels", "CLinux", "CBuildInfo", "FaultyCalls"]
 for target in package.targets where target.type != .system && !cTargets.contains(target.name) {
     target.swiftSettings = house
     // Their main is libFuzzer's.

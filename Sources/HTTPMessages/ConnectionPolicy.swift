@@ -7,7 +7,10 @@ package struct ConnectionPolicy: Sendable {
     let idleTime: UInt64
     let writeStallTime: UInt64
     let lingerTime: UInt64
-    let drainIdleTime: UInt64
+    package let drainIdleTime: UInt64
+    package let queueTimeMax: UInt64
+    /// Nanoseconds that each byte of an answer gives a slow client; 0 for no demand on its rate.
+    let nanosecondsPerAnswerByte: UInt64
 
     package init(_ limits: Limits, gzip: GzipSettings = GzipSettings()) {
         self.limits = limits
@@ -18,5 +21,8 @@ package struct ConnectionPolicy: Sendable {
         writeStallTime = limits.writeStallTime.clampedNanoseconds
         lingerTime = limits.lingerTime.clampedNanoseconds
         drainIdleTime = limits.drainIdleTime.clampedNanoseconds
+        queueTimeMax = limits.queueTimeMax.clampedNanoseconds
+        nanosecondsPerAnswerByte =
+            limits.answerBytesPerSecondMin == 0 ? 0 : max(1, 1_000_000_000 / UInt64(limits.answerBytesPerSecondMin))
     }
 }

@@ -24,6 +24,9 @@ extension Limits {
         try check("requestsPerConnectionMax", requestsPerConnectionMax ?? 1, 1...Int.max)
         try check("readBytes", readBytes, 1024...16_777_216)
         try check("connectionsMax", connectionsMax, 1...1_000_000)
+        try check("connectionsPerClientMax", connectionsPerClientMax, 1...1_000_000)
+        try check("adminConnectionsMax", adminConnectionsMax, 1...10_000)
+        try check("answerBytesPerSecondMin", answerBytesPerSecondMin, 0...1_000_000_000)
         try check("refusedConnectionsMax", refusedConnectionsMax, 0...1_000_000)
         try check("retryAfterSeconds", retryAfterSeconds, 0...86_400)
         try check("acceptBacklog", acceptBacklog, 1...65_535)
@@ -31,6 +34,7 @@ extension Limits {
         try check("bodyTime", bodyTime, least: .milliseconds(1))
         try check("idleTime", idleTime, least: .milliseconds(1))
         try check("writeStallTime", writeStallTime, least: .milliseconds(1))
+        try check("queueTimeMax", queueTimeMax, least: .milliseconds(1))
         try check("lingerTime", lingerTime, least: .zero)
         try check("drainIdleTime", drainIdleTime, least: .zero)
     }

@@ -1,6 +1,6 @@
 /// A request that the server answers itself, because it cannot or will not hand it to the application.
 ///
-/// Every refusal ends its connection: either nobody knows where the next request would start, or the client is too slow
+/// Every refusal but ``tooBusy(retryAfterSeconds:)`` ends its connection: either nobody knows where the next request would start, or the client is too slow
 /// or too many. `detail` is plain English, says what was wanted, and repeats no byte that a client sent.
 package enum Refusal: Error, Sendable, Equatable {
     case malformed(Malformation)
@@ -20,6 +20,10 @@ package enum Refusal: Error, Sendable, Equatable {
     case methodTooLong(bytesMax: Int)
     /// More connections than the limit: come back later.
     case overloaded(retryAfterSeconds: Int)
+    /// More connections from one client than the limit.
+    case tooManyFromClient(retryAfterSeconds: Int)
+    /// The request waited too long behind others. Its connection stays.
+    case tooBusy(retryAfterSeconds: Int)
     case unsupportedVersion
 
     /// The status code of the answer.
@@ -33,8 +37,9 @@ package enum Refusal: Error, Sendable, Equatable {
         case .unsupportedContentCoding: 415
         case .unknownExpectation: 417
         case .headersTooLarge, .tooManyHeaders: 431
+        case .tooManyFromClient: 429
         case .unsupportedTransferCoding, .connectUnsupported, .methodTooLong: 501
-        case .overloaded: 503
+        case .overloaded, .tooBusy: 503
         case .unsupportedVersion: 505
         }
     }
@@ -62,6 +67,8 @@ package enum Refusal: Error, Sendable, Equatable {
             "The request starts with a method of more than \(bytesMax) bytes; no method is as long."
         case .connectUnsupported: "The method is CONNECT, and this server is not a proxy."
         case .overloaded: "The server has as many connections as it accepts. Try again later."
+        case .tooManyFromClient: "This client has as many connections as one may have. Close some, or try again later."
+        case .tooBusy: "The server has more requests than it can answer in time. Try again later."
         case .unsupportedVersion: "The request has an HTTP version other than 1.1 and 1.0, the ones supported."
         }
     }
@@ -73,7 +80,10 @@ package enum Refusal: Error, Sendable, Equatable {
 
     /// The value for a `Retry-After` header, when the refusal wants one (RFC 9110 section 10.2.3).
     package var retryAfterSeconds: Int? {
-        if case .overloaded(let seconds) = self { seconds } else { nil }
+        switch self {
+        case .overloaded(let seconds), .tooManyFromClient(let seconds), .tooBusy(let seconds): seconds
+        default: nil
+        }
     }
 }
 

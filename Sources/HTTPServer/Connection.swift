@@ -4,6 +4,7 @@ import HTTPMessages
 struct Connection: ~Copyable {
     let socket: Socket
     let registration: Registration
+    var origin: Origin
     /// Over the limit: here to be told so, and not counted among the open ones.
     let isExcess: Bool
     var state: ConnectionState

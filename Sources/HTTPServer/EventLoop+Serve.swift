@@ -37,7 +37,12 @@ extension EventLoop {
             var interest: Interest = connection.state.wantsToRead ? .read : []
             if connection.output != nil { interest.insert(.write) }
             if interest != connection.interest {
-                poll.modify(connection.socket.descriptor.raw, interest, connection.registration)
+                guard poll.modify(connection.socket.descriptor.raw, interest, connection.registration) else {
+                    // Nothing would ever be reported of what it waits for.
+                    endStream(of: &connection, wasWhole: false)
+                    close(connection)
+                    return
+                }
                 connection.interest = interest
             }
         }
@@ -73,6 +78,14 @@ extension EventLoop {
         case .refused(let refusal): firstAction = .refuse(refusal)
         }
 
+        if reads, connection.origin.awaitsProxyHeader {
+            switch takeProxyHeader(&connection) {
+            case .taken: break
+            case .incomplete: return .waiting
+            case .refused(let refusal): firstAction = .refuse(refusal)
+            case .failed: return .close
+            }
+        }
         var input = takeInput(&connection)
         var output = connection.output.take() ?? spareOutput.take() ?? ByteBuffer(capacity: policy.limits.readBytes)
         if reads {
@@ -105,10 +118,18 @@ extension EventLoop {
         while true {
             switch action {
             case .respond(let head, let body, let persistence):
+                if connection.origin.role == .service, overload.sheds(now: now), !isEssential(head, input) {
+                    refuse(
+                        .tooBusy(retryAfterSeconds: policy.limits.retryAfterSeconds), persistence, head.method,
+                        minorVersion: head.minorVersion, requestBytes: body.upperBound, &output)
+                    connection.state.answered(&input, body: body, persistence: persistence, now: now, policy: policy)
+                    break
+                }
                 do throws(Refusal) {
-                    connection.stream = try respond(to: head, body: body, persistence, &input, &output)
+                    connection.stream = try respond(
+                        to: head, body: body, persistence, connection.origin, &input, &output)
                 } catch {
-                    refuse(error, method: head.method, requestBytes: body.upperBound, &output)
+                    refuse(error, .close, head.method, requestBytes: body.upperBound, &output)
                     connection.state.refused(now: now, policy: policy)
                     break
                 }
@@ -121,7 +142,7 @@ extension EventLoop {
             case .produce: producePiece(of: &connection, input, &output)
             case .sendContinue: output.appendContinue()
             case .refuse(let refusal):
-                refuse(refusal, method: connection.state.method, requestBytes: input.count, &output)
+                refuse(refusal, .close, connection.state.method, requestBytes: input.count, &output)
                 connection.state.refused(now: now, policy: policy)
             case .read, .write, .yield:
                 if !output.isEmpty {
@@ -149,8 +170,8 @@ extension EventLoop {
     ///
     /// - Throws: without anything done, when the body is not coded as the head says.
     private mutating func respond(
-        to head: RequestHead, body: Range<Int>, _ persistence: Persistence, _ input: inout ByteBuffer,
-        _ output: inout ByteBuffer
+        to head: RequestHead, body: Range<Int>, _ persistence: Persistence, _ origin: Origin,
+        _ input: inout ByteBuffer, _ output: inout ByteBuffer
     ) throws(Refusal) -> StreamedAnswer? {
         if head.contentCoding == .gzip, !body.isEmpty {
             try input.withBytes { bytes throws(Refusal) in
@@ -164,10 +185,19 @@ extension EventLoop {
             minorVersion: head.minorVersion)
         let route = input.withBytes { bytes in
             let headBytes = bytes.extracting(0..<head.byteCount)
-            guard head.contentCoding == .gzip, !body.isEmpty else {
-                return handler.respond(to: head, bytes: headBytes, body: bytes.extracting(body), into: &response)
+            var context = origin.context
+            if origin.isTrustedProxy,
+                let client = forwardedClient(head, headBytes, proxies: shared.trustedProxies)
+            {
+                context = RequestContext(role: origin.role, client: client)
             }
-            return coder.withInflated { handler.respond(to: head, bytes: headBytes, body: $0, into: &response) }
+            guard head.contentCoding == .gzip, !body.isEmpty else {
+                return handler.respond(
+                    to: head, bytes: headBytes, body: bytes.extracting(body), context: context, into: &response)
+            }
+            return coder.withInflated {
+                handler.respond(to: head, bytes: headBytes, body: $0, context: context, into: &response)
+            }
         }
         let responseBytes = response.finish(coder, for: head.acceptedCodings)
         let status = response.status
@@ -188,13 +218,19 @@ extension EventLoop {
         return nil
     }
 
+    private func isEssential(_ head: RequestHead, _ input: borrowing ByteBuffer) -> Bool {
+        input.withBytes { handler.isEssential(head, bytes: $0.extracting(0..<head.byteCount)) }
+    }
+
     private mutating func refuse(
-        _ refusal: Refusal, method: HTTPMethod, requestBytes: Int, _ output: inout ByteBuffer
+        _ refusal: Refusal, _ persistence: Persistence, _ method: HTTPMethod, minorVersion: Int = 1,
+        requestBytes: Int, _ output: inout ByteBuffer
     ) {
         observer.requestBegan()
         let began = now
         var response = Response(
-            into: output, date: date, persistence: .close, omitsBody: method == .head)
+            into: output, date: date, persistence: persistence, omitsBody: method == .head,
+            minorVersion: minorVersion)
         handler.refuse(refusal, into: &response)
         let responseBytes = response.finish()
         let status = response.status
@@ -212,7 +248,7 @@ extension EventLoop {
     private static var smallPartBytes: Int { 4096 }
 
     /// A buffer to read into, with what is left of the reads before.
-    private mutating func takeInput(_ connection: inout Connection) -> ByteBuffer {
+    mutating func takeInput(_ connection: inout Connection) -> ByteBuffer {
         guard let part = connection.input.take() else {
             return spareInput.take() ?? ByteBuffer(capacity: policy.limits.readBytes)
         }
@@ -222,7 +258,7 @@ extension EventLoop {
         return buffer
     }
 
-    private mutating func keepInput(_ input: consuming ByteBuffer, _ connection: inout Connection) {
+    mutating func keepInput(_ input: consuming ByteBuffer, _ connection: inout Connection) {
         if input.count > Self.smallPartBytes {
             connection.input = consume input
             return
@@ -235,7 +271,7 @@ extension EventLoop {
         recycleInput(input)
     }
 
-    private mutating func recycleInput(_ buffer: consuming ByteBuffer) {
+    mutating func recycleInput(_ buffer: consuming ByteBuffer) {
         if buffer.allocatedBytes > policy.limits.outputBytesMax { return }
         buffer.removeAll()
         spareInput = consume buffer

@@ -38,11 +38,14 @@ package final class LoopService: RequestHandler, ServerObserver {
     // MARK: RequestHandler
 
     package func respond(
-        to head: borrowing RequestHead, bytes: Span<UInt8>, body content: Span<UInt8>, into response: inout Response
+        to head: borrowing RequestHead, bytes: Span<UInt8>, body content: Span<UInt8>, context: RequestContext,
+        into response: inout Response
     ) -> Int {
         takeRequestID(head, bytes)
         let path = bytes.extracting(head.path)
-        let (route, segment) = Route.match(path)
+        var (route, segment) = Route.match(path)
+        // Where it is not served, it does not exist: nothing tells that it does elsewhere.
+        if !route.isServed(to: context.role, hasAdminListener: service.hasAdminListener) { route = .none }
         let model = reader.model()
         body.removeAll()
         do throws(Problem) {
@@ -79,6 +82,10 @@ package final class LoopService: RequestHandler, ServerObserver {
         body.withBytes { response.append($0) }
         contentBytes = (content.count, body.count)
         return route.rawValue
+    }
+
+    package func isEssential(_ head: borrowing RequestHead, bytes: Span<UInt8>) -> Bool {
+        Route.match(bytes.extracting(head.path)).0.isEssential
     }
 
     package func refuse(_ refusal: Refusal, into response: inout Response) {

@@ -1,4 +1,5 @@
 import HTTPMessages
+import HTTPServer
 
 /// What is served where: one table, from which matching, 404, 405, metrics and the OpenAPI document are made.
 ///
@@ -42,6 +43,44 @@ package enum Route: Int, CaseIterable, Sendable {
         switch self {
         case .recommend, .recommendBulk, .similar, .score, .popular, .user, .modelInfo: true
         case .livez, .readyz, .metrics, .openAPI, .docs, .none: false
+        }
+    }
+
+    // MARK: Listeners
+
+    /// Operators' routes: `/admin/*`. With an admin listener they are there only.
+    var isAdmin: Bool { Self.starts(template, with: "/admin/") }
+
+    /// What monitoring and operators ask, besides `/admin/*`: served by an admin listener as well.
+    private var isForOperators: Bool {
+        switch self {
+        case .livez, .readyz, .metrics: true
+        default: isAdmin || Self.starts(template, with: "/models")
+        }
+    }
+
+    private static func starts(_ text: StaticString, with prefix: StaticString) -> Bool {
+        if text.utf8CodeUnitCount < prefix.utf8CodeUnitCount { return false }
+        for index in 0..<prefix.utf8CodeUnitCount {
+            // SAFETY: neither text is shorter than the prefix.
+            if unsafe text.utf8Start[index] != prefix.utf8Start[index] { return false }
+        }
+        return true
+    }
+
+    /// Whether a request that came through such a listener may have this route.
+    func isServed(to role: ListenerRole, hasAdminListener: Bool) -> Bool {
+        switch role {
+        case .admin: isForOperators
+        case .service: !(hasAdminListener && isAdmin)
+        }
+    }
+
+    /// Answered however busy the server is: who looks after it has to see it.
+    var isEssential: Bool {
+        switch self {
+        case .livez, .readyz, .metrics: true
+        default: isAdmin
         }
     }
 

@@ -11,8 +11,12 @@ package final class Service: Sendable {
     /// Made once: it says the same to everybody.
     let openAPIDocument: [UInt8]
 
-    package init(loops: Int, version: String, commit: String) {
+    /// Whether operators have a listener of their own: then the service listeners do not serve what is theirs.
+    package let hasAdminListener: Bool
+
+    package init(loops: Int, version: String, commit: String, hasAdminListener: Bool = false) {
         self.loops = loops
+        self.hasAdminListener = hasAdminListener
         build = (version, commit)
         requestMetrics = RequestMetrics(loops: loops)
         openAPIDocument = Array(OpenAPIDocument.text(version: version).utf8)

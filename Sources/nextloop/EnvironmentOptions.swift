@@ -13,9 +13,12 @@ struct EnvironmentOptions {
     /// Options of which one rules out the others: the command line's choice silences the variables of the rest.
     private static let alternatives: [[String]] = [
         ["--alias", "--version"], ["--implicit", "--user-factors"], ["--implicit", "--item-factors"],
+        ["--listen", "--host"], ["--listen", "--port"], ["--admin-listen", "--admin-port"],
     ]
-    /// Between the values of an option that may be repeated, as in PATH.
-    private static let listSeparator: Character = ":"
+    /// Between the values of an option that may be repeated, as in PATH; a comma where values have colons themselves.
+    private static func listSeparator(of option: String) -> Character {
+        ["--listen", "--admin-listen", "--trusted-proxy"].contains(option) ? "," : ":"
+    }
 
     init(root: any ParsableCommand.Type, environment: [String: String]) {
         self.root = root
@@ -39,7 +42,9 @@ struct EnvironmentOptions {
             if !option.takesValue {
                 if try isYes(value, Self.variable(of: option.name)) { added.append(option.name) }
             } else if option.repeats {
-                added += value.split(separator: Self.listSeparator).flatMap { [option.name, String($0)] }
+                added += value.split(separator: Self.listSeparator(of: option.name)).flatMap {
+                    [option.name, String($0)]
+                }
             } else {
                 added += [option.name, value]
             }

@@ -62,7 +62,7 @@ extension TrainingError: CommandError {
 extension ServerError: CommandError {
     var exitCode: CommandFailure.Code {
         switch self {
-        case .invalidHost, .invalidPort, .invalidLoopCount: .usage
+        case .invalidHost, .invalidPort, .invalidLoopCount, .invalidListenerCount: .usage
         default: .io
         }
     }

@@ -109,6 +109,33 @@ import Testing
         for client in clients { #expect(try client.value() > 1) }
     }
 
+    @Test("nobody who has connected is reset when listening ends", arguments: [1, 2])
+    func noResets(loops: Int) throws {
+        for _ in 0..<10 {
+            let server = try TestServer(loops: loops) { $0.drainIdleTime = .milliseconds(20) }
+            let port = server.port
+            let clients = (0..<4).map { _ in BackgroundThread { try Self.connectUntilRefused(port: port) } }
+            #expect(server.observations.wait { $0.requests.count > 20 })
+            #expect(server.server.drain(within: .seconds(5)))
+            for client in clients { #expect(try client.value() == ECONNREFUSED) }
+        }
+    }
+
+    /// A connection for each request. Returns the errno that connecting ended with; throws when one that was established
+    /// was not answered.
+    private static func connectUntilRefused(port: Int) throws -> Int32 {
+        while true {
+            let client: TestClient
+            do {
+                client = try TestClient(port: port)
+            } catch let failure as TestClient.Failed {
+                return failure.code
+            }
+            try client.send(get("/x", "Connection: close\r\n"))
+            _ = try client.response()
+        }
+    }
+
     /// Clients that have had two answers.
     private final class Warm: Sendable {
         let count = Atomic<Int>(0)

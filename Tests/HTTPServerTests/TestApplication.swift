@@ -39,10 +39,12 @@ final class Observations: Sendable {
     }
 }
 
-/// Routes: `/echo` the body, `/large` a megabyte, `/slow` after 150 ms, anything else its path.
+/// Routes: `/echo` the body, `/large` a megabyte, `/slow` after 150 ms, `/who` the role and the client, anything else its path.
+/// Essential: `/essential`.
 final class TestHandler: RequestHandler {
     func respond(
-        to head: borrowing RequestHead, bytes: Span<UInt8>, body: Span<UInt8>, into response: inout Response
+        to head: borrowing RequestHead, bytes: Span<UInt8>, body: Span<UInt8>, context: RequestContext,
+        into response: inout Response
     ) -> Int {
         let path = String(decoding: head.path.map { bytes[$0] }, as: UTF8.self)
         response.begin(status: 200, contentType: "text/plain")
@@ -59,10 +61,17 @@ final class TestHandler: RequestHandler {
             usleep(150_000)
             response.append("slow" as String)
             return 3
+        case "/who":
+            response.append("\(context.role) \(context.client)")
+            return 4
         default:
             response.append(path)
             return 0
         }
+    }
+
+    func isEssential(_ head: borrowing RequestHead, bytes: Span<UInt8>) -> Bool {
+        String(decoding: head.path.map { bytes[$0] }, as: UTF8.self) == "/essential"
     }
 
     func refuse(_ refusal: Refusal, into response: inout Response) {
@@ -110,9 +119,13 @@ final class TestServer: Sendable {
     let observations = Observations()
     var port: Int { server.port }
 
-    init(loops: Int = 1, _ change: (inout Limits) -> Void = { _ in }) throws {
+    convenience init(loops: Int = 1, _ change: (inout Limits) -> Void = { _ in }) throws {
         var configuration = ServerConfiguration(port: 0, loops: loops)
         change(&configuration.limits)
+        try self.init(configuration)
+    }
+
+    init(_ configuration: ServerConfiguration) throws {
         let observations = observations
         server = HTTPServer(configuration) { loop in (TestHandler(), TestObserver(observations, loop: loop)) }
         try server.start()

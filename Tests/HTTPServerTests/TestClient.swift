@@ -9,8 +9,38 @@ final class TestClient {
         var code: Int32
     }
 
-    init(port: Int, receiveBufferBytes: Int32? = nil, seconds: Int = 5) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    convenience init(port: Int, receiveBufferBytes: Int32? = nil, seconds: Int = 5) throws {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        try self.init(AF_INET, &address, receiveBufferBytes, seconds)
+    }
+
+    /// A client on `::1`.
+    convenience init(port6 port: Int) throws {
+        var address = sockaddr_in6()
+        address.sin6_family = sa_family_t(AF_INET6)
+        address.sin6_port = UInt16(port).bigEndian
+        // SAFETY: every reading of the union is bytes.
+        unsafe address.sin6_addr.__in6_u.__u6_addr8.15 = 1
+        try self.init(AF_INET6, &address, nil, 5)
+    }
+
+    convenience init(path: String) throws {
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        // SAFETY: the copy is bounded by the field.
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { field in
+            for (index, byte) in path.utf8.enumerated() where index < field.count - 1 { unsafe field[index] = byte }
+        }
+        try self.init(AF_UNIX, &address, nil, 5)
+    }
+
+    private init<Address>(_ family: Int32, _ address: inout Address, _ receiveBufferBytes: Int32?, _ seconds: Int)
+        throws
+    {
+        descriptor = socket(family, Int32(SOCK_STREAM.rawValue), 0)
         guard descriptor >= 0 else { throw Failed(call: "socket", code: errno) }
         var limit = timeval(tv_sec: seconds, tv_usec: 0)
         // SAFETY: the kernel reads the values during the calls only.
@@ -19,13 +49,9 @@ final class TestClient {
         if var bytes = receiveBufferBytes {
             unsafe setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &bytes, socklen_t(MemoryLayout<Int32>.size))
         }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = UInt16(port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         let result = unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { rebound in
-                unsafe connect(descriptor, rebound, socklen_t(MemoryLayout<sockaddr_in>.size))
+                unsafe connect(descriptor, rebound, socklen_t(MemoryLayout<Address>.size))
             }
         }
         guard result == 0 else {
@@ -36,6 +62,13 @@ final class TestClient {
     }
 
     deinit { Glibc.close(descriptor) }
+
+    /// From now on closing the connection resets it.
+    func resetAtClose() {
+        var linger = Glibc.linger(l_onoff: 1, l_linger: 0)
+        // SAFETY: the kernel reads the value during the call only.
+        unsafe setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+    }
 
     func send(_ text: String) throws {
         let bytes = Array(text.utf8)

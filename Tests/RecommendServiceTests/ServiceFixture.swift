@@ -1,6 +1,7 @@
 import FactorModel
 import Foundation
 import HTTPMessages
+import HTTPServer
 import RecommendService
 import TestSupport
 
@@ -126,7 +127,9 @@ final class ServiceFixture {
             status: Int(begun.head.dropFirst(9).prefix(3)) ?? 0, head: begun.head, body: text, pieces: pieces)
     }
 
-    func begin(_ method: String, _ target: String, headers: String = "", body: [UInt8] = []) throws -> Begun {
+    func begin(
+        _ method: String, _ target: String, headers: String = "", body: [UInt8] = [], role: ListenerRole = .service
+    ) throws -> Begun {
         let lengthLine = body.isEmpty && method != "POST" ? "" : "Content-Length: \(body.count)\r\n"
         let request = Array("\(method) \(target) HTTP/1.1\r\nHost: a\r\n\(headers)\(lengthLine)\r\n".utf8)
         var parser = RequestParser()
@@ -137,7 +140,8 @@ final class ServiceFixture {
             into: ByteBuffer(capacity: 64), date: HTTPDate(unixSeconds: 0), persistence: .implicit,
             omitsBody: method == "HEAD")
         loop.requestBegan()
-        let route = loop.respond(to: head, bytes: request.span, body: body.span, into: &response)
+        let route = loop.respond(
+            to: head, bytes: request.span, body: body.span, context: RequestContext(role: role), into: &response)
         let bytes = response.finish()
         let status = response.status
         let producer = response.producer

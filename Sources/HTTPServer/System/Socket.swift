@@ -31,6 +31,18 @@ struct Socket: ~Copyable {
         return Self.transfer(result)
     }
 
+    /// Copies up to `bytesMax` waiting bytes to the end of `buffer` and leaves them where they are.
+    func peek(into buffer: inout ByteBuffer, bytesMax: Int) -> Transfer {
+        var result = 0
+        _ = unsafe buffer.appendUnsafely(room: bytesMax) { room in
+            // SAFETY: the kernel writes at most room.count bytes, and says how many.
+            result = unsafe clinux_peek(descriptor.raw, room.baseAddress, room.count)
+            return max(0, result)
+        }
+        if result == 0 { return .end }
+        return Self.transfer(result)
+    }
+
     /// Offers the bytes of `buffer` to the kernel and takes away those it took.
     func send(_ buffer: inout ByteBuffer) -> Transfer {
         let result = buffer.withBytes { bytes in

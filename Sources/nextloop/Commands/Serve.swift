@@ -12,17 +12,14 @@ struct Serve: ParsableCommand {
         abstract: "Answers GET /recommend and Prometheus' /metrics over HTTP.",
         discussion: """
             SIGTERM or SIGINT: /readyz turns 503 at once, requests are answered for --drain-seconds more, then what \
-            is in flight is finished and the process exits 0. A second signal ends it at once.
+            is in flight is finished, within --shutdown-timeout, and the process exits 0. A second signal ends it at once \
+            (143 or 130 in a shell). SIGHUP does not end it. Sockets of systemd (LISTEN_FDS) are listened on.
             """)
 
     @OptionGroup var registry: RegistryOptions
     @OptionGroup var version: VersionOptions
 
-    @Option(help: "Address to listen on: an IPv4 or IPv6 literal, or localhost.")
-    var host = "127.0.0.1"
-
-    @Option(help: "TCP port, 0 to 65535; 0 takes a free one and says which.")
-    var port = 8080
+    @OptionGroup var listening: ListenOptions
 
     @Option(help: "Event loops, one thread each, 1 to 256. Default: the cores of this machine.")
     var threads: Int?
@@ -37,7 +34,6 @@ struct Serve: ParsableCommand {
     @OptionGroup var contentCoding: ContentCodingOptions
 
     func validate() throws {
-        guard (0...65535).contains(port) else { throw ValidationError("--port is \(port); wanted 0 to 65535.") }
         if let threads, !(1...256).contains(threads) {
             throw ValidationError("--threads is \(threads); wanted 1 to 256.")
         }
@@ -68,13 +64,17 @@ struct Serve: ParsableCommand {
     }
 
     func run() throws {
-        var signals = StopSignals()
+        let signals = Signals()
         let log = Logger(label: "nextloop", factory: { StreamLogHandler.standardError(label: $0) })
         let loops = threads ?? ProcessInfo.processInfo.activeProcessorCount
         try raiseFileLimit(loops: loops)
-        let service = Service(loops: loops, version: BuildInfo.version, commit: BuildInfo.commit)
-        var configuration = ServerConfiguration(host: host, port: port, loops: loops, limits: limits.limits)
+        var configuration = ServerConfiguration(
+            listeners: try listening.listeners(), loops: loops, limits: limits.limits)
         configuration.gzip = contentCoding.settings
+        configuration.trustedProxies = listening.trustedProxies
+        let service = Service(
+            loops: loops, version: BuildInfo.version, commit: BuildInfo.commit,
+            hasAdminListener: configuration.listeners.contains { $0.role == .admin })
         let server = HTTPServer(configuration) { loop in
             let service = service.makeLoop(loop)
             return (service, service)
@@ -84,19 +84,21 @@ struct Serve: ParsableCommand {
         let model = try load(loops: loops)
         service.slot.publish(model)
         // A stop that was asked for while the model was loading: never say ready first.
-        if !signals.isPending { service.readiness.become(.ready) }
+        if !signals.isStopPending { service.readiness.become(.ready) }
         log.info(
-            "ready on http://\(hostInURL):\(server.port)",
+            "ready on \(Self.list(server.boundAddresses, configuration, .service))",
             metadata: [
                 "model": "\(model.name)", "version": "\(model.version)", "users": "\(model.snapshot.userCount)",
                 "items": "\(model.snapshot.itemCount)", "threads": "\(loops)",
             ])
+        if service.hasAdminListener {
+            log.info("admin on \(Self.list(server.boundAddresses, configuration, .admin))")
+        }
 
         // Behind the readiness: requests are answered meanwhile, exactly as after it, only slower.
         model.snapshot.prepare()
 
-        let signal = signals.wait()
-        signals.restoreDefaults()
+        let signal = signals.waitForStop()
         log.info("signal \(signal): draining for \(drainSeconds) s")
         service.readiness.become(.draining)
         Thread.sleep(forTimeInterval: drainSeconds)
@@ -118,5 +120,12 @@ struct Serve: ParsableCommand {
         }
     }
 
-    private var hostInURL: String { host.contains(":") ? "[\(host)]" : host }
+    /// The addresses of one role, as URLs where they have one.
+    private static func list(
+        _ addresses: [ListenAddress], _ configuration: ServerConfiguration, _ role: ListenerRole
+    ) -> String {
+        zip(addresses, configuration.listeners).filter { $1.role == role }.map { address, _ in
+            if case .tcp = address { "http://\(address)" } else { "\(address)" }
+        }.joined(separator: ", ")
+    }
 }
