@@ -1,4 +1,4 @@
-package import HTTPMessages
+import HTTPMessages
 
 /// What a connection makes of bytes: the requests it would answer, and how it ends.
 package struct Framing: Equatable, Sendable {
@@ -25,10 +25,13 @@ package struct Framing: Equatable, Sendable {
     package var continues = 0
 }
 
+/// What a connection with the default bounds makes of bytes that come all at once.
+package func frame(_ bytes: [UInt8]) -> Framing { frame(bytes, cuts: [], limits: Limits()) }
+
 /// Plays the event loop for one connection whose answers are taken at once.
 ///
 /// - Parameter cuts: where one read ends and the next begins, ascending; none delivers all at once.
-package func frame(_ bytes: [UInt8], cuts: [Int] = [], limits: Limits = Limits()) -> Framing {
+func frame(_ bytes: [UInt8], cuts: [Int] = [], limits: Limits) -> Framing {
     let policy = ConnectionPolicy(limits)
     let now = MonotonicTime(nanoseconds: 1)
     var state = ConnectionState(now: now, policy: policy)
