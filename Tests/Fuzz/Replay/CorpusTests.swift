@@ -18,7 +18,7 @@ import Testing
         let inputs = try Self.corpus(target)
         let words = try Self.dictionary(target)
         var rng = SplitMix64(seed: seed)
-        for _ in 0..<1000 {
+        for _ in 0..<400 {
             var bytes = inputs[rng.below(inputs.count)]
             for _ in 0...rng.below(4) { mutate(&bytes, inputs, words, &rng) }
             Self.check(target, bytes)
