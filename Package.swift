@@ -29,7 +29,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         .target(name: "VectorKernels", dependencies: ["CKernels"]),
-        .target(name: "HTTPMessages"),
+        .target(name: "HTTPMessages", dependencies: ["CZlib"]),
         .target(name: "PrometheusText"),
         .target(name: "FactorModel", dependencies: ["VectorKernels", "CZlib"]),
         .target(name: "HotelOrders", dependencies: ["FactorModel", "CZlib"]),
@@ -69,10 +69,27 @@ let package = Package(
                 "RecommendService", "HTTPServer", "HTTPMessages", "ModelRegistry", "FactorModel", "PrometheusText",
                 "TestSupport",
             ]),
+        // What the fuzzers and the differential tests say about any bytes: docs in Tests/Fuzz and Tests/Differential.
+        .target(
+            name: "FuzzProperties", dependencies: ["HTTPMessages", "RecommendService", "TestSupport"],
+            path: "Tests/Fuzz/Properties"),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzProperties", "TestSupport"], path: "Tests/Fuzz/Replay"),
+        .executableTarget(name: "http-frames", dependencies: ["FuzzProperties"], path: "Tests/Differential/Frames"),
+        .testTarget(
+            name: "DifferentialTests", dependencies: ["TestSupport", "nextloop", "http-frames"],
+            path: "Tests/Differential/Tests"),
         // Drives the built `nextloop` binary as a user would.
         .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "ModelRegistry", "FactorModel", "nextloop"]),
     ]
 )
+
+// One executable a fuzz target, for `make fuzz` only: they need -sanitize=fuzzer, whose main they link.
+if Context.environment["NEXTLOOP_FUZZ"] != nil {
+    for name in ["Requests", "Query", "JSON", "Gzip"] {
+        package.targets.append(
+            .executableTarget(name: "Fuzz\(name)", dependencies: ["FuzzProperties"], path: "Tests/Fuzz/\(name)"))
+    }
+}
 
 let house: [SwiftSetting] = [
     .strictMemorySafety(),
@@ -84,4 +101,8 @@ let house: [SwiftSetting] = [
 let cTargets: Set = ["CKernels", "CLinux", "CBuildInfo", "FaultyCalls"]
 for target in package.targets where target.type != .system && !cTargets.contains(target.name) {
     target.swiftSettings = house
+    // Their main is libFuzzer's.
+    if target.name.hasPrefix("Fuzz"), target.type == .executable {
+        target.swiftSettings?.append(.unsafeFlags(["-parse-as-library"]))
+    }
 }

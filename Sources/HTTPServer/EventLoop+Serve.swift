@@ -148,8 +148,14 @@ extension EventLoop {
                     connection.state.answered(&input, body: body, persistence: persistence, now: now, policy: policy)
                     break
                 }
-                connection.stream = respond(
-                    to: head, body: body, persistence, connection.origin, &input, &output)
+                do throws(Refusal) {
+                    connection.stream = try respond(
+                        to: head, body: body, persistence, connection.origin, &input, &output)
+                } catch {
+                    refuse(error, .close, head.method, requestBytes: body.upperBound, &output)
+                    connection.state.refused(now: now, policy: policy)
+                    break
+                }
                 if let stream = connection.stream {
                     connection.state.streamBegan(
                         &input, body: body, persistence: stream.persistence, now: now, policy: policy)
@@ -186,10 +192,17 @@ extension EventLoop {
     // MARK: Answers
 
     /// Has one request answered. Returns what is left to do when the answer is streamed.
+    ///
+    /// - Throws: without anything done, when the body is not coded as the head says.
     private mutating func respond(
         to head: RequestHead, body: Range<Int>, _ persistence: Persistence, _ origin: Origin,
         _ input: inout ByteBuffer, _ output: inout ByteBuffer
-    ) -> StreamedAnswer? {
+    ) throws(Refusal) -> StreamedAnswer? {
+        if head.contentCoding == .gzip, !body.isEmpty {
+            try input.withBytes { bytes throws(Refusal) in
+                try coder.inflate(bytes.extracting(body), bytesMax: policy.limits.bodyBytesMax)
+            }
+        }
         observer.requestBegan()
         let began = now
         var response = Response(
@@ -203,10 +216,15 @@ extension EventLoop {
             {
                 context = RequestContext(role: origin.role, client: client)
             }
-            return handler.respond(
-                to: head, bytes: headBytes, body: bytes.extracting(body), context: context, into: &response)
+            guard head.contentCoding == .gzip, !body.isEmpty else {
+                return handler.respond(
+                    to: head, bytes: headBytes, body: bytes.extracting(body), context: context, into: &response)
+            }
+            return coder.withInflated {
+                handler.respond(to: head, bytes: headBytes, body: $0, context: context, into: &response)
+            }
         }
-        let responseBytes = response.finish()
+        let responseBytes = response.finish(coder, for: head.acceptedCodings)
         let status = response.status
         if let producer = response.producer {
             let persistence = response.persistenceOfStream

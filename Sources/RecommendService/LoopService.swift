@@ -70,14 +70,21 @@ package final class LoopService: RequestHandler, ServerObserver {
         do throws(Problem) {
             // Without a query or with an empty one is the same to us.
             let query = bytes.extracting(head.query ?? 0..<0)
-            if route == .none { throw .unknownPath }
-            if route.isAdmin {
+            if head.method == .options, equal(path, "*") {
+                // About the server as a whole, a no-op that says what it knows: RFC 9110 section 9.3.7.
+                response.begin(status: 204)
+                response.header("Allow", "GET, HEAD, POST, OPTIONS" as StaticString)
+            } else if route == .none {
+                throw .unknownPath
+            } else if route.isAdmin {
                 let status = try answerAdmin(route, head, bytes, content, path.extracting(segment), query, plan)
                 response.begin(status: status, contentType: "application/json")
                 response.header("Cache-Control", "no-store")
             } else if !route.allows(head.method) {
                 throw .methodNotAllowed(route)
             } else if head.method == .post {
+                // RFC 9110 section 15.5.12: every POST here has a body, and this one says nothing of one.
+                if !head.declaresBody { throw .lengthRequired }
                 let contentType = head.header("content-type", in: bytes) ?? 0..<0
                 try answerPost(
                     route, query, bytes.extracting(contentType), content, plan, &answering, &response)
@@ -115,6 +122,7 @@ package final class LoopService: RequestHandler, ServerObserver {
         response.begin(status: problem.status, contentType: "application/problem+json")
         response.header("X-Request-ID", requestID.span)
         if let seconds = refusal.retryAfterSeconds { response.header("Retry-After", seconds) }
+        if let codings = refusal.acceptEncoding { response.header("Accept-Encoding", codings) }
         body.withBytes { response.append($0) }
         contentBytes = (0, body.count)
     }

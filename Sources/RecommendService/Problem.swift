@@ -21,6 +21,8 @@ package enum Problem: Error, Equatable, Sendable {
     case undecodableQuery
     /// The body as a whole; the text says what was got and what was wanted.
     case badBody(String)
+    /// A POST that says nothing of a body.
+    case lengthRequired
     case unsupportedMediaType(wanted: String)
     case tooManyLines(max: Int)
     case unknownUser
@@ -51,6 +53,7 @@ package enum Problem: Error, Equatable, Sendable {
             .undecodableQuery, .badBody:
             400
         case .cannotExplain: 409
+        case .lengthRequired: 411
         case .unsupportedMediaType: 415
         case .tooManyLines: 413
         case .notStored(.tooManyUnavailable): 409
@@ -71,6 +74,7 @@ package enum Problem: Error, Equatable, Sendable {
         case .badParameter: ("bad-parameter", "Bad parameter")
         case .undecodableQuery: ("undecodable-query", "Undecodable query")
         case .badBody: ("bad-body", "Bad body")
+        case .lengthRequired: ("length-required", "Length required")
         case .unsupportedMediaType: ("unsupported-media-type", "Unsupported media type")
         case .tooManyLines: ("too-many-lines", "Too many lines")
         case .unknownUser: ("unknown-user", "Unknown user")
@@ -109,6 +113,8 @@ package enum Problem: Error, Equatable, Sendable {
         case .undecodableQuery:
             return "The query is not percent-encoded UTF-8: every % needs two hexadecimal digits, and %00 is refused."
         case .badBody(let detail): return detail
+        case .lengthRequired:
+            return "The request has neither Content-Length nor Transfer-Encoding, and this path wants a body."
         case .unsupportedMediaType(let wanted): return "The Content-Type of the body must be \(wanted)."
         case .tooManyLines(let max):
             return "The body has more than \(max) lines. Send the rest in another request."

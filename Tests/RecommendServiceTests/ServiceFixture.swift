@@ -166,7 +166,7 @@ final class ServiceFixture {
     func begin(
         _ method: String, _ target: String, headers: String = "", body: [UInt8] = [], role: ListenerRole = .service
     ) throws -> Begun {
-        let lengthLine = body.isEmpty ? "" : "Content-Length: \(body.count)\r\n"
+        let lengthLine = body.isEmpty && method != "POST" ? "" : "Content-Length: \(body.count)\r\n"
         let request = Array("\(method) \(target) HTTP/1.1\r\nHost: a\r\n\(headers)\(lengthLine)\r\n".utf8)
         var parser = RequestParser()
         var limits = Limits()

@@ -27,8 +27,11 @@ extension Route {
 
     private static let badQuery = ("400", "A parameter is unknown, repeated, missing or out of its bounds.")
     private static let badBody = ("400", "The body is not JSON, or a member is unknown, missing, repeated or wrong.")
+    private static let lengthRequired = ("411", "The request says nothing of a body.")
     private static let tooLarge = ("413", "The body is larger than the server accepts.")
-    private static let wrongType = ("415", "The Content-Type is not the one wanted.")
+    private static let wrongType = (
+        "415", "The Content-Type is not the one wanted, or the Content-Encoding is not gzip."
+    )
     private static let unknownUser = (
         "404", "No such model is served, or it does not know the user and strict asks for no fallback."
     )
@@ -125,7 +128,8 @@ extension Route {
                     """,
                 answer: "Items, best first.", answerSchema: "Recommendation",
                 problems: [
-                    Self.badBody, Self.unknownUser, Self.cannotExplain, Self.tooLarge, Self.wrongType, Self.unready,
+                    Self.badBody, Self.unknownUser, Self.cannotExplain, Self.lengthRequired, Self.tooLarge,
+                    Self.wrongType, Self.unready,
                 ])
         case .recommendBulk:
             OperationDescription(
@@ -147,7 +151,9 @@ extension Route {
                     not hold. For a user without a vector all are null and fallback_reason says why.
                     """,
                 answer: "One score or null for each id.", answerSchema: "Scores",
-                problems: [Self.badBody, Self.unknownUser, Self.tooLarge, Self.wrongType, Self.unready])
+                problems: [
+                    Self.badBody, Self.unknownUser, Self.lengthRequired, Self.tooLarge, Self.wrongType, Self.unready,
+                ])
         case .adminReload:
             OperationDescription(
                 id: "reload", tag: "Operate", summary: "Look at the registry now, or serve a version",

@@ -36,6 +36,7 @@ struct Serve: ParsableCommand {
     @OptionGroup var gates: GateOptions
     @OptionGroup var admin: AdminOptions
     @OptionGroup var experiments: ExperimentOptions
+    @OptionGroup var contentCoding: ContentCodingOptions
 
     func validate() throws {
         if let threads, !(1...256).contains(threads) {
@@ -79,6 +80,7 @@ struct Serve: ParsableCommand {
             configuration.encrypt(with: tls)
             signals.onHangup { tls.reload(log: log) }
         }
+        configuration.gzip = contentCoding.settings
         configuration.trustedProxies = listening.trustedProxies
         let models = ModelStore(try experiments.completed(try follow.declarations()), loops: loops)
         let unavailable = UnavailableItems(follow.opened, models) { log.warning("\($0)") }
