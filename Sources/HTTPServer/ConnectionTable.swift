@@ -13,7 +13,7 @@ struct ConnectionTable: ~Copyable {
     private(set) var count = 0
 
     deinit {
-        for unsafe block in unsafe blocks {
+        for unsafeblock in unsafe blocks {
             // SAFETY: all slots of a block are initialised; deinitialising closes what is still open.
             unsafe block.deinitialize(count: Self.blockSlots)
             unsafe block.deallocate()
