@@ -51,6 +51,11 @@ final class FollowFixture {
             return try registry.aliases(of: model)
         }
 
+        func forced(of model: String) throws(RegistryError) -> [String: Int] {
+            try check()
+            return try registry.forced(of: model)
+        }
+
         func versions(wanted policy: VersionPolicy, of model: String) throws(RegistryError) -> [Int] {
             try check()
             return try registry.versions(wanted: policy, of: model)

@@ -121,6 +121,30 @@ import Testing
         #expect(fixture.gate(3) == .overlap)
     }
 
+    @Test("a promotion by force lets through what was refused, on every server, until the alias moves on")
+    func forcedPromotion()
+        throws
+    {
+        let fixture = try follow(
+            FollowFixture.contents(users: 60, items: 2000, seed: 2),
+            after: FollowFixture.contents(users: 60, items: 2000))
+        #expect(fixture.gate(2) == .overlap)
+        let registry = fixture.registry
+        try registry.promote(FollowFixture.name, version: 2, alias: "production", reason: "on purpose", force: true)
+        #expect(try registry.forced(of: FollowFixture.name) == ["production": 2])
+        #expect(try registry.aliasHistory(of: FollowFixture.name).last?.forced == true)
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(try registry.rollback(FollowFixture.name, alias: "production") == 1)
+        #expect(try registry.forced(of: FollowFixture.name).isEmpty)
+        fixture.follower.look()
+        #expect(fixture.live == 1, "a way back is not compared")
+        try registry.promote(FollowFixture.name, version: 2, alias: "production")
+        fixture.follower.look()
+        #expect(fixture.live == 1, "the force was over")
+        #expect(fixture.gate(2) == .overlap)
+    }
+
     @Test("force does not open a damaged version") func forceDamaged() throws {
         let fixture = try follow(FollowFixture.contents(noise: 0.01))
         try fixture.publish(FollowFixture.contents(noise: 0.02), promote: nil)

@@ -30,6 +30,7 @@ import Testing
         #expect(
             fixture.events() == [
                 .live(model: name, version: 1, before: nil), .live(model: name, version: 2, before: 1),
+                .note(model: name, version: 1, "not compared with version 2, which is newer: this is a way back"),
                 .live(model: name, version: 1, before: 2),
             ])
         #expect(fixture.status.problem == nil)

@@ -21,8 +21,11 @@ struct Attempts {
     private var refusals: [Int: Refusal] = [:]
 
     /// Whether a version is worth an attempt now.
-    func isWorthTrying(_ version: Int, fingerprint: VersionFingerprint?, live: Int?, now: Double) -> Bool {
+    func isWorthTrying(
+        _ version: Int, isForced: Bool, fingerprint: VersionFingerprint?, live: Int?, now: Double
+    ) -> Bool {
         guard let refusal = refusals[version] else { return true }
+        if isForced, refusal.gate != .verify { return true }
         switch refusal.gate {
         case .verify: return now >= refusal.next && (refusal.mayPass || refusal.fingerprint != fingerprint)
         case .overlap, .scoreShift, .catalogue:

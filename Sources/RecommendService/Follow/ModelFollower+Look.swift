@@ -7,12 +7,14 @@ extension ModelFollower {
     func look(at name: String, _ policy: VersionPolicy, quietly: Bool, _ progress: inout Progress) {
         let known: [Int]
         let wanted: [Int]
+        let forcedByRegistry: Set<Int>
         do throws(RegistryError) {
             let aliases = try source.aliases(of: name)
             known = try source.versions(of: name)
             store.noteRegistry(name, versions: known, aliases: aliases, at: wallClock)
             progress.attempts.keepOnly(takeRetry(name) ? [] : known)
             wanted = try source.versions(wanted: policy, of: name)
+            forcedByRegistry = Set(try source.forced(of: name).values)
         } catch {
             // What is in memory can be asked for all the same.
             if let pinned = pin(of: name, policyWanted: nil) { makeLive(name, pinned, &progress) }
@@ -21,7 +23,10 @@ extension ModelFollower {
         let order = self.order(name, policy, wanted: wanted, known: known)
         let forced = takeForced(name)
         for version in order where !isLoaded(name, version) && known.contains(version) {
-            load(name, version, isForced: forced.contains(version), quietly: quietly, &progress)
+            // Whoever asks for it now wants an attempt now; the registry's mark opens the gates and changes nothing else.
+            if forced.contains(version) { progress.attempts.forget(version) }
+            let isForced = forced.contains(version) || forcedByRegistry.contains(version)
+            load(name, version, isForced: isForced, quietly: quietly, &progress)
             settle(name, order, &progress)
         }
         settle(name, order, &progress)
@@ -123,10 +128,9 @@ extension ModelFollower {
         awaitReclaim()
         let live = live(name)
         let fingerprint = try? source.fingerprint(of: name, version: version)
-        if isForced { progress.attempts.forget(version) }
         guard
             progress.attempts.isWorthTrying(
-                version, fingerprint: fingerprint, live: live?.version, now: clock())
+                version, isForced: isForced, fingerprint: fingerprint, live: live?.version, now: clock())
         else { return }
         store.noteLoading(name, version: version, at: wallClock)
         let lease = lease(name, version, &progress)

@@ -5,6 +5,8 @@ package protocol ModelSource: Sendable {
     /// Every version of a model, ascending.
     func versions(of model: String) throws(RegistryError) -> [Int]
     func aliases(of model: String) throws(RegistryError) -> [String: Int]
+    /// Versions that servers are to let through their gates, by the alias that was pointed at them.
+    func forced(of model: String) throws(RegistryError) -> [String: Int]
     /// The versions that a policy wants, the one to answer with first.
     func versions(wanted policy: VersionPolicy, of model: String) throws(RegistryError) -> [Int]
     /// What a version looks like from outside; nil when it is not there.

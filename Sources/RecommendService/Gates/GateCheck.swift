@@ -23,13 +23,22 @@ struct GateCheck {
     func run() throws(GateRefusal) -> [String] {
         var notes: [String] = []
         try checkMetrics()
-        if let live { try checkCatalogue(live.snapshot) }
+        if let compared { try checkCatalogue(compared.snapshot) }
         let scratch = RecommendationScratch()
         try checkAnswers(scratch)
-        if let live {
-            if let note = try compare(with: live, scratch) { notes.append(note) }
+        if let compared {
+            if let note = try compare(with: compared, scratch) { notes.append(note) }
+        } else if let live {
+            notes.append("not compared with version \(live.version), which is newer: this is a way back")
         }
         return notes
+    }
+
+    /// The version to compare with: none for a version older than the live one. Going back is what an operator does when the live
+    /// one is bad, and being unlike a bad one is no fault.
+    private var compared: ServedModel? {
+        guard let live, manifest.version > live.version else { return nil }
+        return live
     }
 
     // MARK: The manifest
