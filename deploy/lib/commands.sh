@@ -200,7 +200,7 @@ command_stop() {
     if [ "$force" = no ]; then drain "$colour"; fi
     stop_colour "$colour"
     change_state 'if .warm.colour == $c then .warm = null else . end' --arg c "$colour"
-    tell stopped "$colour" "stopped${force/no/}"
+    tell stopped "$colour" "stopped"
     printf 'stopped %s\n' "$colour"
 }
 
