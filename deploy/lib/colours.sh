@@ -61,6 +61,7 @@ start_process() {
         read -r line </proc/$$/stat; read -ra fields <<<"${line##*) }"
         printf "%s %s\n" $$ "${fields[19]}" >"$0.new" && mv "$0.new" "$0" && exec "$@"' \
         "$file" "${serve[@]}" >"$log" 2>&1 </dev/null 9>&- &
+    disown # Its end is told in our words, not in the shell's.
     local tries
     for tries in {1..50}; do
         [ ! -s "$file" ] || return 0

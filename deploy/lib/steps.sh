@@ -108,13 +108,18 @@ canary_verdict() { # canary_verdict SECONDS
 
 # Alive, in the same life, and ready: asked twice, because one lost probe is no reason to turn back.
 still_well() { # still_well COLOUR GENERATION
+    local ready=no
+    if is_ready "$1"; then
+        ready=yes
+    else
+        pause 0.3
+        if is_ready "$1"; then ready=yes; fi
+    fi
     if [ "$(generation "$1")" != "$2" ]; then
         failure="it crashed: $(log_end "$1")"
         return 1
     fi
-    is_ready "$1" && return 0
-    pause 0.3
-    is_ready "$1" && return 0
+    [ $ready = no ] || return 0
     failure="/readyz does not say ready: $(answer_of "$1" /readyz 2>&1 | cut -c 1-200)"
     return 1
 }

@@ -35,7 +35,7 @@ def fake(stage, mode):
 
 @scenario
 def switches(binary):
-    """A hundred renames of the table, ten switches and a rollback by the tool, flat out: nothing is lost."""
+    """A hundred renames of the table, three switches and a rollback by the tool, flat out: nothing is lost."""
     with Stage(binary) as stage:
         stage.tool("deploy", "--version", 1, LOAD_REQUESTS=0)
         stage.tool("deploy", "--version", 2, LOAD_REQUESTS=0)
@@ -45,7 +45,7 @@ def switches(binary):
             link.symlink_to(f"tables/{('blue', 'green')[turn % 2]}-100")
             link.rename(stage.routing / "table")
             time.sleep(0.02)
-        for _ in range(10):
+        for _ in range(3):
             stage.tool("switch")
         stage.tool("rollback")
         counted = stage.stop_load(1, 2)
@@ -128,9 +128,7 @@ def killed_colours(binary):
         expect(status["live"] == "blue" and not status["colours"][0]["ready"], f"{status}")
         # The next deploy sees that green is the one that answers, and does not stop it.
         process = stage.start_tool("deploy", "--version", 1, WATCH_SECONDS=30)
-        wait_for(lambda: any(e["step"] == "watch" for e in stage.journal()[-1:]) or
-                 json.loads((stage.state / "state.json").read_text()).get("deployment", {}).get("step") == "watch",
-                 20, "the watch")
+        wait_for(lambda: stage.step() == "watch", 30, "the watch")
         time.sleep(0.5)
         stage.kill("blue")
         _, errors = process.communicate(timeout=30)
@@ -153,9 +151,8 @@ def misbehaving_candidates(binary):
             misbehave.unlink(missing_ok=True)
             process = stage.start_tool("deploy", "--version", 2, *arguments, WATCH_SECONDS=20, SAMPLES_MIN=60,
                                        LOAD_REQUESTS=0, **fake(stage, mode), **settings)
-            state = stage.state / "state.json"
-            wait_for(lambda: (json.loads(state.read_text())["deployment"] or {}).get("step") == step and
-                     (step != "canary" or os.readlink(stage.routing / "table").endswith("-50")) , 20, step)
+            wait_for(lambda: stage.step() == step and
+                     (step != "canary" or os.readlink(stage.routing / "table").endswith("-50")), 30, step)
             misbehave.touch()
             _, errors = process.communicate(timeout=40)
             expect(process.returncode == 1 and reason in errors, f"{mode}: exit {process.returncode}\n{errors}")
@@ -507,7 +504,7 @@ esac
             stage.start_load(rate=500)
             stage.tool("deploy", "--version", 2, **settings)
             process = stage.start_tool("deploy", "--version", 3, WATCH_SECONDS=30, **settings)
-            wait_for(lambda: json.loads((stage.state / "state.json").read_text())["deployment"]["step"] == "watch", 30, "the watch")
+            wait_for(lambda: stage.step() == "watch", 30, "the watch")
             time.sleep(0.5)
             os.kill(int((stage.directory / "unit.blue").read_text()), signal.SIGKILL)
             subprocess.run([engine, "restart", "nextloop@blue"], check=True)

@@ -202,6 +202,13 @@ class Stage:
     def status(self):
         return json.loads(self.tool("status", "--json")[0])
 
+    def step(self):
+        """The step that the unfinished deployment is in, None without one."""
+        try:
+            return (json.loads((self.state / "state.json").read_text())["deployment"] or {}).get("step")
+        except FileNotFoundError:
+            return None
+
     def journal(self):
         return [json.loads(line) for line in (self.state / "journal.jsonl").read_text().splitlines()]
 
