@@ -174,61 +174,73 @@ def dead_or_fine(stage, versions):
     expect(status == 200 and headers["X-Model-Version"] in versions, f"{status} {headers}")
 
 
-@scenario
-def tool_killed_everywhere(binary):
-    """The tool is killed before and after every rename that it makes; the next run goes on or cleans up, and no guest notices."""
-    with Stage(binary, seconds=150, WATCH_SECONDS=1, CANARY_SECONDS=1, LOAD_REQUESTS=20, SAMPLES_MIN=10, OVERLAP_USERS=5) as stage:
+def tool_killed(binary, first):
+    """Kills the tool before every second rename that a deploy makes, from the `first` on, and lets another run follow."""
+    with Stage(binary, seconds=170, WATCH_SECONDS=0, CANARY_SECONDS=1, LOAD_REQUESTS=0, SAMPLES_MIN=10, OVERLAP_USERS=0) as stage:
+        golden = stage.directory / "golden.jsonl"
+        golden.write_text('{"name": "answers", "path": "/recommend?user_id=1"}\n')
+        stage.settings["GOLDEN"] = golden
         shims = stage.directory / "shims"
         shims.mkdir()
         counter = stage.directory / "renames"
-        # Counts the tool's calls of mv; at the chosen one, ends the tool's whole session before or after the rename.
+        # Counts the calls of mv, by the tool and by the process that becomes the candidate; at the chosen one, ends the
+        # tool and all its children. The candidate has a session of its own and lives.
         (shims / "mv").write_text(f"""#!/bin/bash
 echo >>{counter}
-count=$(wc -l <{counter})
-kill_tool() {{ kill -KILL -- "-$(ps -o sid= -p $$ | tr -d ' ')"; sleep 5; }}
-[ "$FAULT_AT" != "$count before" ] || kill_tool
-/bin/mv "$@" || exit
-[ "$FAULT_AT" != "$count after" ] || kill_tool
+if [ "$FAULT_AT" = "$(wc -l <{counter})" ]; then
+    kill -KILL -- "-$(cat {stage.directory}/tool-session)"
+    [ "$(ps -o sid= -p $$ | tr -d ' ')" != "$(cat {stage.directory}/tool-session)" ] || sleep 5
+fi
+exec /bin/mv "$@"
 """)
         (shims / "mv").chmod(0o755)
         path = f"{shims}:{os.environ['PATH']}"
         stage.tool("deploy", "--version", 1)
-        version, current = 2, 1
-        stage.start_load(connections=4, rate=400)
-        point, points, resumed = 1, 0, 0
-        while True:
-            when = ("before", "after")[points % 2]
+        stage.start_load(connections=4, rate=300)
+        current, points, seen = "1", 0, set()
+        for point in range(first, 200, 2):
+            version = "2" if current != "2" else "1"
             counter.write_text("")
-            process = stage.start_tool("deploy", "--version", version, "--canary", "50", PATH=path, FAULT_AT=f"{point} {when}")
+            process = stage.start_tool("deploy", "--version", version, "--canary", "50", PATH=path, FAULT_AT=point)
             process.communicate(timeout=60)
-            current_live = stage.status()
-            expect(current_live["live"] in ("blue", "green"), f"{current_live}")
-            dead_or_fine(stage, {str(current), str(version)})
+            code, headers, _ = fetch(f"http://127.0.0.1:{stage.listen}/recommend?user_id=1")
+            expect(code == 200 and headers["X-Model-Version"] in (current, version), f"rename {point}: {code} {headers}")
             if process.returncode == 0:
-                break  # There are fewer renames than this: every one has been a point.
+                break  # A deploy makes fewer renames than this: every one has been a point.
             points += 1
-            # In turn: go on with the same version, ask for another one, take it back.
-            how = points % 3
-            if how == 0:
-                stage.tool("deploy", "--version", version, "--canary", "50", wanted=0)
-                current, version = version, 3 - version
-            elif how == 1:
-                stage.tool("deploy", "--version", 3, wanted=0)
-                current = 3
+            step = stage.step()
+            # In turn: the same deploy goes on, another version is asked for, the guests are taken back.
+            if points % 3 == 0:
+                _, errors = stage.tool("deploy", "--version", version, "--canary", "50")
+                seen.add("resumed" if "going on there" in errors else "new")
+                expect(("going on there" in errors) == (step is not None), f"rename {point}, step {step}:\n{errors}")
+            elif points % 3 == 1:
+                _, errors = stage.tool("deploy", "--version", 3 if current != "3" else 2)
+                seen.add("cleaned up" if "left unfinished" in errors else "new")
+                expect(("left unfinished" in errors) == (step is not None), f"rename {point}, step {step}:\n{errors}")
             else:
                 _, errors = stage.tool("rollback", wanted=None)
-                resumed += "left unfinished" in errors
+                seen.add("taken back" if "left unfinished" in errors else "nothing to take back")
             after = stage.status()
-            expect(after["deployment"] is None, f"killed {when} rename {point}: {after}")
-            live = [c for c in after["colours"] if c["colour"] == after["live"]][0]
-            expect(live["ready"], f"killed {when} rename {point}: the live colour is not ready: {after}")
-            current = int(live["version"])
-            version = 2 if current != 2 else 1
-            # One point for each rename, before and after in turn; the next round has the other half.
-            point += 1
-        print(f"killed at {points} renames, {resumed} of them taken back by a rollback")
-        expect(points >= 12, f"only {points} points")
+            expect(after["deployment"] is None, f"rename {point}: {after}")
+            live = next(colour for colour in after["colours"] if colour["colour"] == after["live"])
+            expect(live["ready"], f"rename {point}: the live colour is not ready: {after}")
+            current = live["version"]
+        print(f"killed at {points} renames: {sorted(seen)}")
+        expect(points >= 6 and {"resumed", "cleaned up", "taken back"} <= seen, f"{points} points, {seen}")
         stage.stop_load(1, 2, 3)
+
+
+@scenario
+def tool_killed_at_odd_renames(binary):
+    """A run killed at the first, third, fifth... rename leaves what the next run continues, cleans up or takes back."""
+    tool_killed(binary, 1)
+
+
+@scenario
+def tool_killed_at_even_renames(binary):
+    """The same at the second, fourth, sixth... rename."""
+    tool_killed(binary, 2)
 
 
 @scenario
@@ -292,7 +304,7 @@ def judged_by_prometheus(binary):
         line = [e["reason"] for e in stage.journal() if e.get("verdict") == "pass" and e["event"] == "canary"]
         expect(len(line) == 1 and " 0 requests" not in line[0], f"{line}")
         # The same queries with a bound that the colour cannot keep: 0 seconds.
-        _, errors = stage.tool("deploy", "--version", 3, "--canary", "50", wanted=1, P99_SECONDS_MAX=0.000001, LOAD_REQUESTS=0, **settings)
+        _, errors = stage.tool("deploy", "--version", 3, "--canary", "50", wanted=1, P99_SECONDS_MAX="0.000001", LOAD_REQUESTS=0, **settings)
         expect("slower than" in errors and "canary at 50 %" in errors, errors)
         stage.stop_load(1, 2, 3)
 
@@ -487,7 +499,7 @@ def systemd_mode(binary):
     with Stage(binary, LOAD_REQUESTS=0) as stage:
         engine = shim(stage, f"""
 unit=${{@: -1}}; colour=${{unit#nextloop@}}
-running() {{ [ -s unit.$colour ] && kill -0 "$(cat unit.$colour)" 2>/dev/null; }}
+running() {{ [ -s unit.$colour ] && grep -q '^State:.[RSD]' "/proc/$(cat unit.$colour)/status" 2>/dev/null; }}
 end() {{ running && {{ kill -TERM "$(cat unit.$colour)"; while running; do sleep 0.05; done; }}; rm -f unit.$colour; }}
 begin() {{ set -a; . state/$colour.env; set +a
     setsid {binary} serve --registry models --model room-service --drain-seconds 0.2 --threads 1 >unit.log 2>&1 </dev/null & echo $! >unit.$colour; }}
@@ -526,7 +538,7 @@ def compose_mode(binary):
         engine = shim(stage, f"""
 echo "$@" >>engine.log
 address() {{ eval "echo \\$NEXTLOOP_${{1^^}}_ADDRESS"; }}
-running() {{ [ -s box.$1 ] && kill -0 "$(cat box.$1)" 2>/dev/null; }}
+running() {{ [ -s box.$1 ] && grep -q '^State:.[RSD]' "/proc/$(cat box.$1)/status" 2>/dev/null; }}
 case $1 in
 --env-file)
     [ "$3 $4 $5 $6 $7" = "-f compose.yaml up -d --no-deps" ] || exit 1
