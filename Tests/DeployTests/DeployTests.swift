@@ -11,10 +11,10 @@ enum Scenario {
     /// Nothing is skipped where CI is set: there a missing program is a failure.
     static func canRun(_ programs: String...) -> Bool {
         let environment = ProcessInfo.processInfo.environment
-        let directories = (environment["PATH"] ?? "").split(separator: ":") + ["/usr/sbin"]
+        let directories = (environment["PATH"] ?? "").split(separator: ":").map(String.init) + ["/usr/sbin"]
         return environment["CI"] != nil
             || programs.allSatisfy { program in
-                directories.contains { FileManager.default.isExecutableFile(atPath: "\($0)/\(program)") }
+                directories.contains { FileManager.default.isExecutableFile(atPath: $0 + "/" + program) }
             }
     }
 
@@ -130,6 +130,9 @@ struct DeployTests {
 
     @Test("a switch that nginx does not follow is noticed and taken back")
     func nginxThatDoesNotFollow() async throws { try await Scenario.run("nginx-that-does-not-follow") }
+
+    @Test("every command of docs/operations.md does what the page says")
+    func operationsPage() async throws { try await Scenario.run("operations-page") }
 
     @Test("systemd mode deploys, notices a restarted unit and takes it back")
     func systemdMode() async throws { try await Scenario.run("systemd-mode") }

@@ -11,6 +11,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -569,6 +570,50 @@ esac
         finally:
             for colour in ("blue", "green"):
                 subprocess.run([engine, "stop", "-t", "5", f"nextloop-{colour}"], check=False)
+
+
+@scenario
+def operations_page(binary):
+    """The commands of docs/operations.md, as they stand there, one after the other; what is said in a comment is checked."""
+    page = (REPOSITORY / "docs/operations.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    expect(len(blocks) >= 5, f"{len(blocks)} blocks")
+    script = "".join(blocks)
+    with Stage(binary, nginx=False) as stage:
+        for port, free in zip(("18080", "18081", "18082", "18090"), free_ports(4)):
+            script = script.replace(port, str(free))
+        programs = stage.directory / "programs"
+        programs.mkdir()
+        (programs / "nextloop").symlink_to(binary)
+        # What this test has already or must have elsewhere: the build, the binary's place, the directory; and root's workers.
+        for old, new in (("swift build --configuration release --product nextloop\n", ""),
+                         ("$PWD/.build/release", str(programs)), ("$PWD/.cache/operations", str(stage.directory / "play")),
+                         ("-c nginx.conf 2>", ("-g 'user root;' " if os.getuid() == 0 else "") + "-c nginx.conf 2>")):
+            expect(old in script, f"the page still says {old}")
+            script = script.replace(old, new)
+        wanted = re.findall(r"jq \.model_version +# (\d+)$", script, re.MULTILINE)
+        output = stage.directory / "output"
+        with open(output, "wb") as file:
+            # The page's first reader gives each daemon a moment; so does this one, after nginx.
+            script = script.replace("nginx.log &\n", "nginx.log &\nsleep 0.5\n")
+            process = subprocess.Popen(["bash", "-euo", "pipefail", "-c", script], cwd=REPOSITORY, stdout=file, stderr=file,
+                                       env={**stage.environment, "NEXTLOOP_NGINX_LISTEN": ""})
+            try:
+                process.wait(timeout=100)
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                stage.state = stage.directory / "play/state"
+                for colour in ("blue", "green"):
+                    stage.kill(colour)
+                try:
+                    os.kill(int((stage.directory / "play/nginx/nginx.pid").read_text()), signal.SIGTERM)
+                except (OSError, ValueError):
+                    pass
+        text = output.read_text()
+        expect(process.returncode == 0, f"exit {process.returncode}\n{text}")
+        expect(re.findall(r"^(\d+)$", text, re.MULTILINE)[3:] == wanted, f"versions, wanted {wanted}:\n{text}")
+        expect("refused with status 1" in text and "would wait" not in text, text)
 
 
 def main():
