@@ -58,7 +58,7 @@ def deploy_with_canary_and_rollback(binary):
     """Every guest is answered through a deploy with canary steps; the former colour takes over again in under two seconds."""
     with Stage(binary) as stage:
         stage.tool("deploy", "--version", 1)
-        stage.start_load(rate=1500)
+        stage.start_load(rate=600)
         stage.tool("deploy", "--version", 2, "--canary", "5,25,50")
         events = stage.journal()
         verdicts = [(e["percent"], e["verdict"]) for e in events if e["event"] == "canary" and "percent" in e]
@@ -84,7 +84,7 @@ def refused_candidates(binary):
         stage.tool("deploy", "--version", 1)
         model = stage.directory / "models/room-service/3/model.safetensors"
         model.write_bytes(model.read_bytes()[:-100] + b"\0" * 100)
-        stage.start_load(rate=1500)
+        stage.start_load(rate=600)
 
         def refused(reason, *arguments, **settings):
             _, errors = stage.tool("deploy", *arguments, wanted=1, **settings)
@@ -119,7 +119,7 @@ def killed_colours(binary):
     with Stage(binary) as stage:
         stage.tool("deploy", "--version", 1)
         stage.tool("deploy", "--version", 2)
-        stage.start_load(rate=2000)
+        stage.start_load(rate=800)
         stage.kill("blue")  # the warm one
         time.sleep(0.5)
         stage.tool("deploy", "--version", 3)  # to blue; green stays warm
@@ -623,6 +623,8 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--make-registry")
     options = parser.parse_args()
+    # A test runner may start programs with signals blocked, and a blocked SIGTERM would reach neither load nor colours.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
     if options.list:
         print("\n".join(SCENARIOS))
     elif options.make_registry:
