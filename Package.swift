@@ -80,6 +80,8 @@ let package = Package(
             path: "Tests/Differential/Tests"),
         // Drives the built `nextloop` binary as a user would.
         .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "ModelRegistry", "FactorModel", "nextloop"]),
+        // Drives deploy/blue-green and nginx; the programs that put them on stage are Python.
+        .testTarget(name: "DeployTests", dependencies: ["TestSupport", "nextloop"], exclude: ["programs"]),
     ]
 )
 
