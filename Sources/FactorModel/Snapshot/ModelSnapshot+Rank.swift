@@ -87,23 +87,12 @@ extension ModelSnapshot {
 
     // MARK: By a vector
 
-    /// Ranks by x·yᵢ.
-    ///
-    /// The whole catalogue is read in 4-bit codes once ``prepare()`` has made them; the ids, their order and every bit of the
-    /// scores are those of the float32 factors (docs/kernels.md has the proof). Lists of rows are scored directly.
+    /// Ranks by x·yᵢ, reading the float32 factors of the rows that pass.
     func rank(
         by vector: Span<Float>, _ query: RecommendationQuery, without excluded: Span<UInt32>,
         _ scratch: RecommendationScratch
     ) {
         withItemFactors { matrix in
-            if query.filter.asksForNothing, let items = quantizedItems.ifMade {
-                topK(vector, matrix, items, scratch: scratch.shared.codes, into: &scratch.best) { row in
-                    let place = firstPlace(in: excluded, notBelow: row)
-                    return place == excluded.count || excluded[place] != row
-                }
-                scratch.best.sortBestFirst()
-                return
-            }
             rank(
                 query, without: excluded, scratch,
                 scoreRange: { scoreRows(vector, matrix, firstRow: $0, into: &$1) },

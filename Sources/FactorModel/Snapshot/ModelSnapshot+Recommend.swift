@@ -47,19 +47,20 @@ extension ModelSnapshot {
 
     /// Ranks by the vector of a plan by vector.
     func rank(_ query: RecommendationQuery, by plan: RecommendationOutcome, _ scratch: RecommendationScratch) {
-        withExcluded(query, scratch) { excluded in
-            withVector(of: query, plan, scratch) { rank(by: $0, query, without: excluded, scratch) }
+        withVector(of: query, plan, scratch) { vector in
+            if rankByCodes(vector, query, scratch) { return }
+            withExcluded(query, scratch) { rank(by: vector, query, without: $0, scratch) }
         }
     }
 
     /// Lends the vector that a plan by vector ranks with.
-    func withVector(
+    func withVector<R>(
         of query: RecommendationQuery, _ plan: RecommendationOutcome, _ scratch: RecommendationScratch,
-        _ body: (Span<Float>) -> Void
-    ) {
+        _ body: (Span<Float>) -> R
+    ) -> R {
         if plan.strategy == .als, let user = query.user { return withUserFactors(user, body) }
         let vector = scratch.vector
-        body(vector.span)
+        return body(vector.span)
     }
 
     /// Whether a user's vector is not all zeros.
