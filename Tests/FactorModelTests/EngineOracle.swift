@@ -47,7 +47,15 @@ struct EngineOracle {
     }
 
     func popular(_ query: RecommendationQuery) -> [Ranked] {
-        ranked(query, passing(query)) { contents.itemPopularity[$0] }
+        guard let hotels = query.filter.hotels, let counts = contents.hotelPopularity else {
+            return ranked(query, passing(query)) { contents.itemPopularity[$0] }
+        }
+        return ranked(query, passing(query)) { item in
+            Set(hotels).reduce(0) { sum, hotel in
+                let place = contents.catalogue.hotelItems[hotel.row].firstIndex(of: UInt32(item))
+                return sum + (place.map { counts[hotel.row][$0] } ?? 0)
+            }
+        }
     }
 
     func item(_ row: Int) -> [Float] {

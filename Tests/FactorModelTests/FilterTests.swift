@@ -11,7 +11,8 @@ import VectorKernels
         let scratch = RecommendationScratch()
         var rng = SplitMix64(seed: seed)
         for (items, hotels, rounds) in [(1, 1, 60), (23, 3, 200), (400, 3, 150), (2600, 5, 30)] {
-            let contents = sampleContents(users: 6, items: items, factors: 4, hotels: hotels, seed: seed)
+            let contents = sampleContents(
+                users: 6, items: items, factors: 4, hotels: hotels, seed: seed, countsByHotel: seed % 2 == 0)
             let oracle = EngineOracle(contents: contents)
             let model = try openedModel(contents, in: directory)
             for _ in 0..<rounds {
@@ -95,6 +96,38 @@ import VectorKernels
         let query = RecommendationQuery(user: nil, k: 30, filter: ItemFilter(unavailable: gone))
         _ = model.similar(to: ItemIndex(5), query, scratch: scratch)
         #expect(scratch.ranked.map(\.item).sorted() == left.filter { $0 != 5 })
+    }
+
+    @Test(
+        "popularity within hotels is the sum of the orders in them, each hotel once; without counts it is that of all")
+    func popularityByHotel() throws {
+        let directory = try TemporaryDirectory()
+        var contents = sampleContents(items: 6, hotels: 2)
+        contents.catalogue.hotelItems = [[0, 1, 2, 3], [2, 3, 5]]
+        contents.itemPopularity = [9, 1, 6, 5, 4, 100]
+        let scratch = RecommendationScratch()
+        func popular(_ model: ModelSnapshot, _ hotels: [Int]) -> [EngineOracle.Ranked] {
+            let query = RecommendationQuery(user: nil, k: 9, hotels: hotels.map { HotelIndex($0) })
+            #expect(model.recommend(query, scratch: scratch).strategy == .popular)
+            let ranked = scratch.ranked
+            _ = model.popular(query, scratch: scratch)
+            #expect(scratch.ranked == ranked)
+            return ranked
+        }
+        let without = try openedModel(contents, in: directory)
+        #expect(popular(without, [0]).map(\.item) == [0, 2, 3, 1])
+        contents.hotelPopularity = [[0, 7, 2, 2], [3, 1, 4]]
+        let model = try openedModel(contents, in: directory)
+        #expect(popular(model, [0]).map(\.item) == [1, 2, 3, 0])
+        #expect(popular(model, [0]).map(\.score) == [7, 2, 2, 0])
+        #expect(popular(model, [1]).map(\.item) == [5, 2, 3])
+        #expect(popular(model, [1, 0, 1]).map(\.item) == [1, 2, 5, 3, 0])
+        #expect(popular(model, [1, 0, 1]).map(\.score) == [7, 5, 4, 3, 0])
+        // Of a few items of a large hotel too.
+        let query = RecommendationQuery(
+            user: nil, k: 9, filter: ItemFilter(hotels: [HotelIndex(1)], allow: [3, 5, 4].map { ItemIndex($0) }))
+        _ = model.popular(query, scratch: scratch)
+        #expect(scratch.ranked.map(\.item) == [5, 3] && scratch.ranked.map(\.score) == [4, 1])
     }
 
     private func items(_ filter: ItemFilter, _ model: ModelSnapshot) -> [Int] {

@@ -124,6 +124,8 @@ final class SharedScratch {
     var sold: [UInt32] = []
     /// The allowed rows, ascending.
     var allowed: [UInt32] = []
+    /// Rows of the hotels of a filter, ascending, each once.
+    var hotels: [UInt32] = []
     /// [departments], whether each may serve.
     var departments: [Bool] = []
     let solver = FoldInSolver()
