@@ -21,6 +21,7 @@ struct EnvironmentOptions {
     /// themselves.
     private static let listSeparators: [String: Character] = [
         "--listen": ",", "--admin-listen": ",", "--trusted-proxy": ",",
+        "--basket": ",",
     ]
 
     init(root: any ParsableCommand.Type, environment: [String: String]) {

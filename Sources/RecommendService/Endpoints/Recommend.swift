@@ -55,23 +55,8 @@ extension LoopService {
         return model
     }
 
-    /// Contributions that one answer may list: some ten megabytes of JSON.
-    static let contributionsMax = 100_000
-
     /// Checks what depends on the model: whether the user may fall back and the answer can be explained.
-    func checkRecommend(_ snapshot: ModelSnapshot) throws(Problem) {
-        if parameters.strict, parameters.query.user == nil { throw .unknownUser }
-        guard parameters.explain else { return }
-        guard snapshot.hasFoldIn else { throw .cannotExplain }
-        let query = parameters.query
-        let history = query.user.map { snapshot.withHistory($0) { items, _ in items.count } } ?? 0
-        let contributions = min(query.k, snapshot.itemCount) * (history + query.basket.count)
-        guard contributions <= Self.contributionsMax else {
-            throw .badParameter(
-                "\(Parameter.explain.name)", got: "true for up to \(contributions) contributions",
-                wanted: "at most \(Self.contributionsMax): a smaller k")
-        }
-    }
+    func checkRecommend(_ snapshot: ModelSnapshot) throws(Problem) { try parameters.check(snapshot) }
 
     /// Runs one ranking on the loop's scratch, timed and counted.
     func rank(
