@@ -13,10 +13,10 @@ struct ConnectionTable: ~Copyable {
     private(set) var count = 0
 
     deinit {
-        for unsafeblock in unsafe blocks {
+        for index in unsafe blocks.indices {
             // SAFETY: all slots of a block are initialised; deinitialising closes what is still open.
-            unsafe block.deinitialize(count: Self.blockSlots)
-            unsafe block.deallocate()
+            unsafe blocks[index].deinitialize(count: Self.blockSlots)
+            unsafe blocks[index].deallocate()
         }
     }
 
