@@ -21,7 +21,7 @@ struct EnvironmentOptions {
     /// themselves.
     private static let listSeparators: [String: Character] = [
         "--listen": ",", "--admin-listen": ",", "--trusted-proxy": ",",
-        "--basket": ",",
+        "--basket": ",", "--model": ":", "--experiment": ":", "--shadow": ":", "--gate-min-metric": ":",
     ]
 
     init(root: any ParsableCommand.Type, environment: [String: String]) {
