@@ -93,11 +93,11 @@ package final class ModelFollower: Sendable {
     /// Follows until ``stop()``: looks whenever it is woken or an attempt is due, and unmaps what no request uses any more.
     package func run() {
         while !isStopped.load(ordering: .relaxed) {
-            _ = wakeups.wait(timeout: .now() + pause())
+            let isWoken = wakeups.wait(timeout: .now() + pause()) == .success
             // Many reasons to look are one.
             while wakeups.wait(timeout: .now()) == .success {}
             if isStopped.load(ordering: .relaxed) { return }
-            look(quietly: true)
+            if isWoken || isAttemptDue { look(quietly: true) }
         }
     }
 
@@ -119,9 +119,16 @@ package final class ModelFollower: Sendable {
     /// Seconds until there is something to do although nobody asks: an hour when there is nothing.
     private func pause() -> Double {
         if store.reclaim() > 0 { return Self.reclaimSeconds }
-        let next = progress.withLock { $0.values.compactMap(\.attempts.nextAttempt).min() }
-        return next.map { max(0.05, $0 - clock()) } ?? 3600
+        return nextAttempt.map { max(0.05, $0 - clock()) } ?? 3600
     }
+
+    /// When the next attempt that waiting may help is due.
+    private var nextAttempt: Double? {
+        progress.withLock { $0.values.compactMap(\.attempts.nextAttempt).min() }
+    }
+
+    /// Not every pause ends with a reason to look: some are only for ``ModelStore/reclaim()``.
+    private var isAttemptDue: Bool { nextAttempt.map { $0 <= clock() } ?? false }
 
     /// Between two looks at whether the requests that hold an old version have ended.
     private static let reclaimSeconds = 0.05
