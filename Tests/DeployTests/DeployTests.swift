@@ -4,7 +4,7 @@ import Testing
 
 /// Runs `programs/scenarios.py`: each scenario puts up its own nginx, colours and counted load on free loopback ports.
 ///
-/// A scenario ends by itself, and ends all its processes, after the seconds that its stage sets (at most 170).
+/// A scenario ends by itself, and ends all its processes, after the seconds that its stage sets (at most 270).
 enum Scenario {
     private static let programs = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "programs")
 

@@ -177,7 +177,7 @@ def dead_or_fine(stage, versions):
 
 def tool_killed(binary, first):
     """Kills the tool before every second rename that a deploy makes, from the `first` on, and lets another run follow."""
-    with Stage(binary, seconds=170, WATCH_SECONDS=0, CANARY_SECONDS=1, LOAD_REQUESTS=0, SAMPLES_MIN=10, OVERLAP_USERS=0) as stage:
+    with Stage(binary, seconds=270, WATCH_SECONDS=0, CANARY_SECONDS=1, LOAD_REQUESTS=0, SAMPLES_MIN=10, OVERLAP_USERS=0) as stage:
         golden = stage.directory / "golden.jsonl"
         golden.write_text('{"name": "answers", "path": "/recommend?user_id=1"}\n')
         stage.settings["GOLDEN"] = golden
