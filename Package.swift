@@ -38,7 +38,7 @@ let package = Package(
         .target(name: "HTTPServer", dependencies: ["HTTPMessages", "CLinux", "COpenSSL"]),
         .target(
             name: "RecommendService",
-            dependencies: ["HTTPServer", "HTTPMessages", "FactorModel", "PrometheusText"]),
+            dependencies: ["HTTPServer", "HTTPMessages", "FactorModel", "PrometheusText", "CLinux"]),
 
         .executableTarget(
             name: "nextloop",

@@ -11,6 +11,8 @@ final class BulkAnswer: BodyProducer {
     private var nextByte = 0
     private var lineNumber = 0
     private var answeredBytes = 0
+    /// Taken along, for other requests are answered before the end.
+    private let accessEntry: AccessEntry
 
     /// After so many bytes, or so long, the other connections get their turn.
     private static let pieceBytes = 32 * 1024
@@ -20,6 +22,7 @@ final class BulkAnswer: BodyProducer {
         self.loop = loop
         self.model = model
         self.requestID = requestID
+        accessEntry = loop.accessEntry
         guard let rules = Route.recommendBulk.bodyRules else { preconditionFailure("BUG: a bulk route without rules") }
         self.rules = rules
         // SAFETY: the span's bytes are alive for the call, which copies them.
@@ -37,7 +40,13 @@ final class BulkAnswer: BodyProducer {
         return nextByte < lines.count
     }
 
-    func ended(wasWhole: Bool) { loop.bulkEnded(requestBytes: lines.count, responseBytes: answeredBytes) }
+    func ended(wasWhole: Bool) {
+        var entry = accessEntry
+        entry.model = (model.name, model.version)
+        entry.wasCut = !wasWhole
+        loop.bulkEnded(
+            requestBytes: lines.count, responseBytes: answeredBytes, requestID: requestID, entry: entry)
+    }
 
     /// Reads as many lines as one pass over the items serves, ranks them together and writes their answers.
     private func answerBlock(into body: inout ByteBuffer) {

@@ -10,20 +10,25 @@ package final class Service: Sendable {
     let build: (version: String, commit: String)
     let loops: Int
     private let tls: TLSContext?
+    let accessLog: AccessLog?
     /// Made once: it says the same to everybody.
     let openAPIDocument: [UInt8]
 
     /// Whether operators have a listener of their own: then the service listeners do not serve what is theirs.
     package let hasAdminListener: Bool
 
-    /// - Parameter tls: what the listeners encrypt with, for the metrics; nil without TLS.
+    /// - Parameters:
+    ///   - tls: what the listeners encrypt with, for the metrics; nil without TLS.
+    ///   - accessLog: where requests are logged, made for as many loops; nil: nowhere.
     package init(
-        loops: Int, version: String, commit: String, hasAdminListener: Bool = false, tls: TLSContext? = nil
+        loops: Int, version: String, commit: String, hasAdminListener: Bool = false, tls: TLSContext? = nil,
+        accessLog: AccessLog? = nil
     ) {
         self.loops = loops
         self.hasAdminListener = hasAdminListener
         build = (version, commit)
         self.tls = tls
+        self.accessLog = accessLog
         requestMetrics = RequestMetrics(loops: loops, hasTLS: tls != nil)
         openAPIDocument = Array(OpenAPIDocument.text(version: version).utf8)
     }
@@ -46,6 +51,7 @@ package final class Service: Sendable {
                 "nextloop_tls_certificate_expiry_timestamp_seconds", "When the TLS certificate in use expires.", .gauge,
                 value: Double(tls.certificateExpiry))
         }
+        accessLog?.addMetrics(to: &exposition)
         exposition.add(
             "nextloop_build_info", "The running build.", .gauge,
             [Label("version", build.version), Label("commit", build.commit)], value: 1)

@@ -13,7 +13,7 @@ struct Serve: ParsableCommand {
         discussion: """
             SIGTERM or SIGINT: /readyz turns 503 at once, requests are answered for --drain-seconds more, then what \
             is in flight is finished, within --shutdown-timeout, and the process exits 0. A second signal ends it at once \
-            (143 or 130 in a shell). SIGHUP reads the TLS certificates again and ends nothing. Sockets of systemd (LISTEN_FDS) are listened on.
+            (143 or 130 in a shell). SIGHUP reads the TLS certificates again, opens the access log again and ends nothing. Sockets of systemd (LISTEN_FDS) are listened on.
             """)
 
     @OptionGroup var registry: RegistryOptions
@@ -32,6 +32,7 @@ struct Serve: ParsableCommand {
 
     @OptionGroup var limits: LimitOptions
     @OptionGroup var tls: TLSOptions
+    @OptionGroup var accessLog: AccessLogOptions
 
     func validate() throws {
         if let threads, !(1...256).contains(threads) {
@@ -76,9 +77,11 @@ struct Serve: ParsableCommand {
             signals.onHangup { tls.reload(log: log) }
         }
         configuration.trustedProxies = listening.trustedProxies
+        let accessLog = try accessLog.open(loops: loops, log: log)
+        if let accessLog { signals.onHangup { accessLog.reopen(log: log) } }
         let service = Service(
             loops: loops, version: BuildInfo.version, commit: BuildInfo.commit,
-            hasAdminListener: configuration.listeners.contains { $0.role == .admin }, tls: tls)
+            hasAdminListener: configuration.listeners.contains { $0.role == .admin }, tls: tls, accessLog: accessLog)
         let server = HTTPServer(configuration) { loop in
             let service = service.makeLoop(loop)
             return (service, service)
@@ -107,6 +110,7 @@ struct Serve: ParsableCommand {
         service.readiness.become(.draining)
         Thread.sleep(forTimeInterval: drainSeconds)
         let finished = server.drain(within: .seconds(shutdownTimeout))
+        accessLog?.end(log: log)
         log.info(
             finished ? "stopped: every request was answered" : "stopped: some connections were cut at the deadline")
     }
