@@ -49,7 +49,10 @@ let package = Package(
         .target(name: "HTTPLoad", dependencies: ["CLinux"]),
         .executableTarget(
             name: "nextloop-bench",
-            dependencies: ["HTTPLoad", "Training", "FactorModel", "VectorKernels", argumentParser]),
+            dependencies: [
+                "HTTPLoad", "RecommendService", "HTTPServer", "HTTPMessages", "Training", "FactorModel", "VectorKernels",
+                argumentParser,
+            ]),
 
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .target(name: "FaultyCalls", path: "Tests/FaultyCalls"),

@@ -67,13 +67,13 @@ final class ServiceFixture {
         itemPopularity: [1, 5, 2, 5, 1])
 
     /// - Parameter foldIn: whether the model says what it was trained with.
-    init(loaded: Bool = true, foldIn: Bool = true) throws {
+    init(loaded: Bool = true, foldIn: Bool = true, accessLog: AccessLog? = nil) throws {
         directory = try TemporaryDirectory()
         var contents = Self.contents
         if foldIn { contents.foldIn = FoldInParameters(alpha: 2, regularization: 0.5) }
         try writeModelFile(contents, to: directory.file("model.safetensors"))
         snapshot = try ModelSnapshot.open(path: directory.file("model.safetensors"))
-        service = Service(loops: 1, version: "1.2.3", commit: "abc")
+        service = Service(loops: 1, version: "1.2.3", commit: "abc", accessLog: accessLog)
         loop = service.makeLoop(0)
         if loaded {
             service.slot.publish(served(version: 7))
