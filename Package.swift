@@ -50,8 +50,8 @@ let package = Package(
         .executableTarget(
             name: "nextloop-bench",
             dependencies: [
-                "HTTPLoad", "RecommendService", "HTTPServer", "HTTPMessages", "Training", "FactorModel", "VectorKernels",
-                argumentParser,
+                "HTTPLoad", "RecommendService", "HTTPServer", "HTTPMessages", "Training", "FactorModel",
+                "VectorKernels", argumentParser,
             ]),
 
         .target(name: "TestSupport", path: "Tests/TestSupport"),

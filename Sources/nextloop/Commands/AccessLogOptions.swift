@@ -83,6 +83,8 @@ extension AccessLog {
 
     /// Writes what waits, and says so when that takes too long.
     func end(log: Logger) {
-        if !end(within: Self.endTime) { log.warning("the end of the access log could not be written in \(Self.endTime)") }
+        if !end(within: Self.endTime) {
+            log.warning("the end of the access log could not be written in \(Self.endTime)")
+        }
     }
 }

@@ -55,7 +55,8 @@ import Testing
         #expect(ring.isEmpty)
     }
 
-    @Test("two threads: every line is taken once, whole and in order, or was counted as dropped", arguments: [64, 4096])
+    @Test(
+        "two threads: every line is taken once, whole and in order, or was counted as dropped", arguments: [64, 4096])
     func twoThreads(capacity: Int) throws {
         let ring = LineRing(capacity: capacity)
         let lineCount = 100_000
