@@ -66,6 +66,8 @@ let package = Package(
             ]),
         // Drives the built `nextloop` binary as a user would.
         .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "nextloop"]),
+        // Drives deploy/blue-green and nginx; the programs that put them on stage are Python.
+        .testTarget(name: "DeployTests", dependencies: ["TestSupport", "nextloop"], exclude: ["programs"]),
     ]
 )
 

@@ -8,9 +8,11 @@ current_step=""
 tell() {
     local event=$1 colour=$2 text=$3
     shift 3
-    printf '%s %-8s %-6s %s\n' "$(date -u +%H:%M:%S)" "${current_step:-$event}" "${colour:--}" "$text" >&2
+    local time=$EPOCHREALTIME
+    TZ=UTC0 printf '%(%H:%M:%S)T %-8s %-6s %s\n' "${time%.*}" "${current_step:-$event}" "${colour:--}" "$text" >&2
     [ "$dry_run" = no ] && [ -d "${setting[STATE]}" ] || return 0
-    local names=() pairs=()
+    local names=() pairs=() stamp
+    TZ=UTC0 printf -v stamp '%(%Y-%m-%dT%H:%M:%S)T.%.3sZ' "${time%.*}" "${time#*.}"
     while [ $# -ge 2 ]; do
         names+=("$1: \$$1")
         pairs+=(--arg "$1" "$2")
@@ -18,7 +20,7 @@ tell() {
     done
     local more
     more=$(IFS=,; printf '%s' "${names[*]}")
-    jq -cn --arg time "$(date -u +%Y-%m-%dT%H:%M:%S.%3NZ)" --arg deployment "$deployment_id" --arg step "$current_step" \
+    jq -cn --arg time "$stamp" --arg deployment "$deployment_id" --arg step "$current_step" \
         --arg event "$event" --arg colour "$colour" --arg reason "$text" "${pairs[@]}" \
         "{time: \$time, deployment: \$deployment, step: \$step, event: \$event, colour: \$colour, reason: \$reason${more:+, $more}}" \
         >>"${setting[STATE]}/journal.jsonl" || true # A full disk must not stop a rollback.
@@ -29,8 +31,12 @@ fail() { # fail STATUS TEXT
     exit "$1"
 }
 
-now() { date +%s.%3N; }
-since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f", b - a }'; }
+# Seconds with six places, and what has passed since, rounded down to tenths. No programs: a rollback is short of time.
+now() { printf '%s' "$EPOCHREALTIME"; }
+since() {
+    local micros=$((${EPOCHREALTIME/./} - ${1/./}))
+    printf '%d.%d' $((micros / 1000000)) $((micros / 100000 % 10))
+}
 
 # A wait that a signal ends at once; bash looks at signals only between commands.
 pause() {

@@ -100,20 +100,19 @@ replace_link() { # replace_link TARGET LINK: by rename
 # Asks the running nginx what it does with a few guests: a directory that its workers cannot enter, or another
 # directory than theirs, shows here and nowhere else.
 confirm_route() { # confirm_route COLOUR PERCENT
-    local colour=$1 percent=$2 guest answer got bucket wanted
+    local colour=$1 percent=$2 answers got bucket wanted url=${setting[NGINX_STATUS_URL]}/routing
     [ -n "${setting[NGINX_STATUS_URL]}" ] || return 0
-    for guest in a b c d; do
-        if ! answer=$(curl -sS -m 2 "${setting[NGINX_STATUS_URL]}/routing?user_id=$guest" 2>&1); then
-            tell confirm "$colour" "nginx does not answer at ${setting[NGINX_STATUS_URL]}/routing ($answer): whether it follows is not known"
-            return 1
-        fi
-        read -r got bucket <<<"$(jq -r '"\(.colour) \(.bucket) "' <<<"$answer" 2>/dev/null)" || true
-        [[ ${bucket:-} =~ ^[0-9]{2}$ ]] || { tell confirm "$colour" "nginx answered '${answer:0:120}'"; return 1; }
+    if ! answers=$(curl -sS -f -m 2 "$url?user_id=a" "$url?user_id=b" "$url?user_id=c" "$url?user_id=d" 2>&1 9>&-); then
+        tell confirm "$colour" "nginx does not answer at $url (${answers:0:200}): whether it follows is not known"
+        return 1
+    fi
+    while read -r got bucket; do
+        [[ ${bucket:-} =~ ^[0-9]{2}$ ]] || { tell confirm "$colour" "nginx answered '${answers:0:200}' at $url"; return 1; }
         wanted=$colour
         [ "$((10#$bucket))" -lt "$percent" ] || wanted=$(other_than "$colour")
         if [ "$got" != "$wanted" ]; then
             tell confirm "$colour" "nginx sends bucket $bucket to $got, the table to $wanted: can its workers read ${setting[ROUTING]}, and is it the directory of its configuration?"
             return 1
         fi
-    done
+    done <<<"$(jq -r '"\(.colour) \(.bucket)"' <<<"$answers" 2>/dev/null)"
 }

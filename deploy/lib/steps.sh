@@ -35,7 +35,9 @@ step_start() {
         start_colour "$to" "$version" "$image" || return 1
     fi
     await_ready "$to" || return 1
-    change_state '.colours[$c] = {version: $v, image: $i, started: now | floor}' --arg c "$to" --arg v "$version" --arg i "$image"
+    # The generation: a crash between two steps, with a supervisor that is quick, shows as another one.
+    change_state '.colours[$c] = {version: $v, image: $i, generation: $g, started: now | floor}' --arg c "$to" \
+        --arg v "$version" --arg i "$image" --arg g "$(generation "$to")"
     tell ready "$to" "ready $(since "$began") s after the deployment began"
 }
 
@@ -48,7 +50,7 @@ step_check() {
     check_golden "$to" || return 1
     if [ -n "$from" ]; then check_overlap "$to" "$from" || return 1; fi
     check_load "$to" || return 1
-    [ -n "$(generation "$to")" ] || { failure="it ended during the checks: $(log_end "$to")"; return 1; }
+    still_well "$to"
 }
 
 step_canary() {
@@ -65,12 +67,12 @@ step_canary() {
 
 # One canary step: CANARY_SECONDS of traffic, then the verdict; without enough traffic, synthetic traffic and one more wait.
 judge_canary() { # judge_canary PERCENT
-    local percent=$1 began=$SECONDS until verdict=() synthetic=no life
-    life=$(generation "$to")
-    scrape "$to" "$work/canary.to" && scrape "$from" "$work/canary.from" || true
+    local percent=$1 began=$SECONDS until verdict=() synthetic=no
+    scrape "$to" "$work/canary.to" || true
+    scrape "$from" "$work/canary.from" || true
     until=$((SECONDS + setting[CANARY_SECONDS]))
     while true; do
-        still_well "$to" "$life" || return 1
+        still_well "$to" || return 1
         read -ra verdict <<<"$(canary_verdict $((SECONDS - began)))"
         if [ "${verdict[0]}" = fail ] || { [ "${verdict[0]}" = pass ] && { [ "$SECONDS" -ge "$until" ] || [ $synthetic = yes ]; }; }; then
             break
@@ -99,23 +101,25 @@ canary_verdict() { # canary_verdict SECONDS
         read -ra ours <<<"$(prometheus_counts "$to" $seconds)"
         read -ra theirs <<<"$(prometheus_counts "$from" $seconds)"
     else
-        scrape "$to" "$work/canary.to.now" && scrape "$from" "$work/canary.from.now" || true
+        scrape "$to" "$work/canary.to.now" || true
+        scrape "$from" "$work/canary.from.now" || true
         read -ra ours <<<"$(between "$work/canary.to" "$work/canary.to.now" 2>/dev/null)"
         read -ra theirs <<<"$(between "$work/canary.from" "$work/canary.from.now" 2>/dev/null)"
     fi
     judge "${ours[0]:-0}" "${ours[1]:-0}" "${ours[2]:-nan}" "${theirs[0]:-0}" "${theirs[1]:-0}" "${theirs[2]:-nan}"
 }
 
-# Alive, in the same life, and ready: asked twice, because one lost probe is no reason to turn back.
-still_well() { # still_well COLOUR GENERATION
-    local ready=no
+# Alive, in the life in which it became ready, and ready: asked twice, because one lost probe is no reason to turn back.
+still_well() { # still_well COLOUR
+    local ready=no life
     if is_ready "$1"; then
         ready=yes
     else
         pause 0.3
         if is_ready "$1"; then ready=yes; fi
     fi
-    if [ "$(generation "$1")" != "$2" ]; then
+    life=$(generation "$1")
+    if [ -z "$life" ] || [ "$life" != "$(read_state ".colours.$1.generation")" ]; then
         failure="it crashed: $(log_end "$1")"
         return 1
     fi
@@ -125,8 +129,7 @@ still_well() { # still_well COLOUR GENERATION
 }
 
 step_switch() {
-    still_well "$to" "$(generation "$to")" || return 1
-    [ -n "$(generation "$to")" ] || { failure="it is not running"; return 1; }
+    still_well "$to" || return 1
     local at
     at=$(now)
     route "$to" 100 careful || { failure="the switch did not take effect: see the lines above"; return 1; }
@@ -135,12 +138,10 @@ step_switch() {
 }
 
 step_watch() {
-    local life until=$((SECONDS + setting[WATCH_SECONDS])) tick=0 verdict=() counts=()
-    life=$(generation "$to")
-    [ -n "$life" ] || { failure="it is not running: $(log_end "$to")"; return 1; }
+    local until=$((SECONDS + setting[WATCH_SECONDS])) tick=0 verdict=() counts=()
     scrape "$to" "$work/watch.first" || true
     while [ "$SECONDS" -lt "$until" ]; do
-        still_well "$to" "$life" || return 1
+        still_well "$to" || return 1
         # A sliding window of ten seconds: trouble at the end of a long watch is not drowned by its quiet beginning.
         scrape "$to" "$work/watch.$((tick % 10))" || true
         local earlier=$work/watch.$(((tick + 1) % 10))
@@ -154,7 +155,7 @@ step_watch() {
         tick=$((tick + 1))
         pause 1
     done
-    still_well "$to" "$life" || return 1
+    still_well "$to" || return 1
     scrape "$to" "$work/watch.last" || true
     read -ra counts <<<"$(between "$work/watch.first" "$work/watch.last" 2>/dev/null)"
     read -ra verdict <<<"$(judge "${counts[0]:-0}" "${counts[1]:-0}" "${counts[2]:-nan}" "" "" "")"

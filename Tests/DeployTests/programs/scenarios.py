@@ -11,6 +11,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -57,7 +58,7 @@ def deploy_with_canary_and_rollback(binary):
     """Every guest is answered through a deploy with canary steps; the former colour takes over again in under two seconds."""
     with Stage(binary) as stage:
         stage.tool("deploy", "--version", 1)
-        stage.start_load(rate=1500)
+        stage.start_load(rate=600)
         stage.tool("deploy", "--version", 2, "--canary", "5,25,50")
         events = stage.journal()
         verdicts = [(e["percent"], e["verdict"]) for e in events if e["event"] == "canary" and "percent" in e]
@@ -83,7 +84,7 @@ def refused_candidates(binary):
         stage.tool("deploy", "--version", 1)
         model = stage.directory / "models/room-service/3/model.safetensors"
         model.write_bytes(model.read_bytes()[:-100] + b"\0" * 100)
-        stage.start_load(rate=1500)
+        stage.start_load(rate=600)
 
         def refused(reason, *arguments, **settings):
             _, errors = stage.tool("deploy", *arguments, wanted=1, **settings)
@@ -118,7 +119,7 @@ def killed_colours(binary):
     with Stage(binary) as stage:
         stage.tool("deploy", "--version", 1)
         stage.tool("deploy", "--version", 2)
-        stage.start_load(rate=2000)
+        stage.start_load(rate=800)
         stage.kill("blue")  # the warm one
         time.sleep(0.5)
         stage.tool("deploy", "--version", 3)  # to blue; green stays warm
@@ -174,61 +175,73 @@ def dead_or_fine(stage, versions):
     expect(status == 200 and headers["X-Model-Version"] in versions, f"{status} {headers}")
 
 
-@scenario
-def tool_killed_everywhere(binary):
-    """The tool is killed before and after every rename that it makes; the next run goes on or cleans up, and no guest notices."""
-    with Stage(binary, seconds=150, WATCH_SECONDS=1, CANARY_SECONDS=1, LOAD_REQUESTS=20, SAMPLES_MIN=10, OVERLAP_USERS=5) as stage:
+def tool_killed(binary, first):
+    """Kills the tool before every second rename that a deploy makes, from the `first` on, and lets another run follow."""
+    with Stage(binary, seconds=270, WATCH_SECONDS=0, CANARY_SECONDS=1, LOAD_REQUESTS=0, SAMPLES_MIN=10, OVERLAP_USERS=0) as stage:
+        golden = stage.directory / "golden.jsonl"
+        golden.write_text('{"name": "answers", "path": "/recommend?user_id=1"}\n')
+        stage.settings["GOLDEN"] = golden
         shims = stage.directory / "shims"
         shims.mkdir()
         counter = stage.directory / "renames"
-        # Counts the tool's calls of mv; at the chosen one, ends the tool's whole session before or after the rename.
+        # Counts the calls of mv, by the tool and by the process that becomes the candidate; at the chosen one, ends the
+        # tool and all its children. The candidate has a session of its own and lives.
         (shims / "mv").write_text(f"""#!/bin/bash
 echo >>{counter}
-count=$(wc -l <{counter})
-kill_tool() {{ kill -KILL -- "-$(ps -o sid= -p $$ | tr -d ' ')"; sleep 5; }}
-[ "$FAULT_AT" != "$count before" ] || kill_tool
-/bin/mv "$@" || exit
-[ "$FAULT_AT" != "$count after" ] || kill_tool
+if [ "$FAULT_AT" = "$(wc -l <{counter})" ]; then
+    kill -KILL -- "-$(cat {stage.directory}/tool-session)"
+    [ "$(ps -o sid= -p $$ | tr -d ' ')" != "$(cat {stage.directory}/tool-session)" ] || sleep 5
+fi
+exec /bin/mv "$@"
 """)
         (shims / "mv").chmod(0o755)
         path = f"{shims}:{os.environ['PATH']}"
         stage.tool("deploy", "--version", 1)
-        version, current = 2, 1
-        stage.start_load(connections=4, rate=400)
-        point, points, resumed = 1, 0, 0
-        while True:
-            when = ("before", "after")[points % 2]
+        stage.start_load(connections=4, rate=300)
+        current, points, seen = "1", 0, set()
+        for point in range(first, 200, 2):
+            version = "2" if current != "2" else "1"
             counter.write_text("")
-            process = stage.start_tool("deploy", "--version", version, "--canary", "50", PATH=path, FAULT_AT=f"{point} {when}")
+            process = stage.start_tool("deploy", "--version", version, "--canary", "50", PATH=path, FAULT_AT=point)
             process.communicate(timeout=60)
-            current_live = stage.status()
-            expect(current_live["live"] in ("blue", "green"), f"{current_live}")
-            dead_or_fine(stage, {str(current), str(version)})
+            code, headers, _ = fetch(f"http://127.0.0.1:{stage.listen}/recommend?user_id=1")
+            expect(code == 200 and headers["X-Model-Version"] in (current, version), f"rename {point}: {code} {headers}")
             if process.returncode == 0:
-                break  # There are fewer renames than this: every one has been a point.
+                break  # A deploy makes fewer renames than this: every one has been a point.
             points += 1
-            # In turn: go on with the same version, ask for another one, take it back.
-            how = points % 3
-            if how == 0:
-                stage.tool("deploy", "--version", version, "--canary", "50", wanted=0)
-                current, version = version, 3 - version
-            elif how == 1:
-                stage.tool("deploy", "--version", 3, wanted=0)
-                current = 3
+            step = stage.step()
+            # In turn: the same deploy goes on, another version is asked for, the guests are taken back.
+            if points % 3 == 0:
+                _, errors = stage.tool("deploy", "--version", version, "--canary", "50")
+                seen.add("resumed" if "going on there" in errors else "new")
+                expect(("going on there" in errors) == (step is not None), f"rename {point}, step {step}:\n{errors}")
+            elif points % 3 == 1:
+                _, errors = stage.tool("deploy", "--version", 3 if current != "3" else 2)
+                seen.add("cleaned up" if "left unfinished" in errors else "new")
+                expect(("left unfinished" in errors) == (step is not None), f"rename {point}, step {step}:\n{errors}")
             else:
                 _, errors = stage.tool("rollback", wanted=None)
-                resumed += "left unfinished" in errors
+                seen.add("taken back" if "left unfinished" in errors else "nothing to take back")
             after = stage.status()
-            expect(after["deployment"] is None, f"killed {when} rename {point}: {after}")
-            live = [c for c in after["colours"] if c["colour"] == after["live"]][0]
-            expect(live["ready"], f"killed {when} rename {point}: the live colour is not ready: {after}")
-            current = int(live["version"])
-            version = 2 if current != 2 else 1
-            # One point for each rename, before and after in turn; the next round has the other half.
-            point += 1
-        print(f"killed at {points} renames, {resumed} of them taken back by a rollback")
-        expect(points >= 12, f"only {points} points")
+            expect(after["deployment"] is None, f"rename {point}: {after}")
+            live = next(colour for colour in after["colours"] if colour["colour"] == after["live"])
+            expect(live["ready"], f"rename {point}: the live colour is not ready: {after}")
+            current = live["version"]
+        print(f"killed at {points} renames: {sorted(seen)}")
+        expect(points >= 6 and {"resumed", "cleaned up", "taken back"} <= seen, f"{points} points, {seen}")
         stage.stop_load(1, 2, 3)
+
+
+@scenario
+def tool_killed_at_odd_renames(binary):
+    """A run killed at the first, third, fifth... rename leaves what the next run continues, cleans up or takes back."""
+    tool_killed(binary, 1)
+
+
+@scenario
+def tool_killed_at_even_renames(binary):
+    """The same at the second, fourth, sixth... rename."""
+    tool_killed(binary, 2)
 
 
 @scenario
@@ -292,7 +305,7 @@ def judged_by_prometheus(binary):
         line = [e["reason"] for e in stage.journal() if e.get("verdict") == "pass" and e["event"] == "canary"]
         expect(len(line) == 1 and " 0 requests" not in line[0], f"{line}")
         # The same queries with a bound that the colour cannot keep: 0 seconds.
-        _, errors = stage.tool("deploy", "--version", 3, "--canary", "50", wanted=1, P99_SECONDS_MAX=0.000001, LOAD_REQUESTS=0, **settings)
+        _, errors = stage.tool("deploy", "--version", 3, "--canary", "50", wanted=1, P99_SECONDS_MAX="0.000001", LOAD_REQUESTS=0, **settings)
         expect("slower than" in errors and "canary at 50 %" in errors, errors)
         stage.stop_load(1, 2, 3)
 
@@ -487,7 +500,7 @@ def systemd_mode(binary):
     with Stage(binary, LOAD_REQUESTS=0) as stage:
         engine = shim(stage, f"""
 unit=${{@: -1}}; colour=${{unit#nextloop@}}
-running() {{ [ -s unit.$colour ] && kill -0 "$(cat unit.$colour)" 2>/dev/null; }}
+running() {{ [ -s unit.$colour ] && grep -q '^State:.[RSD]' "/proc/$(cat unit.$colour)/status" 2>/dev/null; }}
 end() {{ running && {{ kill -TERM "$(cat unit.$colour)"; while running; do sleep 0.05; done; }}; rm -f unit.$colour; }}
 begin() {{ set -a; . state/$colour.env; set +a
     setsid {binary} serve --registry models --model room-service --drain-seconds 0.2 --threads 1 >unit.log 2>&1 </dev/null & echo $! >unit.$colour; }}
@@ -526,7 +539,7 @@ def compose_mode(binary):
         engine = shim(stage, f"""
 echo "$@" >>engine.log
 address() {{ eval "echo \\$NEXTLOOP_${{1^^}}_ADDRESS"; }}
-running() {{ [ -s box.$1 ] && kill -0 "$(cat box.$1)" 2>/dev/null; }}
+running() {{ [ -s box.$1 ] && grep -q '^State:.[RSD]' "/proc/$(cat box.$1)/status" 2>/dev/null; }}
 case $1 in
 --env-file)
     [ "$3 $4 $5 $6 $7" = "-f compose.yaml up -d --no-deps" ] || exit 1
@@ -559,6 +572,50 @@ esac
                 subprocess.run([engine, "stop", "-t", "5", f"nextloop-{colour}"], check=False)
 
 
+@scenario
+def operations_page(binary):
+    """The commands of docs/operations.md, as they stand there, one after the other; what is said in a comment is checked."""
+    page = (REPOSITORY / "docs/operations.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    expect(len(blocks) >= 5, f"{len(blocks)} blocks")
+    script = "".join(blocks)
+    with Stage(binary, nginx=False) as stage:
+        for port, free in zip(("18080", "18081", "18082", "18090"), free_ports(4)):
+            script = script.replace(port, str(free))
+        programs = stage.directory / "programs"
+        programs.mkdir()
+        (programs / "nextloop").symlink_to(binary)
+        # What this test has already or must have elsewhere: the build, the binary's place, the directory; and root's workers.
+        for old, new in (("swift build --configuration release --product nextloop\n", ""),
+                         ("$PWD/.build/release", str(programs)), ("$PWD/.cache/operations", str(stage.directory / "play")),
+                         ("-c nginx.conf 2>", ("-g 'user root;' " if os.getuid() == 0 else "") + "-c nginx.conf 2>")):
+            expect(old in script, f"the page still says {old}")
+            script = script.replace(old, new)
+        wanted = re.findall(r"jq \.model_version +# (\d+)$", script, re.MULTILINE)
+        output = stage.directory / "output"
+        with open(output, "wb") as file:
+            # The page's first reader gives each daemon a moment; so does this one, after nginx.
+            script = script.replace("nginx.log &\n", "nginx.log &\nsleep 0.5\n")
+            process = subprocess.Popen(["bash", "-euo", "pipefail", "-c", script], cwd=REPOSITORY, stdout=file, stderr=file,
+                                       env={**stage.environment, "NEXTLOOP_NGINX_LISTEN": ""})
+            try:
+                process.wait(timeout=100)
+            finally:
+                if process.poll() is None:
+                    process.kill()
+                stage.state = stage.directory / "play/state"
+                for colour in ("blue", "green"):
+                    stage.kill(colour)
+                try:
+                    os.kill(int((stage.directory / "play/nginx/nginx.pid").read_text()), signal.SIGTERM)
+                except (OSError, ValueError):
+                    pass
+        text = output.read_text()
+        expect(process.returncode == 0, f"exit {process.returncode}\n{text}")
+        expect(re.findall(r"^(\d+)$", text, re.MULTILINE)[3:] == wanted, f"versions, wanted {wanted}:\n{text}")
+        expect("refused with status 1" in text and "would wait" not in text, text)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", nargs="?", choices=sorted(SCENARIOS))
@@ -566,6 +623,8 @@ def main():
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--make-registry")
     options = parser.parse_args()
+    # A test runner may start programs with signals blocked, and a blocked SIGTERM would reach neither load nor colours.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
     if options.list:
         print("\n".join(SCENARIOS))
     elif options.make_registry:

@@ -187,8 +187,8 @@ class Stage:
         for name, value in {**self.settings, **settings}.items():
             environment[name if name.isupper() and name.startswith(("PATH", "FAULT_", "FAKE_")) else f"BLUE_GREEN_{name}"] = str(value)
         return subprocess.Popen(
-            [TOOL, *map(str, arguments)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            start_new_session=True)
+            ["bash", "-c", f'echo $$ >{self.directory}/tool-session; exec "$0" "$@"', TOOL, *map(str, arguments)],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
     def tool(self, *arguments, wanted=0, **settings):
         """Runs the tool to its end and returns stdout and stderr. `wanted`: its exit status, None for any."""
