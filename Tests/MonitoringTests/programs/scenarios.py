@@ -1,0 +1,83 @@
+"""Scenarios of the watching programs. Run by MonitoringTests, or by hand:
+
+usage: scenarios.py NAME --binary PATH    one scenario; exits with 1 and every log when it fails
+       scenarios.py --list                their names
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+
+from watch import DEPLOY, REPOSITORY, Failed, Watch, expect, fetch, wait_for
+
+SCENARIOS = {}
+
+
+def scenario(function):
+    SCENARIOS[function.__name__.replace("_", "-")] = function
+    return function
+
+
+@scenario
+def killed_service(binary):
+    """Kill the service: Slack hears it. Bring it back: Slack hears that too. Then the same with one colour in reserve."""
+    with Watch(binary, seconds=170, LOAD_REQUESTS=50, WATCH_SECONDS=1) as stage:
+        stage.tool("deploy", "--version", 1)
+        stage.wait_for_value('up{job="nextloop",colour="blue"}', 1)
+        stage.wait_for_value('nextloop_live_colour{colour="blue"}', 1)
+        # The idle colour was never started: that is no alert.
+        time.sleep(3)
+        expect(stage.firing() == [], f"alerts of a healthy service: {stage.firing()}")
+
+        killed = time.time()
+        stage.kill("blue")
+        post = stage.slack.wait("critical", "CRITICAL No colour answers: guests get errors")
+        print(f"fired {time.time() - killed:.1f} s after the kill")
+        expect(post["color"] == "danger" and post["fallback"] == post["title"], f"{post}")
+        lines = post["text"].strip().split("\n")
+        expect(lines[0] == "Neither blue nor green has answered a scrape for 30 s: 0 of 2 targets are up. nginx answers 502.", f"{lines}")
+        expect(re.fullmatch(r"Since \d\d:\d\d:\d\d UTC, \d+ \w+", lines[1]), f"{lines}")
+        expect(lines[2] == "What to do: docs/runbooks/NextLoopDown.md" and (REPOSITORY / "docs/runbooks/NextLoopDown.md").exists(), f"{lines}")
+        expect(lines[3].startswith(f"Silence: {stage.alertmanager_url}/#/silences/new?filter=%7Balertname%3D%22NextLoopDown%22"), f"{lines}")
+        expect(post["title_link"].startswith(f"{stage.prometheus_url}/graph?g0.expr=") and post["footer"] == "NextLoopDown", f"{post}")
+
+        # As docs/operations.md says when both colours are dead.
+        stage.tool("deploy", "--version", 1)
+        back = time.time()
+        post = stage.slack.wait("critical", "OVER No colour answers: guests get errors")
+        print(f"resolved {time.time() - back:.1f} s after the deploy")
+        expect(post["color"] == "good" and post["text"].startswith("Over: No colour answers") and "What to do" not in post["text"], f"{post}")
+
+        # One colour in reserve: green is live now, blue becomes live with green warm.
+        stage.tool("deploy", "--version", 2)
+        stage.wait_for_value('nextloop_live_colour{colour="blue"}', 1)
+        stage.wait_for_value('sum(up{job="nextloop"})', 2)
+        stage.kill("blue")
+        post = stage.slack.wait("critical", "CRITICAL blue is down, and guests are sent to it")
+        expect(post["footer"] == "NextLoopLiveColourDown · blue", f"{post}")
+        stage.tool("rollback")
+        stage.slack.wait("critical", "OVER blue is down, and guests are sent to it")
+        # Everything that was told, and nothing twice: errors and latency under a dead service are not news.
+        expect(len(stage.slack.posts["critical"]) == 4, f"{stage.slack.titles('critical')}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("name", nargs="?", choices=sorted(SCENARIOS))
+    parser.add_argument("--binary")
+    parser.add_argument("--list", action="store_true")
+    options = parser.parse_args()
+    if options.list:
+        print("\n".join(SCENARIOS))
+        return
+    began = time.monotonic()
+    try:
+        SCENARIOS[options.name](options.binary)
+    except (Failed, subprocess.SubprocessError) as error:
+        sys.exit(f"failed after {time.monotonic() - began:.1f} s: {error}")
+    print(f"passed in {time.monotonic() - began:.1f} s")
+
+
+main()
