@@ -61,27 +61,60 @@ NL_INLINE float nl_ranked(f16 v[4], size_t rank) {
     return most;
 }
 
+/// Which of the 64 rows of block b and the three after it the sets let pass: bit 16 * i + l for row l of block b + i.
+NL_INLINE uint64_t nl_passing(const nl_code_scan *scan, size_t b) {
+    uint64_t passing = ~(uint64_t)0;
+    if (scan->allowed[0]) passing &= scan->allowed[0][b / 4];
+    if (scan->allowed[1]) passing &= scan->allowed[1][b / 4];
+    if (scan->excluded) passing &= ~scan->excluded[b / 4];
+    return passing;
+}
+
+NL_INLINE void nl_keep_passing(f16 v[4], uint64_t passing) {
+    if (__builtin_expect(passing == ~(uint64_t)0, 1)) return;
+    NL_UNROLL for (int i = 0; i < 4; i++) {
+        b16 kept;
+        const uint16_t bits = (uint16_t)(passing >> (16 * i));
+        __builtin_memcpy(&kept, &bits, sizeof kept);
+        v[i] = __builtin_convertvector(kept, i16) != 0 ? v[i] : nl_splat(-__builtin_inff());
+    }
+}
+
 NL_INLINE float nl_code_bounds_of(
-    const nl_code_scan *scan, size_t groups, size_t first, size_t end, size_t rank, float *bounds) {
+    const nl_code_scan *scan, size_t groups, bool hasSets, size_t first, size_t end, size_t rank, float *bounds) {
     f16 most[4];
     NL_UNROLL for (int i = 0; i < 4; i++) most[i] = nl_splat(-__builtin_inff());
     for (size_t b = first; b < end; b += 4) {
         f16 four[4];
-        nl_block_bounds(scan, scan->blocks + b * 64 * (groups + 1), groups, four);
-        NL_UNROLL for (int i = 0; i < 4; i++) most[i] = nl_larger(most[i], four[i]);
+        const uint64_t passing = hasSets ? nl_passing(scan, b) : ~(uint64_t)0;
+        if (hasSets && passing == 0) {
+            NL_UNROLL for (int i = 0; i < 4; i++) four[i] = nl_splat(-__builtin_inff());
+        } else {
+            nl_block_bounds(scan, scan->blocks + b * 64 * (groups + 1), groups, four);
+            if (hasSets) nl_keep_passing(four, passing);
+            NL_UNROLL for (int i = 0; i < 4; i++) most[i] = nl_larger(most[i], four[i]);
+        }
         __builtin_memcpy(bounds + 16 * (b - first), four, sizeof four);
     }
     return nl_ranked(most, rank);
 }
 
-static float nl_code_bounds(const nl_code_scan *scan, size_t first, size_t end, size_t rank, float *bounds) {
-    // A constant length keeps the query in registers.
-    switch (scan->groups) {
-    case 4: return nl_code_bounds_of(scan, 4, first, end, rank, bounds);
-    case 8: return nl_code_bounds_of(scan, 8, first, end, rank, bounds);
-    case 16: return nl_code_bounds_of(scan, 16, first, end, rank, bounds);
-    default: return nl_code_bounds_of(scan, scan->groups, first, end, rank, bounds);
+/// `of`(scan, groups, hasSets, ...) with both as constants: a constant length keeps the query in registers, and a scan without
+/// sets asks for none.
+#define NL_SPECIALIZED(of, scan, ...) do { \
+    if ((scan)->allowed[0] || (scan)->allowed[1] || (scan)->excluded) { NL_BY_GROUPS(of, scan, true, __VA_ARGS__); } \
+    NL_BY_GROUPS(of, scan, false, __VA_ARGS__); \
+} while (0)
+#define NL_BY_GROUPS(of, scan, hasSets, ...) \
+    switch ((scan)->groups) { \
+    case 4: return of(scan, 4, hasSets, __VA_ARGS__); \
+    case 8: return of(scan, 8, hasSets, __VA_ARGS__); \
+    case 16: return of(scan, 16, hasSets, __VA_ARGS__); \
+    default: return of(scan, (scan)->groups, hasSets, __VA_ARGS__); \
     }
+
+static float nl_code_bounds(const nl_code_scan *scan, size_t first, size_t end, size_t rank, float *bounds) {
+    NL_SPECIALIZED(nl_code_bounds_of, scan, first, end, rank, bounds);
 }
 
 /// Which of 64 values are at least `bar`: bit 16 * i + l for lane l of vector i.
@@ -112,16 +145,19 @@ static size_t nl_places_at_least(const float *bounds, size_t count, float bar, u
 }
 
 NL_INLINE size_t nl_code_candidates_of(
-    const nl_code_scan *scan, size_t groups, size_t first, size_t end, float bar, uint32_t *places, float *bounds) {
+    const nl_code_scan *scan, size_t groups, bool hasSets, size_t first, size_t end, float bar, uint32_t *places,
+    float *bounds) {
     size_t found = 0;
     for (size_t b = first; b < end; b += 4) {
+        const uint64_t passing = hasSets ? nl_passing(scan, b) : ~(uint64_t)0;
+        if (hasSets && passing == 0) continue;
         f16 four[4];
         nl_block_bounds(scan, scan->blocks + b * 64 * (groups + 1), groups, four);
         i16 hit = (four[0] >= bar) | (four[1] >= bar) | (four[2] >= bar) | (four[3] >= bar);
         if (__builtin_expect(__builtin_reduce_or(hit) == 0, 1)) continue;
         float stored[64];
         __builtin_memcpy(stored, four, sizeof stored);
-        for (uint64_t mask = nl_mask_at_least(four, bar); mask; mask &= mask - 1) {
+        for (uint64_t mask = nl_mask_at_least(four, bar) & passing; mask; mask &= mask - 1) {
             unsigned r = (unsigned)__builtin_ctzll(mask);
             places[found] = (uint32_t)(16 * b + r);
             bounds[found++] = stored[r];
@@ -132,12 +168,7 @@ NL_INLINE size_t nl_code_candidates_of(
 
 static size_t nl_code_candidates(
     const nl_code_scan *scan, size_t first, size_t end, float bar, uint32_t *places, float *bounds) {
-    switch (scan->groups) {
-    case 4: return nl_code_candidates_of(scan, 4, first, end, bar, places, bounds);
-    case 8: return nl_code_candidates_of(scan, 8, first, end, bar, places, bounds);
-    case 16: return nl_code_candidates_of(scan, 16, first, end, bar, places, bounds);
-    default: return nl_code_candidates_of(scan, scan->groups, first, end, bar, places, bounds);
-    }
+    NL_SPECIALIZED(nl_code_candidates_of, scan, first, end, bar, places, bounds);
 }
 
 NL_INLINE d8 nl_load_doubles(const float *p, size_t count) {

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -11,6 +12,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,14 +22,74 @@ static int checked(int result) { return result < 0 ? -errno : result; }
 // Linux frees the descriptor even when close is interrupted: never repeat it.
 int clinux_close(int descriptor) { return checked(close(descriptor)); }
 
-int clinux_address_family(const char *host) {
-    struct in6_addr address;
-    if (inet_pton(AF_INET, host, &address) == 1) return 4;
-    if (inet_pton(AF_INET6, host, &address) == 1) return 6;
-    return 0;
+static uint64_t big_endian(const uint8_t *bytes) {
+    uint64_t value = 0;
+    for (int i = 0; i < 8; i++) value = value << 8 | bytes[i];
+    return value;
 }
 
-int clinux_bound_socket(const char *host, int port, int reuse_port) {
+// IPv4 as IPv6 has it: ::ffff:a.b.c.d.
+static void set_v4(struct clinux_address *address, struct in_addr from) {
+    address->high = 0;
+    address->low = (uint64_t)0xffff << 32 | ntohl(from.s_addr);
+}
+
+static void set_v6(struct clinux_address *address, const struct in6_addr *from) {
+    address->high = big_endian(from->s6_addr);
+    address->low = big_endian(from->s6_addr + 8);
+}
+
+int clinux_parse_address(const uint8_t *text, size_t count, struct clinux_address *address) {
+    char literal[INET6_ADDRSTRLEN];
+    struct in_addr v4;
+    struct in6_addr v6;
+    memset(address, 0, sizeof *address);
+    if (count >= sizeof literal || memchr(text, 0, count)) return 0;
+    memcpy(literal, text, count);
+    literal[count] = 0;
+    if (inet_pton(AF_INET, literal, &v4) == 1) {
+        set_v4(address, v4);
+        return 4;
+    }
+    if (inet_pton(AF_INET6, literal, &v6) != 1) return 0;
+    set_v6(address, &v6);
+    return 6;
+}
+
+int clinux_format_address(uint64_t high, uint64_t low, char *text) {
+    if (high == 0 && low >> 32 == 0xffff) {
+        struct in_addr v4 = {htonl((uint32_t)low)};
+        inet_ntop(AF_INET, &v4, text, CLINUX_ADDRESS_TEXT);
+    } else {
+        struct in6_addr v6;
+        for (int i = 0; i < 8; i++) {
+            v6.s6_addr[i] = (uint8_t)(high >> (56 - 8 * i));
+            v6.s6_addr[8 + i] = (uint8_t)(low >> (56 - 8 * i));
+        }
+        inet_ntop(AF_INET6, &v6, text, CLINUX_ADDRESS_TEXT);
+    }
+    return (int)strlen(text);
+}
+
+static void set_peer(struct clinux_address *address, const struct sockaddr_storage *from) {
+    memset(address, 0, sizeof *address);
+    if (from->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
+        set_v4(address, v4->sin_addr);
+        address->port = ntohs(v4->sin_port);
+    } else if (from->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
+        set_v6(address, &v6->sin6_addr);
+        address->port = ntohs(v6->sin6_port);
+    }
+}
+
+static int closing(int descriptor, int error) {
+    close(descriptor);
+    return -error;
+}
+
+int clinux_bound_socket(const char *host, int port, int reuse_port, int only_v6) {
     struct sockaddr_storage storage;
     memset(&storage, 0, sizeof storage);
     socklen_t length;
@@ -49,35 +112,124 @@ int clinux_bound_socket(const char *host, int port, int reuse_port) {
     int on = 1;
     if (setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
         (reuse_port && setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) < 0) ||
-        bind(descriptor, (struct sockaddr *)&storage, length) < 0) {
-        int error = errno;
-        close(descriptor);
-        return -error;
-    }
+        (family == AF_INET6 && only_v6 && setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0) ||
+        bind(descriptor, (struct sockaddr *)&storage, length) < 0)
+        return closing(descriptor, errno);
     return descriptor;
 }
 
+// Whether somebody accepts connections at a path: 1, 0 or -errno.
+static int is_answered(const struct sockaddr_un *address) {
+    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor < 0) return -errno;
+    int result = connect(descriptor, (const struct sockaddr *)address, sizeof *address) == 0 ? 1 : -errno;
+    close(descriptor);
+    // A full queue belongs to somebody.
+    if (result == -EAGAIN) return 1;
+    return result == -ECONNREFUSED || result == -ENOENT ? 0 : result;
+}
+
+int clinux_bound_unix_socket(const char *path, unsigned mode, struct clinux_file *file) {
+    struct sockaddr_un address;
+    struct stat found;
+    memset(&address, 0, sizeof address);
+    address.sun_family = AF_UNIX;
+    if (strlen(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+    int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor < 0) return -errno;
+    int result = bind(descriptor, (struct sockaddr *)&address, sizeof address) < 0 ? errno : 0;
+    if (result == EADDRINUSE) {
+        // Left by a process that did not end in order, unless it is no socket at all or somebody answers.
+        if (lstat(path, &found) == 0 && !S_ISSOCK(found.st_mode)) return closing(descriptor, EEXIST);
+        int answered = is_answered(&address);
+        if (answered != 0) return closing(descriptor, answered > 0 ? EADDRINUSE : -answered);
+        if (unlink(path) < 0 && errno != ENOENT) return closing(descriptor, errno);
+        result = bind(descriptor, (struct sockaddr *)&address, sizeof address) < 0 ? errno : 0;
+    }
+    if (result) return closing(descriptor, result);
+    // Nobody can connect before it listens, so that the mode is there first.
+    if (chmod(path, mode) < 0 || stat(path, &found) < 0) {
+        result = errno;
+        unlink(path);
+        return closing(descriptor, result);
+    }
+    file->device = found.st_dev;
+    file->number = found.st_ino;
+    return descriptor;
+}
+
+int clinux_unlink_socket(const char *path, struct clinux_file file) {
+    struct stat found;
+    if (lstat(path, &found) < 0) return -errno;
+    // Another process may have taken the place.
+    if (found.st_dev != file.device || found.st_ino != file.number) return -ENOENT;
+    return checked(unlink(path));
+}
+
+int clinux_prepare_inherited(int descriptor) {
+    int type, listens;
+    socklen_t length = sizeof type;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &length) < 0) return -errno;
+    length = sizeof listens;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) < 0) return -errno;
+    if (type != SOCK_STREAM || !listens) return -EINVAL;
+    int flags = fcntl(descriptor, F_GETFL);
+    if (flags < 0 || fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) < 0) return -errno;
+    return checked(fcntl(descriptor, F_SETFD, FD_CLOEXEC));
+}
+
+int clinux_duplicate(int descriptor) { return checked(fcntl(descriptor, F_DUPFD_CLOEXEC, 3)); }
+
 int clinux_listen(int descriptor, int backlog) { return checked(listen(descriptor, backlog)); }
+
+int clinux_drop_handshakes(int listener) {
+    // Run on the TCP header of each segment that comes for the listener: those with SYN and without ACK are dropped, the
+    // ACK that ends a handshake passes.
+    static struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    return checked(setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program));
+}
 
 int clinux_local_port(int descriptor) {
     struct sockaddr_storage storage;
     socklen_t length = sizeof storage;
     if (getsockname(descriptor, (struct sockaddr *)&storage, &length) < 0) return -errno;
     if (storage.ss_family == AF_INET6) return ntohs(((struct sockaddr_in6 *)&storage)->sin6_port);
-    return ntohs(((struct sockaddr_in *)&storage)->sin_port);
+    if (storage.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&storage)->sin_port);
+    return 0;
 }
 
-int clinux_accept(int listener) {
+int clinux_accept(int listener, struct clinux_address *peer) {
+    struct sockaddr_storage storage;
+    socklen_t length = sizeof storage;
     int descriptor;
+    storage.ss_family = AF_UNSPEC;
     do {
-        descriptor = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        descriptor = accept4(listener, (struct sockaddr *)&storage, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     } while (descriptor < 0 && errno == EINTR);
     if (descriptor < 0) return -errno;
+    set_peer(peer, &storage);
+    if (storage.ss_family == AF_UNIX) return descriptor;
     // Answers are written whole: waiting to fill a segment would only delay them. A failure means that the client is
     // gone already, which the first read will say.
     int on = 1;
     (void)setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return descriptor;
+}
+
+ptrdiff_t clinux_peek(int descriptor, void *buffer, size_t count) {
+    ssize_t result;
+    do {
+        result = recv(descriptor, buffer, count, MSG_PEEK);
+    } while (result < 0 && errno == EINTR);
+    return result < 0 ? -errno : result;
 }
 
 ptrdiff_t clinux_receive(int descriptor, void *buffer, size_t count) {
@@ -111,6 +263,13 @@ int clinux_epoll_add(int epoll, int descriptor, uint32_t readiness, uint64_t reg
     return control(epoll, EPOLL_CTL_ADD, descriptor, readiness, registration);
 }
 
+int clinux_epoll_add_shared(int epoll, int listener, uint64_t registration) {
+    struct epoll_event event;
+    event.events = EPOLLIN | EPOLLEXCLUSIVE;
+    event.data.u64 = registration;
+    return checked(epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event));
+}
+
 int clinux_epoll_modify(int epoll, int descriptor, uint32_t readiness, uint64_t registration) {
     return control(epoll, EPOLL_CTL_MOD, descriptor, readiness, registration);
 }
@@ -118,7 +277,7 @@ int clinux_epoll_modify(int epoll, int descriptor, uint32_t readiness, uint64_t 
 int clinux_epoll_remove(int epoll, int descriptor) { return control(epoll, EPOLL_CTL_DEL, descriptor, 0, 0); }
 
 int clinux_epoll_wait(int epoll, struct clinux_event *events, int count, int milliseconds) {
-    enum { BATCH = 256 };
+    enum { BATCH = 1024 };
     struct epoll_event ready[BATCH];
     int found = epoll_wait(epoll, ready, count < BATCH ? count : BATCH, milliseconds);
     if (found < 0) return errno == EINTR ? 0 : -errno;
@@ -135,7 +294,11 @@ int clinux_eventfd(void) { return checked(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
 
 int clinux_eventfd_signal(int descriptor) {
     uint64_t one = 1;
-    return write(descriptor, &one, sizeof one) < 0 ? -errno : 0;
+    ssize_t result;
+    do {
+        result = write(descriptor, &one, sizeof one);
+    } while (result < 0 && errno == EINTR);
+    return result < 0 ? -errno : 0;
 }
 
 int clinux_eventfd_clear(int descriptor) {
@@ -144,6 +307,11 @@ int clinux_eventfd_clear(int descriptor) {
 }
 
 int clinux_reserve_descriptor(void) { return checked(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+
+void clinux_nap(int milliseconds) {
+    struct timespec time = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
+    nanosleep(&time, NULL);
+}
 
 void clinux_prepare_thread(const char *name) {
     pthread_setname_np(pthread_self(), name);

@@ -46,6 +46,9 @@ package struct ConnectionState: Sendable {
     private var closesAfterStream = false
     private var readDeadline: MonotonicTime
     private var writeDeadline = MonotonicTime.distantFuture
+    /// The latest moment for ``writeDeadline``, moved on by each byte that is taken: the client's rate. Meaningful while
+    /// answers wait.
+    private var rateDeadline = MonotonicTime.distantFuture
 
     /// A connection that was just accepted.
     package init(now: MonotonicTime, policy: ConnectionPolicy) {
@@ -268,10 +271,20 @@ package struct ConnectionState: Sendable {
     package mutating func wrote(
         _ byteCount: Int, outputBytes: Int, now: MonotonicTime, policy: ConnectionPolicy
     ) {
+        if rateDeadline != .distantFuture {
+            let (time, overflow) = UInt64(byteCount).multipliedReportingOverflow(by: policy.nanosecondsPerAnswerByte)
+            rateDeadline = overflow ? .distantFuture : rateDeadline + time
+        } else if outputBytes > 0, policy.nanosecondsPerAnswerByte > 0 {
+            rateDeadline = now + policy.writeStallTime
+        }
         if outputBytes == 0 {
             writeDeadline = .distantFuture
-        } else if byteCount > 0 || writeDeadline == .distantFuture {
-            writeDeadline = now + policy.writeStallTime
+            // A streamed answer is one answer, in however many pieces it is taken.
+            if phase != .streaming { rateDeadline = .distantFuture }
+            return
+        }
+        if byteCount > 0 || writeDeadline == .distantFuture {
+            writeDeadline = min(now + policy.writeStallTime, rateDeadline)
         }
     }
 

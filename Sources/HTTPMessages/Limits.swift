@@ -18,12 +18,18 @@ package struct Limits: Sendable, Equatable {
     /// From the first byte of a request, or from the opening of the connection, to the end of the head. Then 408, or
     /// silence if nothing had arrived.
     package var headTime: Duration = .seconds(10)
+    /// From the opening of a connection to the end of its TLS handshake, which also counts towards ``headTime``. Then the
+    /// connection is closed.
+    package var tlsHandshakeTime: Duration = .seconds(10)
     /// From the end of the head to the end of the body. Then 408.
     package var bodyTime: Duration = .seconds(30)
     /// Between requests of one connection. Then it is closed without a word.
     package var idleTime: Duration = .seconds(75)
     /// Without one byte of an answer being taken by the client. Then the connection is cut.
     package var writeStallTime: Duration = .seconds(10)
+    /// Bytes a second of its answers that a client has to take, from when it did not take them at once, with
+    /// ``writeStallTime`` to spare: a byte now and then does not hold an answer for ever. 0 for no such demand.
+    package var answerBytesPerSecondMin = 1024
     /// How long a client may take to end a connection after an answer that closes it, so that the answer is not lost to
     /// a reset (RFC 9112 section 9.6).
     package var lingerTime: Duration = .seconds(1)
@@ -43,11 +49,17 @@ package struct Limits: Sendable, Equatable {
 
     // MARK: The server
 
-    /// Open connections over all loops. More are refused with 503.
+    /// Open connections over all loops, without those of admin listeners. More are refused with 503.
     package var connectionsMax = 10_000
+    /// Open connections of one client: of an IPv4 address, or of the /64 of an IPv6 address. More are refused with 429.
+    package var connectionsPerClientMax = 1024
+    /// Open connections of all admin listeners. More are refused with 503.
+    package var adminConnectionsMax = 64
     /// Refused connections that are kept until their 503 is read; beyond them a connection is closed at once.
     package var refusedConnectionsMax = 128
-    /// What the 503 says in `Retry-After`.
+    /// Time that a request may wait for those before it while the queue stands. Then it is answered with 503.
+    package var queueTimeMax: Duration = .milliseconds(500)
+    /// What 503 and 429 say in `Retry-After`.
     package var retryAfterSeconds = 1
     /// Connections the kernel holds for a loop that has not accepted them yet (also bounded by `net.core.somaxconn`).
     package var acceptBacklog = 1024

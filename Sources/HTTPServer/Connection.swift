@@ -2,10 +2,13 @@ import HTTPMessages
 
 /// One client: its socket, its state, and buffers only while they hold something.
 struct Connection: ~Copyable {
-    let socket: Socket
+    var socket: Socket
     let registration: Registration
+    var origin: Origin
     /// Over the limit: here to be told so, and not counted among the open ones.
     let isExcess: Bool
+    /// What to answer when the TLS handshake is done.
+    var refusal: Refusal?
     var state: ConnectionState
     /// Part of a request.
     var input: ByteBuffer?
@@ -15,4 +18,11 @@ struct Connection: ~Copyable {
     var stream: StreamedAnswer?
     /// What epoll was told to report.
     var interest: Interest
+    /// Listed among those that get a turn without an event.
+    var awaitsTurn = false
+
+    /// When it has to be looked at, whatever happens.
+    var deadline: MonotonicTime {
+        socket.isHandshaking ? min(state.deadline, socket.handshakeDeadline) : state.deadline
+    }
 }

@@ -8,64 +8,104 @@ extension EventLoop {
     /// How long a loop without descriptors leaves its listener alone.
     private static var acceptPauseNanoseconds: UInt64 { 100_000_000 }
 
-    mutating func acceptSome() {
-        for _ in 0..<Self.acceptBatch where !acceptOne() { return }
-    }
-
-    /// Empties the queue before the listener is closed: closing resets what is still in it.
-    mutating func acceptAll() {
-        while acceptOne() {}
-    }
-
-    mutating func closeListener() {
-        if let raw = listener?.descriptor.raw { poll.remove(raw) }
-        listener = nil
-        acceptPausedUntil = nil
+    mutating func acceptSome(_ index: Int) {
+        // Reported before listening ended in the same turn.
+        guard index < listeners.count, acceptPausedUntil == nil else { return }
+        for _ in 0..<Self.acceptBatch where !acceptOne(listeners[index]) { return }
     }
 
     /// Accepts one connection; false when there is none to be had now.
-    private mutating func acceptOne() -> Bool {
-        switch listener?.accept() ?? .none {
-        case .connection(let raw):
-            admit(FileDescriptor(owning: raw))
+    private mutating func acceptOne(_ listener: Listener) -> Bool {
+        switch listener.accept() {
+        case .connection(let raw, let peer):
+            admit(FileDescriptor(owning: raw), peer, listener.configuration)
             return true
+        case .gone: return true
         case .none: return false
         case .noDescriptor:
             // A connection that cannot be accepted stays at the head of the queue and keeps the listener readable: the
             // loop would spin. Give up the reserve to accept it and turn it away; failing that, look away for a while.
-            if reserve.trade({ listener?.accept() ?? .none }) {
+            if reserve.trade({ listener.accept() }) {
                 observer.connectionRejected(.fileDescriptorLimit)
                 return true
             }
             pauseAccepting()
             return false
+        case .broken:
+            pauseAccepting()
+            return false
         }
     }
 
+    // MARK: Pauses
+
     private mutating func pauseAccepting() {
-        guard let raw = listener?.descriptor.raw else { return }
-        poll.modify(raw, [], Self.listenerRegistration)
+        for listener in listeners { poll.remove(listener.descriptor.raw) }
         acceptPausedUntil = now + Self.acceptPauseNanoseconds
     }
 
     mutating func resumeAccepting() {
-        guard let until = acceptPausedUntil, now >= until, let raw = listener?.descriptor.raw else { return }
+        guard let until = acceptPausedUntil, now >= until else { return }
         acceptPausedUntil = nil
         reserve.refill()
-        poll.modify(raw, .read, Self.listenerRegistration)
+        do {
+            for index in listeners.indices {
+                try poll.watch(listeners[index], Self.listenerRegistration(index))
+            }
+        } catch {
+            // No memory for it: the next pause tries again.
+            pauseAccepting()
+        }
+    }
+
+    // MARK: The end of listening
+
+    /// Ends listening without losing anybody who has connected.
+    ///
+    /// First nobody new is let in (``Listener/stopNewcomers()``); those whose handshake is under way are accepted for
+    /// `drainIdleTime` more; then the queue is emptied and the socket closed. What remains: a handshake that takes longer than that is
+    /// reset. The queue of an inherited socket is left to the next process that accepts from it.
+    ///
+    /// - Parameter isLate: the drain's time is over; close now.
+    mutating func endListening(isLate: Bool) {
+        if listeners.isEmpty { return }
+        let ends = listeningEnds ?? now + policy.drainIdleTime
+        if listeningEnds == nil {
+            listeningEnds = ends
+            for listener in listeners { listener.stopNewcomers() }
+        }
+        if now < ends, !isLate { return }
+        for listener in listeners {
+            if listener.kind != .inherited {
+                // At most as many as the queue holds: whatever goes wrong, the loop gets on.
+                for _ in 0...policy.limits.acceptBacklog where !acceptOne(listener) { break }
+            }
+            poll.remove(listener.descriptor.raw)
+        }
+        listeners = []
+        listeningEnds = nil
+        acceptPausedUntil = nil
     }
 
     // MARK: Admission and balance
 
-    /// Counts a new connection against the limit and gives it to the loop that has the fewest.
+    /// Counts a new connection against the limits and gives it to the loop that has the fewest.
     ///
     /// The kernel spreads connections over the listeners by a hash, so that a handful of long-lived ones from one proxy can
     /// land on one loop. A loop hands over what it accepts to any that has fewer; ties stay where they are.
-    private mutating func admit(_ descriptor: consuming FileDescriptor) {
-        let open = shared.connectionCount.add(1, ordering: .relaxed).newValue
-        if open > policy.limits.connectionsMax {
-            shared.connectionCount.subtract(1, ordering: .relaxed)
-            refuse(descriptor)
+    private mutating func admit(
+        _ descriptor: consuming FileDescriptor, _ peer: ClientAddress, _ listener: ListenerConfiguration
+    ) {
+        var origin = Origin(role: listener.role, client: peer)
+        origin.isTrustedProxy = !shared.trustedProxies.isEmpty && shared.trustedProxies.contains(peer)
+        origin.awaitsProxyHeader = listener.hasProxyHeaders && origin.isTrustedProxy
+        if !count(origin) {
+            refuse(descriptor, origin, listener.tls, .connectionLimit)
+            return
+        }
+        if !countClient(of: &origin) {
+            uncount(origin)
+            refuse(descriptor, origin, listener.tls, .clientLimit)
             return
         }
         let mine = mailbox.load.load(ordering: .relaxed)
@@ -80,40 +120,78 @@ extension EventLoop {
         }
         if target != number {
             let raw = descriptor.release()
-            if shared.loops[target].send(raw) { return }
+            if shared.loops[target].send(Arrival(raw: raw, origin: origin, tls: listener.tls)) { return }
             mailbox.load.add(1, ordering: .relaxed)
-            adopt(FileDescriptor(owning: raw))
+            adopt(FileDescriptor(owning: raw), origin, listener.tls)
         } else {
             mailbox.load.add(1, ordering: .relaxed)
-            adopt(descriptor)
+            adopt(descriptor, origin, listener.tls)
         }
     }
 
-    /// Takes in a connection that was counted.
-    mutating func adopt(_ descriptor: consuming FileDescriptor) {
-        observer.connectionOpened()
-        open(descriptor, isExcess: false)
+    /// Counts a connection among all; false when there are too many.
+    private func count(_ origin: Origin) -> Bool {
+        let (open, most) =
+            origin.role == .service
+            ? (shared.connectionCount.add(1, ordering: .relaxed).newValue, policy.limits.connectionsMax)
+            : (shared.adminConnectionCount.add(1, ordering: .relaxed).newValue, policy.limits.adminConnectionsMax)
+        if open <= most { return true }
+        uncount(origin)
+        return false
     }
 
-    /// Answers a connection over the limit with 503, unless too many are being answered so.
-    private mutating func refuse(_ descriptor: consuming FileDescriptor) {
+    private func uncount(_ origin: Origin) {
+        switch origin.role {
+        case .service: shared.connectionCount.subtract(1, ordering: .relaxed)
+        case .admin: shared.adminConnectionCount.subtract(1, ordering: .relaxed)
+        }
+        if origin.isCounted { shared.clients.remove(origin.client) }
+    }
+
+    /// Counts a connection among those of its client, if that is to be; false when the client has too many.
+    mutating func countClient(of origin: inout Origin) -> Bool {
+        if origin.role == .admin || origin.client.isUnixSocket || shared.uncountedClients.contains(origin.client) {
+            return true
+        }
+        origin.isCounted = shared.clients.add(origin.client, most: policy.limits.connectionsPerClientMax)
+        return origin.isCounted
+    }
+
+    /// Takes in a connection that was counted.
+    mutating func adopt(_ descriptor: consuming FileDescriptor, _ origin: Origin, _ tls: TLSContext?) {
+        observer.connectionOpened()
+        open(descriptor, origin, tls, refusal: nil)
+    }
+
+    /// Answers a connection over a limit, unless too many are being answered so.
+    private mutating func refuse(
+        _ descriptor: consuming FileDescriptor, _ origin: Origin, _ tls: TLSContext?, _ reason: RejectionReason
+    ) {
         let excess = shared.excessCount.add(1, ordering: .relaxed).newValue
         if excess > policy.limits.refusedConnectionsMax {
             shared.excessCount.subtract(1, ordering: .relaxed)
             observer.connectionRejected(.refusalLimit)
             return
         }
-        observer.connectionRejected(.connectionLimit)
-        open(descriptor, isExcess: true)
+        observer.connectionRejected(reason)
+        let seconds = policy.limits.retryAfterSeconds
+        open(
+            descriptor, origin, tls,
+            refusal: reason == .clientLimit
+                ? .tooManyFromClient(retryAfterSeconds: seconds) : .overloaded(retryAfterSeconds: seconds))
     }
 
-    private mutating func open(_ descriptor: consuming FileDescriptor, isExcess: Bool) {
+    /// - Parameter refusal: what to answer to a connection over a limit, which was not counted.
+    private mutating func open(
+        _ descriptor: consuming FileDescriptor, _ origin: Origin, _ tls: TLSContext?, refusal: Refusal?
+    ) {
         let slot = connections.reserve()
         lastNumber &+= 1
         let registration = Registration(slot: UInt32(slot), number: lastNumber)
         let raw = descriptor.raw
         var connection = Connection(
-            socket: Socket(descriptor), registration: registration, isExcess: isExcess,
+            socket: Socket(descriptor, tls: tls, handshakeDeadline: now + policy.tlsHandshakeTime),
+            registration: registration, origin: origin, isExcess: refusal != nil,
             state: ConnectionState(now: now, policy: policy), interest: .read)
         if isDraining { connection.state.drainBegan(now: now, policy: policy) }
         do {
@@ -124,10 +202,10 @@ extension EventLoop {
             close(connection)
             return
         }
-        if isExcess {
-            serve(connection, .refused(.overloaded(retryAfterSeconds: policy.limits.retryAfterSeconds)))
+        if let refusal {
+            serve(connection, .refused(refusal))
         } else {
-            timers.schedule(slot, at: connection.state.deadline)
+            timers.schedule(slot, at: connection.deadline)
             connections.put(connection, at: slot)
         }
     }
@@ -140,7 +218,7 @@ extension EventLoop {
         if connection.isExcess {
             shared.excessCount.subtract(1, ordering: .relaxed)
         } else {
-            shared.connectionCount.subtract(1, ordering: .relaxed)
+            uncount(connection.origin)
             mailbox.load.subtract(1, ordering: .relaxed)
             observer.connectionClosed()
         }

@@ -36,12 +36,23 @@ extension EventLoop {
         case .waiting:
             var interest: Interest = connection.state.wantsToRead ? .read : []
             if connection.output != nil { interest.insert(.write) }
+            interest = connection.socket.interest(for: interest)
             if interest != connection.interest {
-                poll.modify(connection.socket.descriptor.raw, interest, connection.registration)
+                guard poll.modify(connection.socket.descriptor.raw, interest, connection.registration) else {
+                    // Nothing would ever be reported of what it waits for.
+                    endStream(of: &connection, wasWhole: false)
+                    close(connection)
+                    return
+                }
                 connection.interest = interest
             }
+            // What TLS has taken from the socket already is nothing that epoll would report.
+            if connection.socket.holdsInput, connection.state.wantsToRead, !connection.awaitsTurn {
+                connection.awaitsTurn = true
+                yielded.append(connection.registration)
+            }
         }
-        timers.schedule(slot, at: connection.state.deadline)
+        timers.schedule(slot, at: connection.deadline)
         connections.put(connection, at: slot)
     }
 
@@ -57,22 +68,47 @@ extension EventLoop {
     private mutating func advance(_ connection: inout Connection, _ occasion: Occasion) -> Outcome {
         var firstAction: ConnectionAction?
         var reads = false
-        switch occasion {
-        case .ready(let interest):
-            reads = connection.state.wantsToRead && !interest.isDisjoint(with: [.read, .broken])
-            // Nothing can be sent to it any more, and nothing is to be read.
-            if interest.contains(.broken), !reads { return .close }
-            // It is not read before its turn, whatever epoll says; epoll need not be told for so short a time.
-            if connection.state.hasBacklog { return .hasYielded }
-        case .resumed: break
-        case .timer:
-            let action = connection.state.timerFired(now: now)
-            if action == .close { return .close }
-            if action == .read { return .waiting }
-            firstAction = action
-        case .refused(let refusal): firstAction = .refuse(refusal)
+        if connection.socket.isHandshaking {
+            switch shakeHands(&connection, occasion) {
+            case .waiting: return .waiting
+            case .close: return .close
+            case .established:
+                firstAction = connection.refusal.take().map { .refuse($0) }
+                reads = firstAction == nil && connection.socket.holdsInput
+            case .failed(let refusal?): firstAction = .refuse(refusal)
+            case .failed(nil): connection.state.refused(now: now, policy: policy)
+            }
+        } else {
+            switch occasion {
+            case .ready(let interest):
+                reads = connection.state.wantsToRead && connection.socket.canRead(after: interest)
+                // Nothing can be sent to it any more, and nothing is to be read.
+                if interest.contains(.broken), !reads { return .close }
+                // It is not read before its turn, whatever epoll says; epoll need not be told for so short a time.
+                if connection.state.hasBacklog || connection.awaitsTurn { return .hasYielded }
+            case .resumed:
+                connection.awaitsTurn = false
+                reads = connection.state.wantsToRead && connection.socket.holdsInput
+            case .timer:
+                let action = connection.state.timerFired(now: now)
+                if action == .close {
+                    if connection.state.isAnswered { connection.socket.endTLS() }
+                    return .close
+                }
+                if action == .read { return .waiting }
+                firstAction = action
+            case .refused(let refusal): firstAction = .refuse(refusal)
+            }
         }
 
+        if reads, connection.origin.awaitsProxyHeader {
+            switch takeProxyHeader(&connection) {
+            case .taken: break
+            case .incomplete: return .waiting
+            case .refused(let refusal): firstAction = .refuse(refusal)
+            case .failed: return .close
+            }
+        }
         var input = takeInput(&connection)
         var output = connection.output.take() ?? spareOutput.take() ?? ByteBuffer(capacity: policy.limits.readBytes)
         if reads {
@@ -105,7 +141,21 @@ extension EventLoop {
         while true {
             switch action {
             case .respond(let head, let body, let persistence):
-                connection.stream = respond(to: head, body: body, persistence, &input, &output)
+                if connection.origin.role == .service, overload.sheds(now: now), !isEssential(head, input) {
+                    refuse(
+                        .tooBusy(retryAfterSeconds: policy.limits.retryAfterSeconds), persistence, head.method,
+                        minorVersion: head.minorVersion, requestBytes: body.upperBound, &output)
+                    connection.state.answered(&input, body: body, persistence: persistence, now: now, policy: policy)
+                    break
+                }
+                do throws(Refusal) {
+                    connection.stream = try respond(
+                        to: head, body: body, persistence, connection.origin, &input, &output)
+                } catch {
+                    refuse(error, .close, head.method, requestBytes: body.upperBound, &output)
+                    connection.state.refused(now: now, policy: policy)
+                    break
+                }
                 if let stream = connection.stream {
                     connection.state.streamBegan(
                         &input, body: body, persistence: stream.persistence, now: now, policy: policy)
@@ -115,7 +165,7 @@ extension EventLoop {
             case .produce: producePiece(of: &connection, input, &output)
             case .sendContinue: output.appendContinue()
             case .refuse(let refusal):
-                refuse(refusal, method: connection.state.method, requestBytes: input.count, &output)
+                refuse(refusal, .close, connection.state.method, requestBytes: input.count, &output)
                 connection.state.refused(now: now, policy: policy)
             case .read, .write, .yield:
                 if !output.isEmpty {
@@ -131,7 +181,9 @@ extension EventLoop {
                 if action == .yield { return .yielded }
                 if action == .read || !output.isEmpty { return .waiting }
             case .endOutput: connection.socket.endOutput()
-            case .close: return .close
+            case .close:
+                connection.socket.endTLS()
+                return .close
             }
             action = connection.state.next(&input, outputBytes: output.count, now: now, policy: policy)
         }
@@ -140,20 +192,39 @@ extension EventLoop {
     // MARK: Answers
 
     /// Has one request answered. Returns what is left to do when the answer is streamed.
+    ///
+    /// - Throws: without anything done, when the body is not coded as the head says.
     private mutating func respond(
-        to head: RequestHead, body: Range<Int>, _ persistence: Persistence, _ input: inout ByteBuffer,
-        _ output: inout ByteBuffer
-    ) -> StreamedAnswer? {
+        to head: RequestHead, body: Range<Int>, _ persistence: Persistence, _ origin: Origin,
+        _ input: inout ByteBuffer, _ output: inout ByteBuffer
+    ) throws(Refusal) -> StreamedAnswer? {
+        if head.contentCoding == .gzip, !body.isEmpty {
+            try input.withBytes { bytes throws(Refusal) in
+                try coder.inflate(bytes.extracting(body), bytesMax: policy.limits.bodyBytesMax)
+            }
+        }
         observer.requestBegan()
         let began = now
         var response = Response(
             into: output, date: date, persistence: persistence, omitsBody: head.method == .head,
             minorVersion: head.minorVersion)
         let route = input.withBytes { bytes in
-            handler.respond(
-                to: head, bytes: bytes.extracting(0..<head.byteCount), body: bytes.extracting(body), into: &response)
+            let headBytes = bytes.extracting(0..<head.byteCount)
+            var context = origin.context
+            if origin.isTrustedProxy,
+                let client = forwardedClient(head, headBytes, proxies: shared.trustedProxies)
+            {
+                context = RequestContext(role: origin.role, client: client)
+            }
+            guard head.contentCoding == .gzip, !body.isEmpty else {
+                return handler.respond(
+                    to: head, bytes: headBytes, body: bytes.extracting(body), context: context, into: &response)
+            }
+            return coder.withInflated {
+                handler.respond(to: head, bytes: headBytes, body: $0, context: context, into: &response)
+            }
         }
-        let responseBytes = response.finish()
+        let responseBytes = response.finish(coder, for: head.acceptedCodings)
         let status = response.status
         if let producer = response.producer {
             let persistence = response.persistenceOfStream
@@ -172,13 +243,19 @@ extension EventLoop {
         return nil
     }
 
+    private func isEssential(_ head: RequestHead, _ input: borrowing ByteBuffer) -> Bool {
+        input.withBytes { handler.isEssential(head, bytes: $0.extracting(0..<head.byteCount)) }
+    }
+
     private mutating func refuse(
-        _ refusal: Refusal, method: HTTPMethod, requestBytes: Int, _ output: inout ByteBuffer
+        _ refusal: Refusal, _ persistence: Persistence, _ method: HTTPMethod, minorVersion: Int = 1,
+        requestBytes: Int, _ output: inout ByteBuffer
     ) {
         observer.requestBegan()
         let began = now
         var response = Response(
-            into: output, date: date, persistence: .close, omitsBody: method == .head)
+            into: output, date: date, persistence: persistence, omitsBody: method == .head,
+            minorVersion: minorVersion)
         handler.refuse(refusal, into: &response)
         let responseBytes = response.finish()
         let status = response.status
@@ -196,7 +273,7 @@ extension EventLoop {
     private static var smallPartBytes: Int { 4096 }
 
     /// A buffer to read into, with what is left of the reads before.
-    private mutating func takeInput(_ connection: inout Connection) -> ByteBuffer {
+    mutating func takeInput(_ connection: inout Connection) -> ByteBuffer {
         guard let part = connection.input.take() else {
             return spareInput.take() ?? ByteBuffer(capacity: policy.limits.readBytes)
         }
@@ -206,7 +283,7 @@ extension EventLoop {
         return buffer
     }
 
-    private mutating func keepInput(_ input: consuming ByteBuffer, _ connection: inout Connection) {
+    mutating func keepInput(_ input: consuming ByteBuffer, _ connection: inout Connection) {
         if input.count > Self.smallPartBytes {
             connection.input = consume input
             return
@@ -219,7 +296,7 @@ extension EventLoop {
         recycleInput(input)
     }
 
-    private mutating func recycleInput(_ buffer: consuming ByteBuffer) {
+    mutating func recycleInput(_ buffer: consuming ByteBuffer) {
         if buffer.allocatedBytes > policy.limits.outputBytesMax { return }
         buffer.removeAll()
         spareInput = consume buffer

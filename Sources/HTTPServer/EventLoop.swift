@@ -1,7 +1,7 @@
 import HTTPMessages
 import Synchronization
 
-/// One thread's share of the server: a listener, an epoll instance, connections and their timers.
+/// One thread's share of the server: listeners, an epoll instance, connections and their timers.
 ///
 /// A structure that lives on its thread's stack: nothing of it is shared, counted or locked. ``run()`` waits for events, serves each
 /// connection that has some, then those whose turn was put off, then those whose time is up.
@@ -11,8 +11,11 @@ struct EventLoop: ~Copyable {
     let policy: ConnectionPolicy
     let handler: any RequestHandler
     let observer: any ServerObserver
+    let coder: ContentCoder
     let poll: EventPoll
-    var listener: Listener?
+    var listeners: [Listener]
+    /// While listening is being ended: when it is over.
+    var listeningEnds: MonotonicTime?
     var reserve = ReserveDescriptor()
     var acceptPausedUntil: MonotonicTime?
 
@@ -23,6 +26,7 @@ struct EventLoop: ~Copyable {
     var due: [Int] = []
     var lastNumber: UInt32 = 0
     var isDraining = false
+    var overload: Overload
 
     /// Buffers of the last connection that needed none any more.
     var spareInput: ByteBuffer?
@@ -33,8 +37,10 @@ struct EventLoop: ~Copyable {
     var date: HTTPDate
 
     /// Registrations of what is no connection.
-    static var listenerRegistration: Registration { Registration(slot: .max, number: 0) }
-    static var wakeupRegistration: Registration { Registration(slot: .max, number: 1) }
+    static var wakeupRegistration: Registration { Registration(slot: .max, number: 0) }
+    static func listenerRegistration(_ index: Int) -> Registration {
+        Registration(slot: .max, number: UInt32(index) + 1)
+    }
 
     init(
         number: Int, shared: ServerShared, parts: consuming LoopParts, handler: any RequestHandler,
@@ -45,10 +51,12 @@ struct EventLoop: ~Copyable {
         policy = shared.policy
         self.handler = handler
         self.observer = observer
-        listener = consume parts.listener
+        coder = ContentCoder(policy.gzip)
+        listeners = parts.listeners
         poll = consume parts.poll
         now = Clock.now()
         timers = TimerWheel(now: now)
+        overload = Overload(target: policy.queueTimeMax, now: now)
         dateSeconds = Clock.unixSeconds()
         date = HTTPDate(unixSeconds: dateSeconds)
     }
@@ -61,31 +69,34 @@ struct EventLoop: ~Copyable {
             let count = poll.wait(milliseconds: waitMilliseconds())
             now = Clock.now()
             updateDate()
+            overload.turnBegins(now: now)
             for index in 0..<count {
                 let (registration, interest) = poll.event(index)
-                switch registration {
-                case Self.listenerRegistration: acceptSome()
-                case Self.wakeupRegistration: mailbox.wakeup.clear()
-                default: serve(registration, .ready(interest))
+                if registration.slot != .max {
+                    serve(registration, .ready(interest))
+                } else if registration == Self.wakeupRegistration {
+                    mailbox.wakeup.clear()
+                } else {
+                    acceptSome(Int(registration.number) - 1)
                 }
             }
             resumeYielded()
+            overload.turnEnded(now: now)
             fireTimers()
             resumeAccepting()
-            for raw in mailbox.take() { adopt(FileDescriptor(owning: raw)) }
+            for arrival in mailbox.take() { adopt(FileDescriptor(owning: arrival.raw), arrival.origin, arrival.tls) }
             if followPhase() { return }
         }
     }
 
     private func waitMilliseconds() -> Int32? {
         if !yielded.isEmpty { return 0 }
-        var wait = timers.milliseconds(from: now)
-        for deadline in [acceptPausedUntil, isDraining ? shared.drainDeadline : nil] {
-            guard let deadline, deadline != .distantFuture else { continue }
-            let left = deadline < now ? 0 : (deadline.nanoseconds - now.nanoseconds) / 1_000_000 + 1
-            wait = min(wait ?? .max, Int32(clamping: left))
-        }
-        return wait
+        let wait = timers.milliseconds(from: now)
+        var deadline = min(acceptPausedUntil ?? .distantFuture, listeningEnds ?? .distantFuture)
+        if isDraining { deadline = min(deadline, shared.drainDeadline) }
+        if deadline == .distantFuture { return wait }
+        let left = deadline < now ? 0 : (deadline.nanoseconds - now.nanoseconds) / 1_000_000 + 1
+        return min(wait ?? .max, Int32(clamping: left))
     }
 
     private mutating func updateDate() {
@@ -123,13 +134,10 @@ struct EventLoop: ~Copyable {
             isDraining = true
             forEachConnection { connection, now, policy in connection.state.drainBegan(now: now, policy: policy) }
         }
-        if listener != nil {
-            acceptAll()
-            closeListener()
-        }
+        endListening(isLate: phase == .draining && now >= shared.drainDeadline)
         guard phase == .draining else { return false }
         if now >= shared.drainDeadline { cutAll() }
-        return connections.count == 0 && mailbox.closeIfEmpty()
+        return listeners.isEmpty && connections.count == 0 && mailbox.closeIfEmpty()
     }
 
     private mutating func forEachConnection(
@@ -138,7 +146,7 @@ struct EventLoop: ~Copyable {
         for slot in 0..<connections.slotCount {
             guard var connection = connections.take(slot) else { continue }
             body(&connection, now, policy)
-            timers.schedule(slot, at: connection.state.deadline)
+            timers.schedule(slot, at: connection.deadline)
             connections.put(connection, at: slot)
         }
     }
@@ -146,7 +154,11 @@ struct EventLoop: ~Copyable {
     private mutating func cutAll() {
         for slot in 0..<connections.slotCount {
             guard var connection = connections.take(slot) else { continue }
-            if !connection.state.isAnswered { shared.wasCut.store(true, ordering: .relaxed) }
+            if connection.state.isAnswered {
+                connection.socket.endTLS()
+            } else {
+                shared.wasCut.store(true, ordering: .relaxed)
+            }
             endStream(of: &connection, wasWhole: false)
             close(connection)
         }
@@ -155,6 +167,6 @@ struct EventLoop: ~Copyable {
 
 /// What a loop is given to own.
 struct LoopParts: ~Copyable, Sendable {
-    var listener: Listener
+    var listeners: [Listener]
     var poll: EventPoll
 }

@@ -11,13 +11,22 @@ package protocol RequestHandler: AnyObject {
     ///   - head: what was asked; its offsets count in `bytes`.
     ///   - bytes: the request line and the headers.
     ///   - body: the whole body, decoded; empty when there is none.
+    ///   - context: through which kind of listener it came, and from whom.
     ///   - response: begun and filled here; the server ends it, sends it and drops the body of a HEAD. Begun with a
     ///     ``BodyProducer``, only its head is written here.
     /// - Returns: a small route number, not negative, for the observer.
     func respond(
-        to head: borrowing RequestHead, bytes: Span<UInt8>, body: Span<UInt8>, into response: inout Response
+        to head: borrowing RequestHead, bytes: Span<UInt8>, body: Span<UInt8>, context: RequestContext,
+        into response: inout Response
     ) -> Int
 
     /// Words one of the server's own refusals. It may be about a request of which no byte has been read.
     func refuse(_ refusal: Refusal, into response: inout Response)
+
+    /// Whether a request is to be answered however long the others have to wait: probes and metrics. Asked only in an overload.
+    func isEssential(_ head: borrowing RequestHead, bytes: Span<UInt8>) -> Bool
+}
+
+extension RequestHandler {
+    package func isEssential(_ head: borrowing RequestHead, bytes: Span<UInt8>) -> Bool { false }
 }

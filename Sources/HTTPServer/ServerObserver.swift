@@ -17,6 +17,13 @@ package protocol ServerObserver: AnyObject {
     func connectionOpened()
     func connectionClosed()
     func connectionRejected(_ reason: RejectionReason)
+
+    /// A TLS handshake ended, well or not. Connections that never sent a byte had none.
+    func tlsHandshakeEnded(_ result: TLSHandshakeResult)
+}
+
+extension ServerObserver {
+    package func tlsHandshakeEnded(_ result: TLSHandshakeResult) {}
 }
 
 /// The route number of answers that no handler gave.
@@ -26,6 +33,10 @@ package let refusalRoute = -1
 package enum RejectionReason: String, Sendable, CaseIterable {
     /// Over ``Limits/connectionsMax``: answered with 503.
     case connectionLimit = "connection_limit"
+    /// Over ``Limits/connectionsPerClientMax``: answered with 429.
+    case clientLimit = "client_limit"
+    /// No PROXY header, or a broken one, from a proxy that is to send it: closed at once.
+    case proxyHeader = "proxy_header"
     /// Over the limit with as many refusals under way as are allowed: closed at once.
     case refusalLimit = "refusal_limit"
     /// The process has no file descriptor left: closed at once.

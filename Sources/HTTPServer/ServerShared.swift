@@ -13,19 +13,26 @@ final class ServerShared: Sendable {
     }
 
     let policy: ConnectionPolicy
+    let trustedProxies: [AddressRange]
+    /// Whom the limit per client does not count.
+    let uncountedClients: [AddressRange]
     let loops: [LoopMailbox]
-    /// Open connections, without those that are being refused.
+    /// Open connections of service listeners, without those that are being refused.
     let connectionCount = Atomic<Int>(0)
+    let adminConnectionCount = Atomic<Int>(0)
+    let clients = ClientCounts()
     let excessCount = Atomic<Int>(0)
     /// Whether a connection was cut before its answer was sent.
     let wasCut = Atomic<Bool>(false)
     private let currentPhase = Atomic<Phase>(.running)
     private let drainDeadlineNanoseconds = Atomic<UInt64>(.max)
 
-    init(policy: ConnectionPolicy, loopCount: Int) throws(SystemError) {
-        self.policy = policy
+    init(_ configuration: ServerConfiguration) throws(SystemError) {
+        policy = ConnectionPolicy(configuration.limits, gzip: configuration.gzip)
+        trustedProxies = configuration.trustedProxies
+        uncountedClients = configuration.uncountedClients + configuration.trustedProxies
         var loops: [LoopMailbox] = []
-        for _ in 0..<loopCount { loops.append(try LoopMailbox()) }
+        for _ in 0..<configuration.loops { loops.append(try LoopMailbox()) }
         self.loops = loops
     }
 
@@ -43,6 +50,13 @@ final class ServerShared: Sendable {
     }
 }
 
+/// A connection on its way from one loop to another.
+struct Arrival: Sendable {
+    let raw: Int32
+    let origin: Origin
+    let tls: TLSContext?
+}
+
 /// Connections that other loops accepted for this one.
 final class LoopMailbox: Sendable {
     let wakeup: Wakeup
@@ -51,20 +65,20 @@ final class LoopMailbox: Sendable {
     private let letters = Mutex(Letters())
 
     private struct Letters {
-        var descriptors: [Int32] = []
+        var arrivals: [Arrival] = []
         var isClosed = false
     }
 
     init() throws(SystemError) { wakeup = try Wakeup() }
 
-    deinit { for raw in letters.withLock({ $0.descriptors }) { _ = FileDescriptor(owning: raw) } }
+    deinit { for arrival in letters.withLock({ $0.arrivals }) { _ = FileDescriptor(owning: arrival.raw) } }
 
     /// Hands a connection over; false when the loop has ended and takes none.
-    func send(_ raw: Int32) -> Bool {
+    func send(_ arrival: Arrival) -> Bool {
         let isFirst: Bool? = letters.withLock { letters in
             if letters.isClosed { return nil }
-            letters.descriptors.append(raw)
-            return letters.descriptors.count == 1
+            letters.arrivals.append(arrival)
+            return letters.arrivals.count == 1
         }
         guard let isFirst else { return false }
         load.add(1, ordering: .relaxed)
@@ -74,10 +88,10 @@ final class LoopMailbox: Sendable {
     }
 
     /// Takes what has come.
-    func take() -> [Int32] {
+    func take() -> [Arrival] {
         letters.withLock { letters in
-            let taken = letters.descriptors
-            letters.descriptors = []
+            let taken = letters.arrivals
+            letters.arrivals = []
             return taken
         }
     }
@@ -85,7 +99,7 @@ final class LoopMailbox: Sendable {
     /// Closes the mailbox if it is empty.
     func closeIfEmpty() -> Bool {
         letters.withLock { letters in
-            letters.isClosed = letters.descriptors.isEmpty
+            letters.isClosed = letters.arrivals.isEmpty
             return letters.isClosed
         }
     }

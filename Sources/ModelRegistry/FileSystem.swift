@@ -1,3 +1,4 @@
+package import FactorModel
 import Glibc
 
 /// The directory operations of a registry, each as few system calls as can be, so that a test can let any one of
@@ -7,6 +8,8 @@ package protocol RegistryFileSystem: Sendable {
     func makeDirectory(_ path: String) throws(RegistryError) -> Bool
     /// Makes one directory that must be new.
     func makeNewDirectory(_ path: String) throws(RegistryError)
+    /// Writes a new model file and synchronizes it.
+    func writeModel(_ path: String, _ contents: ModelContents) throws(RegistryError)
     /// Writes a new file and synchronizes it.
     func writeNewFile(_ path: String, _ bytes: [UInt8]) throws(RegistryError)
     /// The whole of a regular file, or nil when there is none.
@@ -22,16 +25,9 @@ package protocol RegistryFileSystem: Sendable {
     /// What lies at a path: nil when nothing does. Links are not followed.
     func status(of path: String) throws(RegistryError) -> FileStatus?
     /// Waits for the lock file at `path`, made if need be.
-    func lock(_ path: String) throws(RegistryError) -> DirectoryLock
-}
-
-/// What a registry wants to know of an entry.
-package struct FileStatus: Equatable, Sendable {
-    package let isRegular: Bool
-    package let isDirectory: Bool
-    package let bytes: Int
-    /// Seconds since 1970.
-    package let modified: Int
+    func lock(_ path: String) throws(RegistryError) -> FileLock
+    /// Locks a file or directory that is there, if nobody holds a lock that rules it out. Never waits, writes nothing.
+    func tryLock(_ path: String, _ kind: FileLock.Kind) throws(RegistryError) -> LockAttempt
 }
 
 /// The real one.
@@ -48,6 +44,14 @@ package struct POSIXFileSystem: RegistryFileSystem {
 
     package func makeNewDirectory(_ path: String) throws(RegistryError) {
         if unsafe mkdir(path, 0o777) != 0 { throw .system(call: "mkdir", path: path, code: errno) }
+    }
+
+    package func writeModel(_ path: String, _ contents: ModelContents) throws(RegistryError) {
+        do throws(ModelFileError) {
+            try writeModelFile(contents, to: path)
+        } catch {
+            throw .badModelFile(path: path, error)
+        }
     }
 
     package func writeNewFile(_ path: String, _ bytes: [UInt8]) throws(RegistryError) {
@@ -135,31 +139,12 @@ package struct POSIXFileSystem: RegistryFileSystem {
             if errno == ENOENT || errno == ENOTDIR { return nil }
             throw .system(call: "stat", path: path, code: errno)
         }
-        let type = status.st_mode & S_IFMT
-        return FileStatus(
-            isRegular: type == S_IFREG, isDirectory: type == S_IFDIR, bytes: Int(status.st_size),
-            modified: status.st_mtim.tv_sec)
+        return FileStatus(status)
     }
 
-    package func lock(_ path: String) throws(RegistryError) -> DirectoryLock { try DirectoryLock(path) }
-}
+    package func lock(_ path: String) throws(RegistryError) -> FileLock { try FileLock(creating: path) }
 
-/// An exclusive lock between processes, held until the value goes away.
-@safe
-package struct DirectoryLock: ~Copyable {
-    private let file: Int32
-
-    /// Waits for the lock. Who writes a model does so without it; a rollback holds it while it checks one.
-    init(_ path: String) throws(RegistryError) {
-        file = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
-        guard file >= 0 else { throw .system(call: "open", path: path, code: errno) }
-        while flock(file, LOCK_EX) != 0 {
-            guard errno == EINTR else {
-                // `file` is closed by deinit: the value is complete.
-                throw .system(call: "flock", path: path, code: errno)
-            }
-        }
+    package func tryLock(_ path: String, _ kind: FileLock.Kind) throws(RegistryError) -> LockAttempt {
+        try FileLock.attempt(path, kind)
     }
-
-    deinit { close(file) }
 }

@@ -6,6 +6,7 @@ package struct Manifest: Codable, Equatable, Sendable {
     package static let currentFormat = "nextloop-model/1"
     /// A manifest is a few kilobytes; more is not one.
     package static let bytesMax = 4 << 20
+    static let fileCountMax = 64
 
     package var format: String
     package var model: String
@@ -208,6 +209,9 @@ extension Manifest {
         do {
             self = try decoder.decode(Manifest.self, from: Data(bytes))
         } catch {
+            // JSON ends with its brace: what does not is the beginning of something.
+            let end = bytes.last { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
+            guard end == UInt8(ascii: "}") else { throw .cutManifest(path: path, bytes: bytes.count) }
             throw .badManifest(path: path, reason: Self.reason(error))
         }
         try check(path: path, model: model, version: version)
@@ -222,14 +226,28 @@ extension Manifest {
                 path: path,
                 reason: "it is of '\(self.model)' version \(self.version), wanted '\(model)' version \(version)")
         }
-        guard (1...64).contains(files.count), Set(files.map(\.name)).count == files.count else {
+        guard (1...Self.fileCountMax).contains(files.count), Set(files.map(\.name)).count == files.count else {
             throw .badManifest(path: path, reason: "it lists \(files.count) files, wanted 1 to 64 different ones")
         }
-        for file in files where !isFileName(file.name) {
+        for file in files where !isFileName(file.name) || file.name == Registry.manifestFileName {
             throw .badManifest(path: path, reason: "a file name leads elsewhere or has odd characters")
         }
+        for file in files where file.bytes < 0 || !isDigest(file.sha256) {
+            throw .badManifest(
+                path: path, reason: "'\(file.name)' has no length or no SHA-256 in 64 hexadecimal digits")
+        }
+        try check(shapes, path: path)
         guard files.contains(where: { $0.name == Registry.modelFileName }) else {
             throw .badManifest(path: path, reason: "it lists no \(Registry.modelFileName)")
+        }
+    }
+
+    private func check(_ shapes: Shapes, path: String) throws(RegistryError) {
+        for (what, count) in [
+            ("users", shapes.users), ("items", shapes.items), ("factors", shapes.factors),
+            ("interactions", shapes.interactions), ("hotels", shapes.hotels),
+        ] where count < 0 {
+            throw .badManifest(path: path, reason: "it claims \(count) \(what), wanted 0 or more")
         }
     }
 
@@ -258,6 +276,12 @@ func isFileName(_ name: String) -> Bool {
     return name.utf8.allSatisfy {
         isLetterOrDigit($0) || [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-")].contains($0)
     }
+}
+
+/// SHA-256 as this code writes it: 64 hexadecimal digits, small letters.
+func isDigest(_ text: String) -> Bool {
+    text.utf8.count == 64
+        && text.utf8.allSatisfy { isLetterOrDigit($0) && $0 <= UInt8(ascii: "f") && !(0x41...0x5A ~= $0) }
 }
 
 func isLetterOrDigit(_ byte: UInt8) -> Bool {

@@ -1,28 +1,16 @@
-package import Foundation
-
-/// One change of an alias, as `aliases.log` keeps it.
-package struct AliasChange: Codable, Equatable, Sendable {
-    package enum Action: String, Codable, Sendable { case promote, rollback }
-
-    package var at: Date
-    /// The account that ran the command.
-    package var who: String
-    package var action: Action
-    package var alias: String
-    /// The version before; nil when the alias is new.
-    package var from: Int?
-    package var to: Int
-    package var reason: String
-}
+import Foundation
 
 extension Registry {
     static let aliasesFileName = "aliases.json"
     static let aliasLogFileName = "aliases.log"
     /// Aliases and their log are small; more than this is damage.
-    private static var aliasesBytesMax: Int { 1 << 20 }
+    static var aliasesBytesMax: Int { 1 << 20 }
     private static var aliasLogBytesMax: Int { 4 << 20 }
-    /// Changes that are kept.
+    /// Changes that are kept, whichever alias they are of.
     package static var aliasHistoryCountMax: Int { 1000 }
+    /// Changes that are kept of each alias, however long ago: the way back of one that is rarely moved.
+    package static var aliasHistoryCountMin: Int { 5 }
+    package static var aliasCountMax: Int { 256 }
 
     /// Every alias and the version it names. Empty when there are none.
     package func aliases(of model: String) throws(RegistryError) -> [String: Int] {
@@ -40,7 +28,7 @@ extension Registry {
         return aliases
     }
 
-    /// The last changes of a model's aliases, oldest first, at most ``aliasHistoryCountMax``. A damaged line is passed over.
+    /// The last changes of a model's aliases, oldest first. A damaged line is passed over.
     package func aliasHistory(of model: String) throws(RegistryError) -> [AliasChange] {
         let file = "\(try existingDirectory(of: model))/\(Self.aliasLogFileName)"
         let bytes = try fileSystem.read(file, bytesMax: Self.aliasLogBytesMax) ?? []
@@ -52,23 +40,33 @@ extension Registry {
     }
 
     /// Points `alias` at `version`, which must exist and pass every check.
+    ///
+    /// - Parameters:
+    ///   - actor: who does it, 1 to 64 bytes; nil: the account.
+    ///   - reason: for the history, at most 500 bytes. Everybody who can read the registry can read it.
     package func promote(
-        _ model: String, version: Int, alias: String, reason: String = ""
+        _ model: String, version: Int, alias: String, actor: String? = nil, reason: String = "",
+        force: Bool = false
     ) throws(RegistryError) {
         try checkNames(model: model, alias: alias)
+        let (actor, reason) = (try AliasChange.actor(actor), try AliasChange.reason(reason))
         try verify(model, version: version)
         let lock = try fileSystem.lock("\(try existingDirectory(of: model))/\(Self.lockFileName)")
         // Checking took a while without the lock: a prune may have come between.
         _ = try resolve(model, .version(version))
-        try set(model, alias, to: version, .promote, reason)
+        try set(model, alias, to: version, .promote, actor, reason, force: force)
         _ = consume lock
     }
 
     /// Points `alias` back at the version it named before the present one was promoted, and returns that version.
     ///
-    /// Rolling back twice goes back two promotions. Versions that were pruned since are passed over.
-    package func rollback(_ model: String, alias: String, reason: String = "") throws(RegistryError) -> Int {
+    /// Rolling back twice goes back two promotions. Versions that were pruned since are passed over. Parameters as for
+    /// ``promote(_:version:alias:actor:reason:)``.
+    package func rollback(
+        _ model: String, alias: String, actor: String? = nil, reason: String = ""
+    ) throws(RegistryError) -> Int {
         try checkNames(model: model, alias: alias)
+        let (actor, reason) = (try AliasChange.actor(actor), try AliasChange.reason(reason))
         let lock = try fileSystem.lock("\(try existingDirectory(of: model))/\(Self.lockFileName)")
         let aliases = try aliases(of: model)
         guard let current = aliases[alias] else {
@@ -78,7 +76,7 @@ extension Registry {
             throw .nothingToRollBackTo(alias: alias, version: current)
         }
         try verify(model, version: earlier)
-        try set(model, alias, to: earlier, .rollback, reason)
+        try set(model, alias, to: earlier, .rollback, actor, reason)
         _ = consume lock
         return earlier
     }
@@ -117,20 +115,36 @@ extension Registry {
     /// In this order a crash in between leaves a line of something that did not happen, which ``version(before:of:model:)``
     /// passes over; the other order would lose the way back.
     private func set(
-        _ model: String, _ alias: String, to version: Int, _ action: AliasChange.Action, _ reason: String
+        _ model: String, _ alias: String, to version: Int, _ action: AliasChange.Action, _ actor: String,
+        _ reason: String, force: Bool = false
     ) throws(RegistryError) {
         let directory = try existingDirectory(of: model)
         var aliases = try aliases(of: model)
-        guard aliases[alias] != version else { return }
+        // Promoting what the alias names already is nothing, unless it is to force what servers refused.
+        if aliases[alias] == version, !force { return }
         let change = AliasChange(
-            at: Date(), who: NSUserName(), action: action, alias: alias, from: aliases[alias], to: version,
-            reason: String(String.UnicodeScalarView(reason.unicodeScalars.prefix(500))))
-        aliases[alias] = version
-        let changes = (try aliasHistory(of: model) + [change]).suffix(Self.aliasHistoryCountMax)
+            at: Date(), who: actor, action: action, alias: alias, from: aliases[alias], to: version, reason: reason,
+            forced: force ? true : nil)
+        let isNamed = aliases.updateValue(version, forKey: alias) == version
+        guard aliases.count <= Self.aliasCountMax else { throw .tooManyAliases(model: model) }
+        let isNew = try noteForced(model, alias, version: force ? version : nil)
+        if isNamed, !isNew { return }
+        let changes = Self.bounded(try aliasHistory(of: model) + [change])
         try replace("\(directory)/\(Self.aliasLogFileName)", with: changes.flatMap { Self.line($0) })
         try fileSystem.synchronize(directory: directory)
         try replace("\(directory)/\(Self.aliasesFileName)", with: Self.line(aliases))
         try fileSystem.synchronize(directory: directory)
+    }
+
+    /// What is kept of a history: the last thousand changes, and of each alias its last few.
+    private static func bounded(_ changes: [AliasChange]) -> [AliasChange] {
+        var counts: [String: Int] = [:]
+        let kept = changes.enumerated().reversed().filter { place, change in
+            counts[change.alias, default: 0] += 1
+            return place >= changes.count - aliasHistoryCountMax
+                || counts[change.alias, default: 0] <= aliasHistoryCountMin
+        }
+        return kept.reversed().map(\.element)
     }
 
     private static func line(_ value: some Encodable) -> [UInt8] {

@@ -1,4 +1,5 @@
 package import FactorModel
+import Glibc
 
 /// A version that passed every check, ready to serve.
 package struct OpenedVersion: Sendable {
@@ -6,6 +7,8 @@ package struct OpenedVersion: Sendable {
     /// `manifest.json` as it lies in the registry.
     package let manifestBytes: [UInt8]
     package let snapshot: ModelSnapshot
+    /// Bytes whose digest was taken from a record, not computed anew.
+    package let recordedBytes: Int
 }
 
 extension Registry {
@@ -18,45 +21,102 @@ extension Registry {
         guard known.contains(version) else { throw .noVersion(version, model: model, known: known) }
         let file = "\(directory)/\(version)/\(Self.manifestFileName)"
         guard let bytes = try fileSystem.read(file, bytesMax: Manifest.bytesMax) else {
-            throw .badManifest(path: file, reason: "there is no such file")
+            throw .noManifest(path: file)
         }
         return (try Manifest(bytes, path: file, model: model, version: version), bytes)
     }
 
-    /// Opens a version after checking everything: the manifest, each file's size and SHA-256, what the model file says of
-    /// itself, and that both tell the same shapes.
+    /// Opens a version after checking everything: that it fits into memory, the manifest, that nothing lies in its directory
+    /// that the manifest does not list, each file's size and SHA-256, what the model file says of itself, that both tell the
+    /// same shapes, and that the file that was checked is the one that is mapped, unchanged.
     ///
     /// A version never changes once it has its name, so what was checked here stays true while it is mapped.
-    ///
-    /// - Parameter threads: for the checks of the model file.
-    package func open(_ model: String, version: Int, threads: Int) throws(RegistryError) -> OpenedVersion {
+    package func open(_ model: String, version: Int, options: OpenOptions) throws(RegistryError) -> OpenedVersion {
         let (manifest, bytes) = try manifest(of: model, version: version)
         let directory = "\(try existingDirectory(of: model))/\(version)"
-        for file in manifest.files { try checkDigest(file, in: directory) }
+        try checkNames(manifest, in: directory)
+        for file in manifest.files { try checkSize(file, in: directory) }
+        try checkMemory(manifest, directory, options)
+        var recordedBytes = 0
+        for file in manifest.files where file.name != Self.modelFileName {
+            try checkDigest(of: HeldFile("\(directory)/\(file.name)"), file, in: directory, options, &recordedBytes)
+        }
         let modelFile = "\(directory)/\(Self.modelFileName)"
+        let held = try HeldFile(modelFile)
+        for file in manifest.files where file.name == Self.modelFileName {
+            try checkDigest(of: held, file, in: directory, options, &recordedBytes)
+        }
         let snapshot: ModelSnapshot
         do throws(ModelFileError) {
-            snapshot = try ModelSnapshot.open(path: modelFile, threads: threads)
+            snapshot = try ModelSnapshot.open(path: held.ownPath, threads: max(1, min(options.threads, 256)))
         } catch {
             throw .badModelFile(path: modelFile, error)
         }
+        try held.checkUnchanged()
         try checkShapes(manifest.shapes, snapshot, modelFile)
-        return OpenedVersion(manifest: manifest, manifestBytes: bytes, snapshot: snapshot)
+        return OpenedVersion(
+            manifest: manifest, manifestBytes: bytes, snapshot: snapshot, recordedBytes: recordedBytes)
     }
 
-    /// Runs the same checks as ``open(_:version:threads:)``.
+    package func open(_ model: String, version: Int, threads: Int) throws(RegistryError) -> OpenedVersion {
+        try open(model, version: version, options: OpenOptions(threads: threads))
+    }
+
+    /// Runs the same checks as ``open(_:version:options:)``.
     package func verify(_ model: String, version: Int, threads: Int = 1) throws(RegistryError) {
-        _ = try open(model, version: version, threads: threads)
+        _ = try open(model, version: version, options: OpenOptions(threads: threads))
     }
 
-    private func checkDigest(_ file: Manifest.File, in directory: String) throws(RegistryError) {
+    /// What is not in the manifest was not published: half a copy of something else, or somebody's own.
+    private func checkNames(_ manifest: Manifest, in directory: String) throws(RegistryError) {
+        let listed = Set(manifest.files.map(\.name) + [Self.manifestFileName])
+        // Hidden names are how rsync and network file systems call what they have in hand, and no file of a version.
+        for name in try fileSystem.entryNames(of: directory) ?? [] where !listed.contains(name) && !name.hasPrefix(".")
+        {
+            throw .unknownFile(path: "\(directory)/\(name)")
+        }
+    }
+
+    /// A file's length must be the manifest's.
+    func checkSize(_ file: Manifest.File, in directory: String) throws(RegistryError) {
         let path = "\(directory)/\(file.name)"
         guard let status = try fileSystem.status(of: path), status.isRegular else { throw .missingFile(path: path) }
         guard status.bytes == file.bytes else {
             throw .wrongSize(path: path, got: status.bytes, wanted: file.bytes)
         }
-        let digest = try sha256(ofFile: path)
+    }
+
+    private func checkMemory(
+        _ manifest: Manifest, _ directory: String, _ options: OpenOptions
+    ) throws(RegistryError) {
+        let needed = manifest.memoryBytes
+        var limits = AvailableMemory.now(root: options.systemRoot).map { [$0] } ?? []
+        if let limit = options.memoryBytesMax { limits.append(AvailableMemory(bytes: limit, source: "the limit set")) }
+        for limit in limits where needed > limit.bytes - options.memoryBytesInUse {
+            throw .notEnoughMemory(
+                path: directory, needed: needed, inUse: options.memoryBytesInUse, available: limit.bytes,
+                source: limit.source)
+        }
+    }
+
+    /// - Parameter recordedBytes: the file's length is added when a record spares reading it.
+    private func checkDigest(
+        of held: borrowing HeldFile, _ file: Manifest.File, in directory: String, _ options: OpenOptions,
+        _ recordedBytes: inout Int
+    ) throws(RegistryError) {
+        let path = "\(directory)/\(file.name)"
+        guard held.identity.bytes == file.bytes else {
+            throw .wrongSize(path: path, got: held.identity.bytes, wanted: file.bytes)
+        }
+        if options.records?.vouches(for: held.identity, sha256: file.sha256) == true {
+            recordedBytes += file.bytes
+            return
+        }
+        let began = Glibc.time(nil)
+        let digest = try sha256(of: held.descriptor, path: path, bytesPerSecondMax: options.bytesPerSecondMax)
         guard digest == file.sha256 else { throw .wrongDigest(path: path, got: digest, wanted: file.sha256) }
+        try held.checkUnchanged()
+        options.records?.remember(held.identity, sha256: digest, readSince: began)
     }
 
     private func checkShapes(
@@ -78,5 +138,17 @@ extension Manifest.Shapes {
         self.init(
             users: snapshot.userCount, items: snapshot.itemCount, factors: snapshot.factorCount,
             interactions: snapshot.interactionCount, hotels: snapshot.hotelCount)
+    }
+}
+
+extension Manifest {
+    /// What serving this version takes: its mapping, and the values that are derived from it (4-bit codes and lengths of the
+    /// item vectors, YᵀY in double). An estimate from the manifest's own words, which the file is held against later.
+    var memoryBytes: Int {
+        var total = 0.0
+        for file in files where file.name == Registry.modelFileName { total += Double(file.bytes) }
+        let factors = Double(shapes.factors)
+        total += Double(shapes.items) * (factors / 2 + 12) + factors * factors * 8
+        return Int(min(max(total, 0), 1e18))
     }
 }

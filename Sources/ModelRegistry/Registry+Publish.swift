@@ -21,23 +21,28 @@ extension Registry {
     ///
     /// Everything is written to a directory whose name no reader takes for a version, synchronized and opened once as a
     /// reader would; then one rename gives it its number. A crash at any instant leaves the old state or the new one,
-    /// and at worst a `.tmp-` directory, which ``prune(_:keep:)`` removes.
+    /// and at worst a `.tmp-` directory, which the next publish or prune removes: the lock on it died with its owner.
     ///
-    /// - Parameter alias: pointed at the new version once it is there.
+    /// - Parameters:
+    ///   - alias: pointed at the new version once it is there.
+    ///   - actor: who does it, for the history of the alias; nil: the account.
     /// - Returns: the version number: one more than any this model ever had.
     package func publish(
-        model: String, contents: ModelContents, manifest draft: ManifestDraft, promote alias: String? = nil
+        model: String, contents: ModelContents, manifest draft: ManifestDraft, promote alias: String? = nil,
+        actor: String? = nil
     ) throws(RegistryError) -> Int {
         try checkNames(model: model, alias: alias)
+        let actor = try AliasChange.actor(actor)
         let directory = try makeDirectories(for: model)
         let temporary = "\(directory)/\(Self.temporaryPrefix)\(UUID().uuidString)"
-        try fileSystem.makeNewDirectory(temporary)
         let version: Int
         do throws(RegistryError) {
+            let owned = try makeTemporary(temporary, in: directory)
             let file = try writeModel(contents, in: temporary)
             let lock = try fileSystem.lock("\(directory)/\(Self.lockFileName)")
             version = try nameVersion(temporary, model: model, file: file, draft)
             _ = consume lock
+            _ = consume owned
         } catch {
             // What was half made must not stay; when even that fails, the first reason is the one to tell.
             try? fileSystem.removeTree(temporary)
@@ -45,11 +50,23 @@ extension Registry {
         }
         guard let alias else { return version }
         do throws(RegistryError) {
-            try promote(model, version: version, alias: alias, reason: "publish")
+            try promote(model, version: version, alias: alias, actor: actor, reason: "publish")
         } catch {
             throw .notPromoted(version: version, error)
         }
         return version
+    }
+
+    /// Makes a publisher's directory and locks it for as long as the publisher lives, after removing those of dead ones: made
+    /// and locked under the model's lock, so that nobody finds it unlocked in between.
+    private func makeTemporary(_ temporary: String, in directory: String) throws(RegistryError) -> LockAttempt {
+        let lock = try fileSystem.lock("\(directory)/\(Self.lockFileName)")
+        let trash = try retireDeadPublishers(directory)
+        try fileSystem.makeNewDirectory(temporary)
+        let owned = try fileSystem.tryLock(temporary, .exclusive)
+        _ = consume lock
+        try removeTrash(trash, in: directory)
+        return owned
     }
 
     /// Durable from the top: a version is only as safe as the names on the way to it.
@@ -65,9 +82,9 @@ extension Registry {
         _ contents: ModelContents, in directory: String
     ) throws(RegistryError) -> (entry: Manifest.File, shapes: Manifest.Shapes) {
         let file = "\(directory)/\(Self.modelFileName)"
+        try fileSystem.writeModel(file, contents)
         let snapshot: ModelSnapshot
         do throws(ModelFileError) {
-            try writeModelFile(contents, to: file)
             snapshot = try ModelSnapshot.open(path: file)
         } catch {
             throw .badModelFile(path: file, error)
@@ -95,6 +112,7 @@ extension Registry {
         try fileSystem.synchronize(directory: temporary)
         // The number is spent before it is used: a crash in between skips it, and nothing ever gets it twice.
         try replace("\(directory)/\(Self.lastVersionFileName)", with: Array("\(version)\n".utf8))
+        try fileSystem.synchronize(directory: directory)
         try fileSystem.rename(temporary, to: "\(directory)/\(version)")
         try fileSystem.synchronize(directory: directory)
         return version
@@ -111,10 +129,12 @@ extension Registry {
         return version
     }
 
-    /// Replaces a small file by one rename.
+    /// Replaces a small file by one rename. The model's lock is held: the name of the file that is renamed is always the same,
+    /// so that crashes never leave more than one.
     func replace(_ file: String, with bytes: [UInt8]) throws(RegistryError) {
-        let temporary = "\(file).tmp-\(UUID().uuidString)"
+        let temporary = file + Self.replacementSuffix
         do throws(RegistryError) {
+            try fileSystem.removeTree(temporary)
             try fileSystem.writeNewFile(temporary, bytes)
             try fileSystem.rename(temporary, to: file)
         } catch {
@@ -123,6 +143,7 @@ extension Registry {
         }
     }
 
+    static let replacementSuffix = ".new"
     static let temporaryPrefix = ".tmp-"
     static let lockFileName = ".lock"
     static let lastVersionFileName = "last-version"

@@ -5,6 +5,8 @@
 ///   room-service/               a model
 ///     aliases.json              {"production": 7}; replaced by rename
 ///     aliases.log               the last changes of aliases, one JSON object a line
+///     forced.json               aliases that were pointed at their version past the gates of servers
+///     unavailable.json          items taken from sale, kept by the service
 ///     last-version              the highest number ever given out
 ///     .lock                     held while a name appears or goes
 ///     7/manifest.json           and the files it lists
@@ -52,7 +54,7 @@ package struct Registry: Sendable {
         switch selection {
         case .version(let number): version = number
         case .latest:
-            guard let newest = known.last else { throw .noVersions(model: model) }
+            guard let newest = try newestComplete(1, of: model).first else { throw .noVersions(model: model) }
             version = newest
         case .alias(let alias):
             let aliases = try aliases(of: model)
@@ -84,7 +86,7 @@ package struct Registry: Sendable {
 package enum VersionSelection: Equatable, Sendable {
     case alias(String)
     case version(Int)
-    /// The one with the highest number.
+    /// The one with the highest number of those that are complete.
     case latest
 }
 

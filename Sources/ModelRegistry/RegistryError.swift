@@ -9,18 +9,38 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
 
     case badModelName(String)
     case badAliasName(String)
+    case badActor(bytes: Int)
+    case badReason(bytes: Int)
+    case tooManyAliases(model: String)
     case badKeepCount(Int)
+    case badGrace(seconds: Int)
+    case badLatestCount(Int)
     case noRegistry(path: String)
     case noModel(String, path: String)
     case noVersion(Int, model: String, known: [Int])
     case noAlias(String, model: String, known: [String])
     case nothingToRollBackTo(alias: String, version: Int)
     case badAliases(path: String, reason: String)
+    case badUnavailable(path: String, reason: String)
+    case tooManyUnavailable(model: String, countMax: Int)
+    /// Another process holds a lock that is held for milliseconds only.
+    case locked(path: String)
     /// `last-version` does not hold a number: the next version might get one that was given out.
     case badLastVersion(path: String)
     /// A model that has no version yet.
     case noVersions(model: String)
     case badManifest(path: String, reason: String)
+    /// A version's directory without `manifest.json`, or with the beginning of one: as while it is being copied.
+    case noManifest(path: String)
+    case cutManifest(path: String, bytes: Int)
+    case tooLarge(path: String, bytes: Int)
+    /// A file that the manifest does not list.
+    case unknownFile(path: String)
+    /// The file is not the one any more that was checked.
+    case changedMeanwhile(path: String)
+    case notEnoughMemory(path: String, needed: Int, inUse: Int, available: Int, source: String)
+    /// The version can be served, but prune cannot be told: errno of the lock.
+    case noLease(path: String, code: Int32)
     case missingFile(path: String)
     case wrongSize(path: String, got: Int, wanted: Int)
     case wrongDigest(path: String, got: String, wanted: String)
@@ -33,13 +53,27 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
 
     package var kind: Kind {
         switch self {
-        case .badModelName, .badAliasName, .badKeepCount: .usage
+        case .badModelName, .badAliasName, .badActor, .badReason, .tooManyAliases, .badKeepCount, .badGrace,
+            .badLatestCount, .tooLarge, .tooManyUnavailable:
+            .usage
         case .noRegistry, .noModel, .noVersion, .noVersions, .noAlias, .nothingToRollBackTo: .missing
-        case .badAliases, .badLastVersion, .badManifest, .missingFile, .wrongSize, .wrongDigest, .wrongShape: .badModel
+        case .badAliases, .badUnavailable, .badLastVersion, .badManifest, .noManifest, .cutManifest, .unknownFile,
+            .changedMeanwhile,
+            .missingFile, .wrongSize, .wrongDigest, .wrongShape:
+            .badModel
         case .badModelFile(_, .system): .io
         case .badModelFile: .badModel
         case .notPromoted(_, let error): error.kind
-        case .system: .io
+        case .system, .notEnoughMemory, .noLease, .locked: .io
+        }
+    }
+
+    /// Whether what is wrong with a version looks like a copy under way, which more bytes may cure.
+    package var mayBecomeComplete: Bool {
+        switch self {
+        case .noManifest, .cutManifest, .missingFile: true
+        case .wrongSize(_, let got, let wanted): got < wanted
+        default: false
         }
     }
 
@@ -49,7 +83,14 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
             "'\(name)' is no model name; wanted 1 to 64 of a-z, 0-9, dot, underscore and dash, beginning with a letter or digit"
         case .badAliasName(let name):
             "'\(name)' is no alias; wanted 1 to 64 of a-z, 0-9, dot, underscore and dash, beginning with a letter"
+        case .badActor(let bytes):
+            "a name of \(bytes) bytes cannot be kept as the actor; wanted 1 to \(AliasChange.actorBytesMax) bytes without control characters"
+        case .badReason(let bytes):
+            "a reason of \(bytes) bytes cannot be kept; wanted at most \(AliasChange.reasonBytesMax) bytes without control characters"
+        case .tooManyAliases(let model): "'\(model)' has \(Registry.aliasCountMax) aliases already; wanted no more"
         case .badKeepCount(let count): "cannot keep \(count) versions; wanted 1 to 1000000"
+        case .badGrace(let seconds): "a grace of \(seconds) s is none; wanted 0 to 31536000 seconds"
+        case .badLatestCount(let count): "cannot follow the latest \(count) versions; wanted 1 to 100"
         case .noRegistry(let path):
             "no registry at \(path): the directory does not exist; `nextloop train` or `nextloop import` makes it"
         case .noModel(let model, let path):
@@ -63,10 +104,29 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
             "cannot roll back '\(alias)': its history has no version before \(version) that still exists"
         case .badAliases(let path, let reason):
             "\(path) is damaged: \(reason); wanted an object of alias names and version numbers"
+        case .badUnavailable(let path, let reason):
+            "\(path) is damaged: \(reason); the last good marks stay in force: put it right, or remove it to put all items back"
+        case .tooManyUnavailable(let model, let countMax):
+            "'\(model)' has \(countMax) unavailable items, the most that are taken; put some back first"
+        case .locked(let path): "\(path) is held by another process; nothing was changed: try again"
         case .badLastVersion(let path):
             "\(path) is damaged; wanted the highest version number ever given out: write it there, with a line end"
         case .noVersions(let model): "'\(model)' has no version; `nextloop train` or `nextloop import` publishes one"
         case .badManifest(let path, let reason): "\(path) cannot be used: \(reason); publish the model again"
+        case .noManifest(let path):
+            "\(path) is not there: the version is incomplete; if it is being copied, wait, else publish the model again"
+        case .cutManifest(let path, let bytes):
+            "\(path) ends after \(bytes) bytes in the middle: the version is incomplete; if it is being copied, wait, "
+                + "else publish the model again"
+        case .tooLarge(let path, let bytes):
+            "\(path) would have \(bytes) bytes; wanted at most \(Registry.unavailableBytesMax)"
+        case .unknownFile(let path):
+            "\(path) is not in the manifest; wanted only what was published: remove it, or publish the model again"
+        case .changedMeanwhile(let path): "\(path) was changed or exchanged while it was checked; versions never change"
+        case .notEnoughMemory(let path, let needed, let inUse, let available, let source):
+            "\(path) needs \(needed) bytes of memory beside \(inUse) in use; \(source) leaves \(available)"
+        case .noLease(let path, let code):
+            "\(path): cannot lock: \(systemMessage(code)); the version can be served, but prune will not know that it is"
         case .missingFile(let path): "\(path) is in the manifest but is no regular file here; publish the model again"
         case .wrongSize(let path, let got, let wanted):
             "\(path) has \(got) bytes, its manifest says \(wanted); it was cut or changed: publish the model again"

@@ -10,7 +10,7 @@ struct NextLoop: ParsableCommand {
         discussion: """
             Every option can also be given as an environment variable: NEXTLOOP_ and the option's name in capitals, \
             dashes as underscores (NEXTLOOP_PORT=8080; true or false for flags; values of a repeatable option joined by \
-            colons). An option on the command line wins.
+            colons, addresses by commas). An option on the command line wins.
             Exit codes: 0 done, 64 wrong usage, 65 bad data or a bad model, 66 input missing, 74 I/O error, 1 other.
             """,
         subcommands: [

@@ -2,6 +2,7 @@ import FactorModel
 import HTTPServer
 import HotelOrders
 import ModelRegistry
+import RecommendService
 import Training
 
 /// Runs `work` and turns a room's error into the words and the exit code of a command.
@@ -40,6 +41,16 @@ extension RegistryError: CommandError {
     }
 }
 
+extension Problem: CommandError {
+    var exitCode: CommandFailure.Code {
+        switch self {
+        case .unknownUser, .unknownItem: .inputMissing
+        case .cannotExplain: .badData
+        default: .usage
+        }
+    }
+}
+
 extension ImportError: CommandError {
     var exitCode: CommandFailure.Code {
         switch kind {
@@ -62,7 +73,7 @@ extension TrainingError: CommandError {
 extension ServerError: CommandError {
     var exitCode: CommandFailure.Code {
         switch self {
-        case .invalidHost, .invalidPort, .invalidLoopCount: .usage
+        case .invalidHost, .invalidPort, .invalidLoopCount, .invalidListenerCount: .usage
         default: .io
         }
     }

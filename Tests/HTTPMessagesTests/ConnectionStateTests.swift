@@ -244,7 +244,9 @@ import Testing
 
     @Test("a client that takes nothing is cut, one that takes a little is not")
     func writeStall() {
-        var driver = ConnectionDriver()
+        var limits = Limits()
+        limits.answerBytesPerSecondMin = 0
+        var driver = ConnectionDriver(limits)
         driver.receive(get("/1"), drains: false)
         driver.wait(.seconds(9))
         driver.state.wrote(1, outputBytes: 1, now: driver.now, policy: driver.policy)

@@ -16,6 +16,9 @@ import Testing
             ("pipelinedRequestsMax", \Limits.pipelinedRequestsMax, 1...1_000_000),
             ("readBytes", \Limits.readBytes, 1024...16_777_216),
             ("connectionsMax", \Limits.connectionsMax, 1...1_000_000),
+            ("connectionsPerClientMax", \Limits.connectionsPerClientMax, 1...1_000_000),
+            ("adminConnectionsMax", \Limits.adminConnectionsMax, 1...10_000),
+            ("answerBytesPerSecondMin", \Limits.answerBytesPerSecondMin, 0...1_000_000_000),
             ("refusedConnectionsMax", \Limits.refusedConnectionsMax, 0...1_000_000),
             ("retryAfterSeconds", \Limits.retryAfterSeconds, 0...86_400),
             ("acceptBacklog", \Limits.acceptBacklog, 1...65_535),
@@ -36,7 +39,10 @@ import Testing
 
     @Test("durations are a millisecond to a day, the two waits of an ending connection from nothing")
     func durations() throws {
-        let positive = [\Limits.headTime, \Limits.bodyTime, \Limits.idleTime, \Limits.writeStallTime]
+        let positive = [
+            \Limits.headTime, \Limits.tlsHandshakeTime, \Limits.bodyTime, \Limits.idleTime, \Limits.writeStallTime,
+            \Limits.queueTimeMax,
+        ]
         for limit in positive + [\Limits.lingerTime, \Limits.drainIdleTime] {
             let least: Duration = positive.contains(limit) ? .milliseconds(1) : .zero
             var limits = Limits()

@@ -6,7 +6,7 @@ import Testing
         Malformation.allCases.map { .malformed($0) } + [
             .timedOut(waitingForBody: false), .timedOut(waitingForBody: true), .bodyTooLarge(bytesMax: 1),
             .requestLineTooLong(bytesMax: 2), .unknownExpectation, .headersTooLarge(bytesMax: 3),
-            .tooManyHeaders(countMax: 4), .unsupportedTransferCoding, .connectUnsupported,
+            .tooManyHeaders(countMax: 4), .unsupportedTransferCoding, .connectUnsupported, .notTLS,
             .overloaded(retryAfterSeconds: 5), .unsupportedVersion,
         ]
     }

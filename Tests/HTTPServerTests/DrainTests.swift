@@ -4,7 +4,7 @@ import HTTPServer
 import Synchronization
 import Testing
 
-@Suite("Drain") struct DrainTests {
+@Suite("Drain", .inTheClearAndOverTLS) struct DrainTests {
     /// Drains on another thread, as the one that waits for signals would.
     private func drain(_ server: TestServer, within time: Duration) -> BackgroundThread<Bool> {
         let server = server.server
@@ -29,6 +29,8 @@ import Testing
 
     @Test("connections that were never accepted are accepted and answered")
     func inQueue() throws {
+        // Over TLS a client has spoken with the server before it sends its request.
+        if Transport.current == .tls { return }
         let server = try TestServer()
         let busy = try server.client()
         try busy.send(get("/slow"))
@@ -102,11 +104,43 @@ import Testing
         let server = try TestServer(loops: 2)
         let port = server.port
         let warm = Warm()
-        let clients = (0..<4).map { _ in BackgroundThread { try Self.askUntilClosed(port: port, warm) } }
+        let transport = Transport.current
+        let clients = (0..<4).map { _ in
+            BackgroundThread {
+                try Transport.$current.withValue(transport) { try Self.askUntilClosed(port: port, warm) }
+            }
+        }
         // All four have to be at it: on a busy machine one may get its first turn late.
         #expect(server.observations.wait { $0.requests.count > 100 && warm.count.load(ordering: .relaxed) == 4 })
         #expect(server.server.drain(within: .seconds(5)))
         for client in clients { #expect(try client.value() > 1) }
+    }
+
+    @Test("nobody who has connected is reset when listening ends", arguments: [1, 2])
+    func noResets(loops: Int) throws {
+        for _ in 0..<10 {
+            let server = try TestServer(loops: loops) { $0.drainIdleTime = .milliseconds(20) }
+            let port = server.port
+            let clients = (0..<4).map { _ in BackgroundThread { try Self.connectUntilRefused(port: port) } }
+            #expect(server.observations.wait { $0.requests.count > 20 })
+            #expect(server.server.drain(within: .seconds(5)))
+            for client in clients { #expect(try client.value() == ECONNREFUSED) }
+        }
+    }
+
+    /// A connection for each request. Returns the errno that connecting ended with; throws when one that was established
+    /// was not answered.
+    private static func connectUntilRefused(port: Int) throws -> Int32 {
+        while true {
+            let client: TestClient
+            do {
+                client = try TestClient(port: port)
+            } catch let failure as TestClient.Failed {
+                return failure.code
+            }
+            try client.send(get("/x", "Connection: close\r\n"))
+            _ = try client.response()
+        }
     }
 
     /// Clients that have had two answers.

@@ -45,7 +45,8 @@ import Testing
         init(_ counts: Counts) { self.counts = counts }
 
         func respond(
-            to head: borrowing RequestHead, bytes: Span<UInt8>, body: Span<UInt8>, into response: inout Response
+            to head: borrowing RequestHead, bytes: Span<UInt8>, body: Span<UInt8>, context: RequestContext,
+            into response: inout Response
         ) -> Int {
             guard let query = head.query else {
                 response.begin(status: 200, contentType: "text/plain")

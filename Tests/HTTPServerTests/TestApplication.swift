@@ -19,6 +19,7 @@ final class Observations: Sendable {
         var opened = 0
         var closed = 0
         var rejected: [RejectionReason] = []
+        var handshakes: [TLSHandshakeResult] = []
         /// Requests answered by each loop.
         var byLoop: [Int: Int] = [:]
         var openedByLoop: [Int: Int] = [:]
@@ -39,10 +40,12 @@ final class Observations: Sendable {
     }
 }
 
-/// Routes: `/echo` the body, `/large` a megabyte, `/slow` after 150 ms, anything else its path.
+/// Routes: `/echo` the body, `/large` a megabyte, `/slow` after 150 ms, `/who` the role and the client, anything else its path.
+/// Essential: `/essential`.
 final class TestHandler: RequestHandler {
     func respond(
-        to head: borrowing RequestHead, bytes: Span<UInt8>, body: Span<UInt8>, into response: inout Response
+        to head: borrowing RequestHead, bytes: Span<UInt8>, body: Span<UInt8>, context: RequestContext,
+        into response: inout Response
     ) -> Int {
         let path = String(decoding: head.path.map { bytes[$0] }, as: UTF8.self)
         response.begin(status: 200, contentType: "text/plain")
@@ -59,10 +62,17 @@ final class TestHandler: RequestHandler {
             usleep(150_000)
             response.append("slow" as String)
             return 3
+        case "/who":
+            response.append("\(context.role) \(context.client)")
+            return 4
         default:
             response.append(path)
             return 0
         }
+    }
+
+    func isEssential(_ head: borrowing RequestHead, bytes: Span<UInt8>) -> Bool {
+        String(decoding: head.path.map { bytes[$0] }, as: UTF8.self) == "/essential"
     }
 
     func refuse(_ refusal: Refusal, into response: inout Response) {
@@ -102,6 +112,7 @@ final class TestObserver: ServerObserver {
     }
     func connectionClosed() { observations.record { $0.closed += 1 } }
     func connectionRejected(_ reason: RejectionReason) { observations.record { $0.rejected.append(reason) } }
+    func tlsHandshakeEnded(_ result: TLSHandshakeResult) { observations.record { $0.handshakes.append(result) } }
 }
 
 /// A started server on a port of its own, ended with the value.
@@ -110,9 +121,15 @@ final class TestServer: Sendable {
     let observations = Observations()
     var port: Int { server.port }
 
-    init(loops: Int = 1, _ change: (inout Limits) -> Void = { _ in }) throws {
+    /// - Parameter tls: nil for what ``Transport/current`` says.
+    convenience init(loops: Int = 1, tls: TLSContext? = nil, _ change: (inout Limits) -> Void = { _ in }) throws {
         var configuration = ServerConfiguration(port: 0, loops: loops)
         change(&configuration.limits)
+        configuration.listeners[0].tls = try tls ?? Transport.current.serverContext()
+        try self.init(configuration)
+    }
+
+    init(_ configuration: ServerConfiguration) throws {
         let observations = observations
         server = HTTPServer(configuration) { loop in (TestHandler(), TestObserver(observations, loop: loop)) }
         try server.start()

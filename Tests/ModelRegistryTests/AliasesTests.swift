@@ -126,16 +126,84 @@ import Testing
         #expect(try registry.rollback("guests", alias: "production") == 1)
     }
 
-    @Test("the history keeps the last thousand changes")
+    @Test("the history keeps the last thousand changes, and of each alias the last five, however old")
     func boundedHistory() throws {
+        for version in [1, 2] { try promote(version, "rare") }
+        let rare = try String(contentsOfFile: directory.file("guests/aliases.log"), encoding: .utf8)
         let line = { (to: Int) in
-            "{\"action\":\"promote\",\"alias\":\"old\",\"at\":\"2024-01-01T00:00:00Z\",\"reason\":\"\",\"to\":\(to),\"who\":\"x\"}\n"
+            "{\"action\":\"promote\",\"alias\":\"busy\",\"at\":\"2024-01-01T00:00:00Z\",\"reason\":\"\",\"to\":\(to),\"who\":\"x\"}\n"
         }
-        let text = (1...1000).map(line).joined()
-        _ = try directory.write(Data(text.utf8), as: "guests/aliases.log")
+        _ = try directory.write(Data((rare + (1...1000).map(line).joined()).utf8), as: "guests/aliases.log")
         try promote(1)
         let history = try registry.aliasHistory(of: "guests")
-        #expect(history.count == 1000 && history.first?.to == 2 && history.last?.alias == "production")
+        #expect(history.count == 1002)
+        #expect(history.prefix(3).map(\.to) == [1, 2, 2] && history.last?.alias == "production")
+        #expect(try registry.rollback("guests", alias: "rare") == 1)
+    }
+
+    @Test("who and why are kept as told, within bounds")
+    func actorAndReason() throws {
+        try registry.promote(
+            "guests", version: 1, alias: "production", actor: String(repeating: "a", count: 64),
+            reason: String(repeating: "é", count: 250))
+        #expect(
+            throws: RegistryError.nothingToRollBackTo(alias: "production", version: 1)
+        ) {
+            _ = try registry.rollback("guests", alias: "production", actor: "Kim \"on call\"", reason: "CVR down \\o/")
+        }
+        try registry.promote("guests", version: 2, alias: "production", actor: "ci", reason: "nightly")
+        #expect(
+            try registry.rollback("guests", alias: "production", actor: "Kim \"on call\"", reason: "CVR down \\o/") == 1
+        )
+        let history = try registry.aliasHistory(of: "guests")
+        #expect(history.map(\.who) == [String(repeating: "a", count: 64), "ci", "Kim \"on call\""])
+        #expect(history.map(\.reason) == [String(repeating: "é", count: 250), "nightly", "CVR down \\o/"])
+    }
+
+    @Test("an actor or a reason that is too long, or more than one line, is refused before anything changes")
+    func refusedActorAndReason() throws {
+        for actor in ["", String(repeating: "a", count: 65), "a\nb", "\u{1B}[2J", "a\u{2028}b"] {
+            #expect(throws: RegistryError.badActor(bytes: actor.utf8.count)) {
+                try registry.promote("guests", version: 1, alias: "production", actor: actor)
+            }
+            #expect(throws: RegistryError.badActor(bytes: actor.utf8.count)) {
+                _ = try registry.rollback("guests", alias: "production", actor: actor)
+            }
+        }
+        for reason in [String(repeating: "a", count: 501), "a\nb", "a\u{0}"] {
+            #expect(throws: RegistryError.badReason(bytes: reason.utf8.count)) {
+                try registry.promote("guests", version: 1, alias: "production", reason: reason)
+            }
+            #expect(throws: RegistryError.badReason(bytes: reason.utf8.count)) {
+                _ = try registry.rollback("guests", alias: "production", reason: reason)
+            }
+        }
+        #expect(try registry.aliases(of: "guests").isEmpty && registry.aliasHistory(of: "guests").isEmpty)
+    }
+
+    @Test("a model has at most 256 aliases")
+    func aliasCount() throws {
+        let table = (1...255).map { "\"a\($0)\":1" }.joined(separator: ",")
+        _ = try directory.write(Data("{\(table)}".utf8), as: "guests/aliases.json")
+        try promote(2, "last")
+        #expect(throws: RegistryError.tooManyAliases(model: "guests")) { try promote(2, "more") }
+        try promote(3, "last")
+        #expect(try registry.aliases(of: "guests").count == 256)
+    }
+
+    @Test("promotions and rollbacks at the same time are all in the history, each from where the one before led")
+    func concurrent() async throws {
+        let registry = self.registry
+        try promote(1)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for version in [2, 3, 4, 2, 3, 4] {
+                group.addTask { try registry.promote("guests", version: version, alias: "production") }
+            }
+            try await group.waitForAll()
+        }
+        let history = try registry.aliasHistory(of: "guests")
+        for (one, next) in zip(history, history.dropFirst()) { #expect(next.from == one.to) }
+        #expect(try registry.aliases(of: "guests") == ["production": history.last?.to ?? 0])
     }
 
     @Test(

@@ -1,3 +1,4 @@
+import FactorModel
 import Glibc
 import ModelRegistry
 import Synchronization
@@ -30,6 +31,11 @@ final class FailingFileSystem: RegistryFileSystem {
     func makeNewDirectory(_ path: String) throws(RegistryError) {
         try count(path)
         try real.makeNewDirectory(path)
+    }
+
+    func writeModel(_ path: String, _ contents: ModelContents) throws(RegistryError) {
+        try count(path)
+        try real.writeModel(path, contents)
     }
 
     /// Fails half way: the first half of the file is there.
@@ -73,8 +79,13 @@ final class FailingFileSystem: RegistryFileSystem {
         return try real.status(of: path)
     }
 
-    func lock(_ path: String) throws(RegistryError) -> DirectoryLock {
+    func lock(_ path: String) throws(RegistryError) -> FileLock {
         try count(path)
         return try real.lock(path)
+    }
+
+    func tryLock(_ path: String, _ kind: FileLock.Kind) throws(RegistryError) -> LockAttempt {
+        try count(path)
+        return try real.tryLock(path, kind)
     }
 }

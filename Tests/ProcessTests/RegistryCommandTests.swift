@@ -41,9 +41,33 @@ import Testing
         #expect(shown.output.split(separator: "\n").filter { $0.contains("rollback") }.count == 2)
         let table = try String(contentsOfFile: directory.file("models/m/aliases.json"), encoding: .utf8)
         #expect(table == "{\"production\":1}\n")
-        #expect(try registry("prune", "--keep", "1").output == "removed 2\n")
+        #expect(try registry("prune", "--keep", "1").output.hasPrefix("nothing to remove\n"), "all are too young")
+        let pruned = try registry("prune", "--keep", "1", "--grace-seconds", "0")
+        #expect(pruned.output == "removed 2\nkept 1: named by production\nkept 3: one of the newest\n")
         #expect(try registry("verify", "--all").output == "m version 1: fine\nm version 3: fine\n")
-        #expect(try registry("prune", "--keep", "1").output == "nothing to remove\n")
+        let json = try registry("prune", "--keep", "1", "--grace-seconds", "0", "--json").output
+        let report = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
+        #expect(report["removed"] as? [Int] == [] && (report["kept"] as? [[String: Any]])?.count == 2)
+    }
+
+    @Test("history says who, when and why, as a table and as JSON; what cannot be kept is wrong usage")
+    func history() throws {
+        let run = try registry(
+            "promote", "--version", "2", "--alias", "production", "--actor", "kim", "--reason", "spring menu")
+        try #require(run.exitCode == 0, "\(run.errors)")
+        _ = try registry("promote", "--version", "3", "--alias", "staging")
+        _ = try registry("rollback", "--actor", "lee", "--reason", "CVR down")
+        let lines = try registry("history", "--alias", "production").output.split(separator: "\n")
+        #expect(lines.count == 4 && lines[2].contains("kim") && lines[2].contains("spring menu"))
+        #expect(lines[3].contains("lee") && lines[3].contains("rollback") && lines[3].contains("CVR down"))
+        let json = try registry("history", "--json").output
+        let changes = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [[String: Any]])
+        #expect(changes.map { $0["to"] as? Int } == [1, 2, 3, 1])
+        for wrong in [["--reason", String(repeating: "a", count: 501)], ["--actor", ""], ["--reason", "a\nb"]] {
+            let refused = try BuiltBinary.run(
+                ["registry", "promote", "--version", "3", "--alias", "production"] + wrong + options)
+            #expect(refused.exitCode == 64, "\(wrong): \(refused.errors)")
+        }
     }
 
     @Test("a number is never given twice, not even after its version was removed by hand") func numbers() throws {

@@ -95,7 +95,9 @@ package final class RunningServer {
         var found: Int?
         for _ in 0..<1000 {
             let text = try BuiltBinary.text(errors)
-            if let match = text.firstMatch(of: /ready on http:\/\/127\.0\.0\.1:([0-9]+)/) { found = Int(match.1) }
+            if let match = text.firstMatch(of: /(?:ready|listening) on https?:\/\/127\.0\.0\.1:([0-9]+)/) {
+                found = Int(match.1)
+            }
             if found != nil || !process.isRunning { break }
             Thread.sleep(forTimeInterval: 0.01)
         }

@@ -49,6 +49,13 @@ package final class LoopbackConnection {
 
     deinit { close(socket) }
 
+    /// From now on closing the connection resets it.
+    package func resetAtClose() {
+        var linger = Glibc.linger(l_onoff: 1, l_linger: 0)
+        // SAFETY: the struct lives for the call, and its true size is given.
+        unsafe setsockopt(socket, SOL_SOCKET, SO_LINGER, &linger, socklen_t(MemoryLayout<Glibc.linger>.size))
+    }
+
     package func get(_ target: String, headers: [String: String] = [:]) throws(Failure) -> HTTPAnswer {
         let lines = headers.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)\r\n" }.joined()
         try send("GET \(target) HTTP/1.1\r\nHost: localhost\r\n\(lines)\r\n")

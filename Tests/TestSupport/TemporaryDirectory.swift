@@ -5,8 +5,13 @@ import Synchronization
 package final class TemporaryDirectory: Sendable {
     package let path: String
 
-    package init() throws {
-        let url = FileManager.default.temporaryDirectory.appending(path: "nextloop-test-\(UUID().uuidString)")
+    /// - Parameter inMemory: where nothing is ever synchronized, for tests of hundreds of runs; where there is such a place.
+    package init(inMemory: Bool = false) throws {
+        let manager = FileManager.default
+        let memory = URL(filePath: "/dev/shm")
+        let hasMemory = inMemory && manager.isWritableFile(atPath: memory.path(percentEncoded: false))
+        let url = (hasMemory ? memory : manager.temporaryDirectory).appending(
+            path: "nextloop-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
         path = url.path(percentEncoded: false)
     }

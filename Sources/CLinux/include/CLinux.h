@@ -19,14 +19,39 @@ struct clinux_event {
 
 int clinux_close(int descriptor);
 
+// An address in IPv6 form, most significant bits in `high`, IPv4 as ::ffff:a.b.c.d; all zero for a Unix socket.
+struct clinux_address {
+    uint64_t high, low;
+    uint16_t port;
+};
+enum { CLINUX_ADDRESS_TEXT = 46 };
 // Returns 4, 6 or 0: the IP version of an address literal, 0 for anything else.
-int clinux_address_family(const char *host);
+int clinux_parse_address(const uint8_t *text, size_t count, struct clinux_address *address);
+// Writes a literal of at most CLINUX_ADDRESS_TEXT bytes with its end, IPv4 when it is one. Returns its length.
+int clinux_format_address(uint64_t high, uint64_t low, char *text);
+
 // A TCP socket bound to `host` (a literal) and `port`, not yet listening; close-on-exec, non-blocking, SO_REUSEADDR.
-int clinux_bound_socket(const char *host, int port, int reuse_port);
+int clinux_bound_socket(const char *host, int port, int reuse_port, int only_v6);
+// Which file a path named.
+struct clinux_file { uint64_t device, number; };
+// A Unix socket bound to `path` with the file mode `mode`, not yet listening. A socket file on which nobody answers is
+// replaced; -EADDRINUSE when somebody does, -EEXIST when the file is no socket.
+int clinux_bound_unix_socket(const char *path, unsigned mode, struct clinux_file *file);
+// Removes a path if it still names that file.
+int clinux_unlink_socket(const char *path, struct clinux_file file);
+// Makes a listening stream socket that another process opened close-on-exec and non-blocking; -EINVAL for anything else.
+int clinux_prepare_inherited(int descriptor);
+// Another descriptor for the same open file, close-on-exec.
+int clinux_duplicate(int descriptor);
 int clinux_listen(int descriptor, int backlog);
+// Has the kernel drop the first segment of every new TCP handshake; those begun go on.
+int clinux_drop_handshakes(int listener);
+// 0 for a Unix socket.
 int clinux_local_port(int descriptor);
 // Accepts one connection: close-on-exec, non-blocking, TCP_NODELAY. -EAGAIN when none waits.
-int clinux_accept(int listener);
+int clinux_accept(int listener, struct clinux_address *peer);
+// Reads without taking.
+ptrdiff_t clinux_peek(int descriptor, void *buffer, size_t count);
 ptrdiff_t clinux_receive(int descriptor, void *buffer, size_t count);
 // Never raises SIGPIPE.
 ptrdiff_t clinux_send(int descriptor, const void *bytes, size_t count);
@@ -34,6 +59,8 @@ int clinux_shutdown_write(int descriptor);
 
 int clinux_epoll_create(void);
 int clinux_epoll_add(int epoll, int descriptor, uint32_t readiness, uint64_t registration);
+// For a listener that several epoll instances watch: wakes one of them. It cannot be modified, only removed.
+int clinux_epoll_add_shared(int epoll, int listener, uint64_t registration);
 int clinux_epoll_modify(int epoll, int descriptor, uint32_t readiness, uint64_t registration);
 int clinux_epoll_remove(int epoll, int descriptor);
 // Waits at most `milliseconds` (-1: for ever). An interruption by a signal counts as no events.
@@ -45,6 +72,8 @@ int clinux_eventfd_clear(int descriptor);
 
 // A descriptor on /dev/null, to hold a place in the descriptor table.
 int clinux_reserve_descriptor(void);
+
+void clinux_nap(int milliseconds);
 
 // Names the calling thread (at most 15 bytes) and leaves signals to the other threads, except those that a fault raises.
 void clinux_prepare_thread(const char *name);

@@ -39,7 +39,7 @@ struct EventPoll: ~Copyable, @unchecked Sendable {  // Sendable: it cannot be co
     private let events: UnsafeMutableBufferPointer<clinux_event>
 
     /// Events taken at a time. More wait for the next call.
-    static var batch: Int { 256 }
+    static var batch: Int { 1024 }
 
     init() throws(SystemError) {
         descriptor = FileDescriptor(owning: try check(clinux_epoll_create(), "epoll_create1"))
@@ -54,10 +54,17 @@ struct EventPoll: ~Copyable, @unchecked Sendable {  // Sendable: it cannot be co
         _ = try check(clinux_epoll_add(descriptor.raw, raw, interest.rawValue, registration.packed), "epoll_ctl")
     }
 
-    /// Cannot fail for a descriptor that was added and is open.
-    func modify(_ raw: Int32, _ interest: Interest, _ registration: Registration) {
-        let result = clinux_epoll_modify(descriptor.raw, raw, interest.rawValue, registration.packed)
-        precondition(result == 0, "BUG: modifying what was not registered")
+    /// Has a listener report who waits. Of the loops that watch a shared socket one is woken each time; epoll lets such a
+    /// watch be removed, not modified.
+    func watch(_ listener: Listener, _ registration: Registration) throws(SystemError) {
+        let raw = listener.descriptor.raw
+        if listener.kind == .own { return try add(raw, .read, registration) }
+        _ = try check(clinux_epoll_add_shared(descriptor.raw, raw, registration.packed), "epoll_ctl")
+    }
+
+    /// Returns false when the kernel has no memory for it: what is waited for then stays as it was.
+    func modify(_ raw: Int32, _ interest: Interest, _ registration: Registration) -> Bool {
+        clinux_epoll_modify(descriptor.raw, raw, interest.rawValue, registration.packed) == 0
     }
 
     func remove(_ raw: Int32) { _ = clinux_epoll_remove(descriptor.raw, raw) }
@@ -69,8 +76,10 @@ struct EventPoll: ~Copyable, @unchecked Sendable {  // Sendable: it cannot be co
         // SAFETY: the kernel writes at most `batch` events, the size of the allocation.
         let found = unsafe clinux_epoll_wait(
             descriptor.raw, events.baseAddress, Int32(Self.batch), milliseconds ?? -1)
-        precondition(found >= 0, "BUG: epoll_wait on a bad descriptor")
-        return Int(found)
+        if found >= 0 { return Int(found) }
+        // No error that epoll_wait(2) knows can come here; whatever it is, the loop must not spin on it.
+        clinux_nap(10)
+        return 0
     }
 
     func event(_ index: Int) -> (Registration, Interest) {

@@ -13,7 +13,7 @@ struct ReserveDescriptor: ~Copyable {
         guard held != nil else { return false }
         held = nil
         defer { refill() }
-        guard case .connection(let raw) = accept() else { return false }
+        guard case .connection(let raw, _) = accept() else { return false }
         _ = FileDescriptor(owning: raw)
         return true
     }

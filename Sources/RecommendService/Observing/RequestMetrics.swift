@@ -14,11 +14,13 @@ final class RequestMetrics: Sendable {
     private let inProgress: Gauge
     private let connections: Gauge
     private let rejections: [Counter]
+    /// Empty without TLS.
+    private let handshakes: [Counter]
 
     /// Below the instrumentator's first bucket, for answers that take microseconds.
     private static let fineBounds = [2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005]
 
-    init(loops: Int) {
+    init(loops: Int, hasTLS: Bool) {
         var schema = MetricSchema()
         requests = Self.eachMethodRouteStatus { method, route, status in
             schema.counter(
@@ -53,6 +55,14 @@ final class RequestMetrics: Sendable {
                 "nextloop_connections_rejected_total", "Connections refused or ended by a limit, by reason.",
                 [Label("reason", $0.rawValue)])
         }
+        handshakes =
+            !hasTLS
+            ? []
+            : TLSHandshakeResult.allCases.map {
+                schema.counter(
+                    "nextloop_tls_handshakes_total", "TLS handshakes by how they ended.", [Label("result", $0.rawValue)]
+                )
+            }
         set = MetricSet(schema, shards: loops)
     }
 
@@ -76,6 +86,12 @@ final class RequestMetrics: Sendable {
 
     func rejected(_ shard: MetricShard, _ reason: RejectionReason) {
         if let place = RejectionReason.allCases.firstIndex(of: reason) { shard.increment(rejections[place]) }
+    }
+
+    func handshakeEnded(_ shard: MetricShard, _ result: TLSHandshakeResult) {
+        if !handshakes.isEmpty, let place = TLSHandshakeResult.allCases.firstIndex(of: result) {
+            shard.increment(handshakes[place])
+        }
     }
 
     // MARK: Places in the flat tables of children

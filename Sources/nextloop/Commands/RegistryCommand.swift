@@ -6,7 +6,9 @@ struct RegistryCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "registry",
         abstract: "Looks after versions and aliases.",
-        subcommands: [List.self, Show.self, Verify.self, Promote.self, Rollback.self, Prune.self])
+        subcommands: [
+            List.self, Show.self, History.self, Verify.self, Promote.self, Rollback.self, Prune.self,
+        ])
 }
 
 extension RegistryCommand {
@@ -111,15 +113,42 @@ extension RegistryCommand {
             printColumns(
                 [["alias", "version"]] + entry.aliases.sorted { $0.key < $1.key }.map { [$0.key, String($0.value)] })
             standardOutput("\n")
-            printColumns(
-                [["at", "who", "did", "alias", "from", "to", "why"]]
-                    + history.map {
-                        [
-                            $0.at.formatted(.iso8601), $0.who, $0.action.rawValue, $0.alias,
-                            $0.from.map(String.init) ?? "-", String($0.to), $0.reason,
-                        ]
-                    })
+            RegistryCommand.printHistory(history)
         }
+    }
+
+    struct History: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "history",
+            abstract: "Who pointed which alias where, when and why; the last changes, oldest first.")
+
+        @OptionGroup var registry: RegistryOptions
+
+        @Option(help: "Only this alias.")
+        var alias: String?
+
+        @Flag(help: "Print JSON.")
+        var json = false
+
+        func run() throws {
+            let changes = try reporting { () throws(RegistryError) in
+                try registry.opened.aliasHistory(of: registry.model).filter { alias == nil || $0.alias == alias }
+            }
+            if json { return try printJSON(changes) }
+            RegistryCommand.printHistory(changes)
+        }
+    }
+
+    private static func printHistory(_ changes: [AliasChange]) {
+        printColumns(
+            [["at", "who", "did", "alias", "from", "to", "why"]]
+                + changes.map {
+                    [
+                        $0.at.formatted(.iso8601), $0.who, $0.action.rawValue, $0.alias,
+                        $0.from.map(String.init) ?? "-",
+                        String($0.to), $0.reason,
+                    ]
+                })
     }
 
     struct Verify: ParsableCommand {
@@ -166,12 +195,16 @@ extension RegistryCommand {
         @Option(help: "Alias, for example production.")
         var alias: String
 
-        @Option(help: "Why, for the history.")
-        var reason = ""
+        @Flag(help: "Servers that follow the alias let the version through their gates; it is verified all the same.")
+        var force = false
+
+        @OptionGroup var change: AliasChangeOptions
 
         func run() throws {
             try reporting { () throws(RegistryError) in
-                try registry.opened.promote(registry.model, version: version, alias: alias, reason: reason)
+                try registry.opened.promote(
+                    registry.model, version: version, alias: alias, actor: change.actor, reason: change.reason,
+                    force: force)
             }
             standardOutput("\(registry.model) \(alias) is version \(version)\n")
         }
@@ -186,12 +219,11 @@ extension RegistryCommand {
         @Option(help: "Alias.")
         var alias = "production"
 
-        @Option(help: "Why, for the history.")
-        var reason = ""
+        @OptionGroup var change: AliasChangeOptions
 
         func run() throws {
             let version = try reporting { () throws(RegistryError) in
-                try registry.opened.rollback(registry.model, alias: alias, reason: reason)
+                try registry.opened.rollback(registry.model, alias: alias, actor: change.actor, reason: change.reason)
             }
             standardOutput("\(registry.model) \(alias) is version \(version)\n")
         }
@@ -200,23 +232,42 @@ extension RegistryCommand {
     struct Prune: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "prune",
-            abstract: "Removes old versions; never one that an alias names or that a rollback would return to.")
+            abstract:
+                "Removes old versions; never one that an alias names, a rollback would return to or a server uses.")
 
         @OptionGroup var registry: RegistryOptions
 
-        @Option(help: "Newest versions to keep, at least 1.")
+        @Option(help: "Newest complete versions to keep, 1 to 1000000.")
         var keep: Int
+
+        @Option(help: "Seconds for which a new version is left alone, 0 to 31536000: somebody may be about to load it.")
+        var graceSeconds = 600
 
         @Flag(help: "Print JSON.")
         var json = false
 
-        func run() throws {
-            let removed = try reporting { () throws(RegistryError) in
-                try registry.opened.prune(registry.model, keep: keep)
+        private struct Pruned: Encodable {
+            struct Kept: Encodable {
+                let version: Int
+                let reasons: [String]
             }
-            if json { return try printJSON(["removed": removed]) }
-            let numbers = removed.map(String.init).joined(separator: ", ")
-            standardOutput(removed.isEmpty ? "nothing to remove\n" : "removed \(numbers)\n")
+            let removed: [Int]
+            let kept: [Kept]
+        }
+
+        func run() throws {
+            let report = try reporting { () throws(RegistryError) in
+                try registry.opened.prune(registry.model, keep: keep, graceSeconds: graceSeconds)
+            }
+            if json {
+                let kept = report.kept.map { Pruned.Kept(version: $0.version, reasons: $0.reasons.map(\.description)) }
+                return try printJSON(Pruned(removed: report.removed, kept: kept))
+            }
+            let numbers = report.removed.map(String.init).joined(separator: ", ")
+            standardOutput(report.removed.isEmpty ? "nothing to remove\n" : "removed \(numbers)\n")
+            for kept in report.kept {
+                standardOutput("kept \(kept.version): \(kept.reasons.map(\.description).joined(separator: "; "))\n")
+            }
         }
     }
 }

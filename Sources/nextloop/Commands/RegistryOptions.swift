@@ -31,6 +31,13 @@ struct VersionOptions: ParsableArguments {
         return .alias(alias ?? "production")
     }
 
-    /// The alias that is followed, or empty.
-    var aliasName: String { version == nil ? alias ?? "production" : "" }
+}
+
+/// What the history says of a change of an alias, beside the change.
+struct AliasChangeOptions: ParsableArguments {
+    @Option(help: "Why, for the history: at most 500 bytes, readable by all who can read the registry.")
+    var reason = ""
+
+    @Option(help: "Who, for the history: 1 to 64 bytes. Default: the account that runs the command.")
+    var actor: String?
 }

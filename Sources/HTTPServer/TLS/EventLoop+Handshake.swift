@@ -1,0 +1,51 @@
+import HTTPMessages
+
+/// What is to be done with a connection whose TLS handshake was looked at.
+enum HandshakeStep {
+    case waiting
+    case established
+    /// Not TLS, or not ours: what is left is a socket in the clear, to be answered with the refusal, if there is one, and
+    /// ended without a reset that would destroy the alert or the answer.
+    case failed(Refusal?)
+    case close
+}
+
+extension EventLoop {
+    /// Gets on with the handshake of a connection, and tells the observer how it ended.
+    mutating func shakeHands(_ connection: inout Connection, _ occasion: Occasion) -> HandshakeStep {
+        switch occasion {
+        case .ready: break
+        case .resumed: return .waiting
+        case .refused(let refusal):
+            // Told so when there is somebody to tell it to.
+            connection.refusal = refusal
+            return .waiting
+        case .timer:
+            if now < connection.deadline { return .waiting }
+            // A client that never sent a byte has not begun.
+            if connection.socket.hasBegunHandshake { observer.tlsHandshakeEnded(.timeout) }
+            return .close
+        }
+        if connection.origin.awaitsProxyHeader {
+            switch takeProxyHeader(&connection) {
+            case .taken: break
+            case .incomplete: return .waiting
+            case .refused(let refusal): connection.refusal = refusal
+            case .failed: return .close
+            }
+        }
+        let progress = connection.socket.shakeHands()
+        now = Clock.now()
+        switch progress {
+        case .blocked: return .waiting
+        case .done(let isResumed):
+            observer.tlsHandshakeEnded(isResumed ? .resumed : .full)
+            return .established
+        case .failed(let result):
+            if result != .closed || connection.socket.hasBegunHandshake { observer.tlsHandshakeEnded(result) }
+            if result == .closed { return .close }
+            connection.socket.abandonTLS()
+            return .failed(result == .plainHTTP ? .notTLS : nil)
+        }
+    }
+}
