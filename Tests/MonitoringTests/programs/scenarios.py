@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 
-from watch import DEPLOY, REPOSITORY, Failed, Watch, expect, fetch, wait_for
+from queries import dashboard_queries, metric_names, runbook_queries, with_values
+from watch import DEPLOY, REPOSITORY, Failed, Watch, expect, wait_for
 
 SCENARIOS = {}
 
@@ -61,6 +62,60 @@ def killed_service(binary):
         stage.slack.wait("critical", "OVER blue is down, and guests are sent to it")
         # Everything that was told, and nothing twice: errors and latency under a dead service are not news.
         expect(len(stage.slack.posts["critical"]) == 4, f"{stage.slack.titles('critical')}")
+
+
+@scenario
+def every_query(binary):
+    """Rules, dashboards and runbooks ask a Prometheus that scraped a real service under load: all of it parses and has data."""
+    with Watch(binary, seconds=170, with_tls=True, LOAD_REQUESTS=50, WATCH_SECONDS=0) as stage:
+        token = stage.directory / "token"
+        token.write_text("0123456789abcdef\n")
+        token.chmod(0o600)
+        options = (f"{stage.settings['SERVE_OPTIONS']} --admin-token-file {token} --shadow version=3,100 "
+                   "--experiment ranking,candidate=40@version=3,control=40")
+        stage.tool("deploy", "--version", 1, SERVE_OPTIONS=options)
+        stage.tool("deploy", "--version", 2, SERVE_OPTIONS=options)
+        stage.start_guests("green")
+        stage.wait_for_value('sum(up{job="nextloop"})', 3)
+        # Two looks at every series, and some more for the windows to fill.
+        stage.wait_for_value('sum_over_time(up{job="nginx-colour"}[10m]) > bool 15', 1, seconds=60)
+
+        recorded, names = set(), set(stage.api("label/__name__/values"))
+        for group in stage.api("rules")["groups"]:
+            for rule in group["rules"]:
+                expect(rule["health"] == "ok", f"{rule['name']}: {rule.get('lastError', rule['health'])}")
+                if rule["type"] == "recording":
+                    recorded.add(rule["name"])
+                    expect(stage.values(rule["name"]), f"the record {rule['name']} has no data")
+                else:
+                    for name in metric_names(rule["query"]) - names:
+                        expect(name.startswith("container_"), f"the alert {rule['name']} asks for {name}, which nobody exposes")
+        expect(len(recorded) > 20, f"{recorded}")
+
+        count, faults = 0, []
+        for dashboard, panel, expression in dashboard_queries():
+            count += 1
+            expression = with_values(expression)
+            try:
+                values = stage.values(expression)
+            except Failed as failure:
+                faults.append(f"{dashboard} / {panel}: {failure}")
+                continue
+            if not values and "container_" not in expression:
+                faults.append(f"{dashboard} / {panel}: no data for {expression}")
+        for page, expression in runbook_queries():
+            count += 1
+            try:
+                stage.query(expression)
+            except Failed as failure:
+                faults.append(f"{page}: {failure}")
+            for name in metric_names(expression) - names - recorded:
+                if not name.startswith("container_"):
+                    faults.append(f"{page}: {name} is exposed by nobody")
+        expect(count > 120, f"only {count} queries were found")
+        expect(not faults, "\n".join([f"{len(faults)} of {count} queries:", *faults]))
+        print(f"{count} queries of dashboards and runbooks, {len(recorded)} records")
+        expect(stage.firing() == [], f"alerts of a healthy service: {stage.firing()}")
 
 
 def main():

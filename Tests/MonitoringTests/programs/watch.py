@@ -65,8 +65,9 @@ class Slack:
 
 
 class Watch(Stage):
-    def __init__(self, binary, **settings):
+    def __init__(self, binary, with_tls=False, **settings):
         super().__init__(binary, nginx=False, **settings)
+        self.with_tls = with_tls
         (self.prometheus_port, self.alertmanager_port, self.node_port, self.nginx_exporter_port) = free_ports(4)
         self.slack = Slack()
 
@@ -114,6 +115,8 @@ class Watch(Stage):
             for address, port in addresses.items():
                 text = text.replace(address, f"{address.split(':')[0]}:{port}")
             (targets / file.name).write_text(text, encoding="utf-8")
+        if self.with_tls:
+            self.start_tls_colour(watch / "prometheus", targets / "nextloop.yml")
         shutil.copytree(DEPLOY / "alertmanager", watch / "alertmanager")
         configuration = watch / "alertmanager/alertmanager.yml"
         configuration.write_text(shortened(configuration.read_text(encoding="utf-8")).replace("/etc/alertmanager", str(watch / "alertmanager")))
@@ -142,6 +145,25 @@ class Watch(Stage):
         except OSError:
             return False
 
+    def start_tls_colour(self, prometheus, targets):
+        """A third server, over TLS, scraped as prometheus.yml says such a colour is."""
+        authority, key = prometheus / "colours-ca.pem", prometheus / "key.pem"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "90",
+                        "-subj", "/CN=nextloop", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", authority],
+                       check=True, stderr=subprocess.DEVNULL)
+        (port,) = free_ports(1)
+        self.spawn("tls-colour", self.binary, "serve", "--registry", self.directory / "models", "--model", "room-service", "--version", 1,
+                   "--port", port, "--threads", 1, "--tls-certificate", authority, "--tls-key", key)
+        with open(targets, "a", encoding="utf-8") as file:
+            file.write(f"- targets: [127.0.0.1:{port}]\n  labels: {{colour: green, __scheme__: https}}\n")
+        configuration = prometheus / "prometheus.yml"
+        text = configuration.read_text(encoding="utf-8")
+        expect("# tls_config:" in text, "prometheus.yml says how a colour with TLS is scraped")
+        configuration.write_text(text.replace("# tls_config:", "tls_config:"), encoding="utf-8")
+
+    def start_guests(self, admin_colour):
+        self.spawn("guests", sys.executable, pathlib.Path(__file__).parent / "guests.py", self.listen, self.ports[admin_colour], self.users)
+
     # ---- Prometheus
 
     def api(self, path, **parameters):
@@ -154,6 +176,10 @@ class Watch(Stage):
 
     def query(self, expression):
         return self.api("query", query=expression)["result"]
+
+    def values(self, expression):
+        """What a query finds, without the series that hold no number."""
+        return [float(one["value"][1]) for one in self.query(expression) if one["value"][1] != "NaN"]
 
     def number(self, expression):
         """The value of a query with one result; None without any."""
