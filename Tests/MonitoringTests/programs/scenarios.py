@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import files
 from queries import dashboard_queries, metric_names, runbook_queries, with_values
 from watch import DEPLOY, REPOSITORY, Failed, Watch, expect, wait_for
 
@@ -62,6 +63,57 @@ def killed_service(binary):
         stage.slack.wait("critical", "OVER blue is down, and guests are sent to it")
         # Everything that was told, and nothing twice: errors and latency under a dead service are not news.
         expect(len(stage.slack.posts["critical"]) == 4, f"{stage.slack.titles('critical')}")
+
+
+def alert(name, severity, family, **labels):
+    return {"labels": {"alertname": name, "severity": severity, "family": family, **labels},
+            "annotations": {"summary": f"{name} {severity}", "description": "1", "runbook_url": f"docs/runbooks/{name}.md"}}
+
+
+@scenario
+def what_is_not_told(binary):
+    """What is down silences its latency and errors; critical silences the warning of its family; windows make one message."""
+    with Watch(binary, seconds=100) as stage:
+        def post(*alerts):
+            stage.post(f"{stage.alertmanager_url}/api/v2/alerts", alerts)
+
+        # No colour answers, and what follows from it. A disk is another matter.
+        post(alert("NextLoopDown", "critical", "down", job="nextloop"))
+        stage.slack.wait("critical", "CRITICAL NextLoopDown critical")
+        post(alert("NextLoopLatencyBudgetBurn", "critical", "latency", job="nextloop", window="1h"),
+             alert("NextLoopErrorBudgetBurn", "warning", "availability", job="nextloop", window="3d"),
+             alert("NextLoopLiveColourDown", "critical", "down", job="nextloop", colour="blue"),
+             alert("NextLoopColourMismatch", "warning", "colour", job="nextloop", colour="green"),
+             alert("HostDiskLow", "warning", "disk", job="node", instance="a", mountpoint="/"))
+        stage.slack.wait("warning", "WARNING HostDiskLow warning")
+        # Critical silences its warning: of the same file system, not of another one.
+        post(alert("HostDiskLow", "critical", "disk", job="node", instance="b", mountpoint="/"))
+        stage.slack.wait("critical", "CRITICAL HostDiskLow critical")
+        post(alert("HostDiskLow", "warning", "disk", job="node", instance="b", mountpoint="/"),
+             alert("TargetDown", "warning", "down", job="nginx", instance="c"))
+        stage.slack.wait("warning", "WARNING TargetDown warning")
+        time.sleep(3)
+        expect(stage.slack.titles("critical") == ["CRITICAL NextLoopDown critical", "CRITICAL HostDiskLow critical"], f"{stage.slack.titles('critical')}")
+        expect(stage.slack.titles("warning") == ["WARNING HostDiskLow warning", "WARNING TargetDown warning"], f"{stage.slack.titles('warning')}")
+
+    with Watch(binary, seconds=100) as stage:
+        # Two windows of one promise are one message, and its slow windows are none.
+        stage.post(f"{stage.alertmanager_url}/api/v2/alerts", [
+            alert("NextLoopLatencyBudgetBurn", severity, "latency", job="nextloop", window=window)
+            for severity, window in [("critical", "1h"), ("critical", "6h"), ("warning", "1d"), ("warning", "3d")]])
+        stage.slack.wait("critical", "CRITICAL NextLoopLatencyBudgetBurn (2)")
+        time.sleep(3)
+        expect(len(stage.slack.posts["critical"]) == 1 and not stage.slack.posts["warning"], f"{stage.slack.posts}")
+
+
+@scenario
+def files_are_sound(_):
+    """promtool, amtool and a reader's expectations of deploy/'s files. Starts nothing."""
+    files.check_prometheus()
+    files.check_rule_tests()
+    files.check_runbooks()
+    files.check_alertmanager()
+    files.check_dashboards()
 
 
 @scenario

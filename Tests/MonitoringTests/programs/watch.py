@@ -164,6 +164,10 @@ class Watch(Stage):
     def start_guests(self, admin_colour):
         self.spawn("guests", sys.executable, pathlib.Path(__file__).parent / "guests.py", self.listen, self.ports[admin_colour], self.users)
 
+    def post(self, url, value):
+        status, _, body = fetch(url, headers={"Content-Type": "application/json"}, data=json.dumps(value).encode())
+        expect(status == 200, f"{url}: {status} {body}")
+
     # ---- Prometheus
 
     def api(self, path, **parameters):
