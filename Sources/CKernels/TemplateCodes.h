@@ -51,14 +51,53 @@ NL_INLINE float nl_largest(f16 v) {
     return c.x > c.y ? c.x : c.y;
 }
 
-/// The `rank`-th largest of 64 values, equal ones counted once; -infinity when there are not so many.
-NL_INLINE float nl_ranked(f16 v[4], size_t rank) {
-    float most = -__builtin_inff();
-    for (size_t i = 0; i < rank; i++) {
-        most = nl_largest(nl_larger(nl_larger(v[0], v[1]), nl_larger(v[2], v[3])));
-        NL_UNROLL for (int j = 0; j < 4; j++) v[j] = v[j] == most ? nl_splat(-__builtin_inff()) : v[j];
+/// Which of 64 values are at least `bar`: bit 16 * i + l for lane l of vector i.
+NL_INLINE uint64_t nl_mask_at_least(const f16 v[4], float bar) {
+    uint64_t mask = 0;
+    NL_UNROLL for (int i = 0; i < 4; i++) {
+        b16 above = __builtin_convertvector(v[i] >= bar, b16);
+        uint16_t bits;
+        __builtin_memcpy(&bits, &above, sizeof bits);
+        mask |= (uint64_t)bits << (16 * i);
     }
-    return most;
+    return mask;
+}
+
+/// Orders as the floats do that are not NaN.
+NL_INLINE int32_t nl_ordered(float x) {
+    int32_t bits;
+    __builtin_memcpy(&bits, &x, sizeof bits);
+    return bits ^ ((bits >> 31) & 0x7fffffff);
+}
+
+/// A bar that at least `rank` >= 1 of 64 values reach, and not many more unless they are equal; -infinity when fewer are above it.
+///
+/// Halves the interval: a few comparisons of all 64, where taking the largest `rank` times waits for each before it finds the next.
+NL_INLINE float nl_ranked(const f16 v[4], size_t rank) {
+    f16 least = v[0], most = v[0];
+    NL_UNROLL for (int i = 1; i < 4; i++) {
+        least = v[i] < least ? v[i] : least;
+        most = nl_larger(most, v[i]);
+    }
+    int64_t low = nl_ordered(-nl_largest(-least)), high = (int64_t)nl_ordered(nl_largest(most)) + 1;
+    // Reached at `low`, not at `high`.
+    while (high - low > 1) {
+        const int32_t middle = (int32_t)(low + (high - low) / 2);
+        const int32_t bits = middle ^ ((middle >> 31) & 0x7fffffff);
+        float bar;
+        __builtin_memcpy(&bar, &bits, sizeof bar);
+        const size_t count = (size_t)__builtin_popcountll(nl_mask_at_least(v, bar));
+        if (count < rank) {
+            high = middle;
+        } else {
+            low = middle;
+            if (count <= rank + rank / 4) break;
+        }
+    }
+    const int32_t bits = (int32_t)low ^ (((int32_t)low >> 31) & 0x7fffffff);
+    float bar;
+    __builtin_memcpy(&bar, &bits, sizeof bar);
+    return bar;
 }
 
 /// Which of the 64 rows of block b and the three after it the sets let pass: bit 16 * i + l for row l of block b + i.
@@ -80,10 +119,15 @@ NL_INLINE void nl_keep_passing(f16 v[4], uint64_t passing) {
     }
 }
 
-NL_INLINE float nl_code_bounds_of(
-    const nl_code_scan *scan, size_t groups, bool hasSets, size_t first, size_t end, size_t rank, float *bounds) {
+NL_INLINE size_t nl_code_bounds_of(
+    const nl_code_scan *scan, size_t groups, bool hasSets, size_t first, size_t end, size_t rank, float *bounds,
+    uint32_t *places) {
     f16 most[4];
-    NL_UNROLL for (int i = 0; i < 4; i++) most[i] = nl_splat(-__builtin_inff());
+    i16 at[4];
+    NL_UNROLL for (int i = 0; i < 4; i++) {
+        most[i] = nl_splat(-__builtin_inff());
+        at[i] = (i16)0;
+    }
     for (size_t b = first; b < end; b += 4) {
         f16 four[4];
         const uint64_t passing = hasSets ? nl_passing(scan, b) : ~(uint64_t)0;
@@ -92,11 +136,24 @@ NL_INLINE float nl_code_bounds_of(
         } else {
             nl_block_bounds(scan, scan->blocks + b * 64 * (groups + 1), groups, four);
             if (hasSets) nl_keep_passing(four, passing);
-            NL_UNROLL for (int i = 0; i < 4; i++) most[i] = nl_larger(most[i], four[i]);
+            NL_UNROLL for (int i = 0; i < 4; i++) {
+                const i16 more = four[i] > most[i];
+                most[i] = more ? four[i] : most[i];
+                at[i] = more ? (i16)(int32_t)(16 * (b - first)) : at[i];
+            }
         }
         __builtin_memcpy(bounds + 16 * (b - first), four, sizeof four);
     }
-    return nl_ranked(most, rank);
+    const float bar = rank == 0 ? -__builtin_inff() : nl_ranked(most, rank);
+    if (bar == -__builtin_inff()) return 0;
+    int32_t rows[64];
+    __builtin_memcpy(rows, at, sizeof rows);
+    size_t found = 0;
+    for (uint64_t mask = nl_mask_at_least(most, bar); mask; mask &= mask - 1) {
+        const unsigned lane = (unsigned)__builtin_ctzll(mask);
+        places[found++] = (uint32_t)rows[lane] + lane;
+    }
+    return found;
 }
 
 /// `of`(scan, groups, hasSets, ...) with both as constants: a constant length keeps the query in registers, and a scan without
@@ -113,20 +170,9 @@ NL_INLINE float nl_code_bounds_of(
     default: return of(scan, (scan)->groups, hasSets, __VA_ARGS__); \
     }
 
-static float nl_code_bounds(const nl_code_scan *scan, size_t first, size_t end, size_t rank, float *bounds) {
-    NL_SPECIALIZED(nl_code_bounds_of, scan, first, end, rank, bounds);
-}
-
-/// Which of 64 values are at least `bar`: bit 16 * i + l for lane l of vector i.
-NL_INLINE uint64_t nl_mask_at_least(const f16 v[4], float bar) {
-    uint64_t mask = 0;
-    NL_UNROLL for (int i = 0; i < 4; i++) {
-        b16 above = __builtin_convertvector(v[i] >= bar, b16);
-        uint16_t bits;
-        __builtin_memcpy(&bits, &above, sizeof bits);
-        mask |= (uint64_t)bits << (16 * i);
-    }
-    return mask;
+static size_t nl_code_bounds(
+    const nl_code_scan *scan, size_t first, size_t end, size_t rank, float *bounds, uint32_t places[64]) {
+    NL_SPECIALIZED(nl_code_bounds_of, scan, first, end, rank, bounds, places);
 }
 
 static size_t nl_places_at_least(const float *bounds, size_t count, float bar, uint32_t *places) {
@@ -185,6 +231,29 @@ NL_INLINE double nl_sum_doubles(d8 v) {
     double s[8];
     __builtin_memcpy(s, &v, sizeof s);
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+static nl_query_sums nl_code_query(const float *query, size_t n, int8_t *codes) {
+    f16 largest = nl_splat(0);
+    for (size_t k = 0; k < n; k += 16) {
+        f16 x = n - k >= 16 ? nl_load(query + k) : nl_load_tail(query + k, n - k);
+        largest = nl_larger(largest, __builtin_elementwise_abs(x));
+    }
+    const double most = (double)nl_largest(largest), step = most / 127, perStep = most == 0 ? 0 : 127 / most;
+    d8 sum = (d8)0, codedSquares = (d8)0, squares = (d8)0, missSquares = (d8)0;
+    for (size_t k = 0; k < n; k += 8) {
+        const d8 x = nl_load_doubles(query + k, n - k);
+        // The least double quotient of the largest value may be above 127 by a rounding: to the nearest whole number it is 127.
+        const d8 code = __builtin_elementwise_floor(x * perStep + 0.5);
+        const d8 miss = x - step * code;
+        sum += code;
+        codedSquares += code * code;
+        squares += x * x;
+        missSquares += miss * miss;
+        for (int j = 0; j < 8; j++) codes[k + (size_t)j] = (int8_t)code[j];
+    }
+    return (nl_query_sums){
+        step, nl_sum_doubles(sum), nl_sum_doubles(codedSquares), nl_sum_doubles(squares), nl_sum_doubles(missSquares)};
 }
 
 /// A float32 that is at least x >= 0, by at most two steps or 2^-20 of it.

@@ -22,6 +22,7 @@ package final class LoopService: RequestHandler, ServerObserver {
     var sampler = ShadowSampler()
     /// Of the request being answered: what is said of experiments.
     var armStatement = ArmStatement.none
+    var armCount: (ModelExperiments, Counter)?
     /// Of the request being answered: the model that was asked; let go of at its end.
     var chosen: ModelPlan?
     /// What the last ranking took.
@@ -66,6 +67,7 @@ package final class LoopService: RequestHandler, ServerObserver {
         var answering: ServedModel?
         body.removeAll()
         armStatement = .none
+        armCount = nil
         defer { chosen = nil }
         do throws(Problem) {
             // Without a query or with an empty one is the same to us.

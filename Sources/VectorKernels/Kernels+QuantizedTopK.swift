@@ -42,7 +42,7 @@ extension Kernels {
             return true
         }
         if effort.rowsMaxIfAllPass < items.longRowCount { return false }
-        scratch.query.set(query)
+        scratch.query.set(query, self)
         if scratch.query.step == 0 {
             if part == 0 { scan.offerZeros(into: &best, where: isAllowed) }
             return true

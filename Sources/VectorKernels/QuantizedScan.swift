@@ -101,57 +101,53 @@ struct QuantizedScan {
     ) {
         let firstPlace = blocks.lowerBound * QuantizedItems.blockRows
         let count = min(blocks.count * QuantizedItems.blockRows, items.rowCount - firstPlace)
-        // Some of the best may be filtered out or share a lane with a better one.
         let wanted = min(best.k, count)
+        // Some of the best may be filtered out, or lie a multiple of 64 rows from a better one.
         let rank = wanted + wanted / 2 + 4
-        let ranked = unsafe items.withScan(scratch.query, filter) { scan in
-            // SAFETY: the bounds have room for a chunk; blocks come in fours inside the items.
+        let found = unsafe items.withScan(scratch.query, filter) { scan in
+            // SAFETY: bounds and places have room for a chunk; blocks come in fours inside the items.
             unsafe kernels.table.pointee.code_bounds(
-                scan, blocks.lowerBound, blocks.upperBound, rank <= Self.rankMax ? rank : 0, scratch.bounds.base)
+                scan, blocks.lowerBound, blocks.upperBound, rank <= Self.rankMax ? rank : 0, scratch.bounds.base,
+                scratch.places.base)
         }
-        var bar = ranked
-        if ranked == -.infinity
-            || !addAll(
-                atLeast: ranked, count, firstPlace, wanted, query, matrix, into: &best, where: isAllowed)
-        {
-            bar = barOfPool(wanted, count, firstPlace, where: isAllowed)
-            _ = addAll(atLeast: bar, count, firstPlace, 0, query, matrix, into: &best, where: isAllowed)
+        if !addAll(found, firstPlace, wanted, query, matrix, into: &best, where: isAllowed) {
+            let bar = barOfPool(wanted, count, firstPlace, where: isAllowed)
+            _ = addAll(
+                placesAtLeast(bar, count), firstPlace, 0, query, matrix, into: &best, where: isAllowed)
         }
         score(query, matrix, into: &best)
-        // What is below the bar of the first choice and not below that of the threshold.
+        // What was not scored yet and may reach the threshold that those made.
         let reachable = scratch.query.bar(toReach: best.threshold, length: items.reach(blocks.lowerBound))
-        guard reachable < bar else { return }
-        let found = placesAtLeast(reachable, count)
-        for i in 0..<found {
-            let place = Int(scratch.places[i])
-            guard scratch.bounds[place] < bar else { continue }
-            let row = items.row(at: firstPlace + place)
-            if asks(row, isAllowed) { add(row, query, matrix, into: &best) }
-        }
+        _ = addAll(
+            placesAtLeast(reachable, count), firstPlace, 0, query, matrix, into: &best, where: isAllowed)
         score(query, matrix, into: &best)
     }
 
     /// Ranks that the 64 lanes of the bounds can tell.
     private static let rankMax = 48
-    /// Gathers the allowed rows of a chunk whose bounds reach `bar`.
+
+    /// Gathers the rows of the first `found` places of a chunk that pass, and takes their bounds away: they are not found again.
     ///
     /// - Returns: false, with nothing gathered, when they are fewer than `wanted`.
     private mutating func addAll(
-        atLeast bar: Float, _ count: Int, _ firstPlace: Int, _ wanted: Int, _ query: Span<Float>,
-        _ matrix: Span<Float>, into best: inout TopK, where isAllowed: (UInt32) -> Bool
+        _ found: Int, _ firstPlace: Int, _ wanted: Int, _ query: Span<Float>, _ matrix: Span<Float>,
+        into best: inout TopK, where isAllowed: (UInt32) -> Bool
     ) -> Bool {
-        var allowed = 0
-        for i in 0..<placesAtLeast(bar, count) {
-            let place = Int(scratch.places[i])
-            let row = items.row(at: firstPlace + place)
+        if found < wanted { return false }
+        var passed = 0
+        for i in 0..<found {
+            let row = items.row(at: firstPlace + Int(scratch.places[i]))
             guard asks(row, isAllowed) else { continue }
             add(row, query, matrix, into: &best)
-            allowed += 1
+            passed += 1
         }
-        if allowed >= wanted { return true }
-        // Fewer than a batch, so that none was scored yet.
-        batchCount = 0
-        return false
+        guard passed >= wanted else {
+            // Fewer than a batch, so that none was scored yet.
+            batchCount = 0
+            return false
+        }
+        for i in 0..<found { scratch.bounds[Int(scratch.places[i])] = -.infinity }
+        return true
     }
 
     /// The bound of the `wanted`-th best allowed row of a chunk by bounds; -∞ when there are not so many.

@@ -41,14 +41,14 @@ import VectorKernels
         let scratch = RecommendationScratch()
         var rng = SplitMix64(seed: seed)
         // Departments of every density: two items, one in a hundred, a third; and more of them than have sets.
-        for (items, hotels, departments) in [(20_000, 4, 5), (3000, 3, 100)] {
-            var contents = sampleContents(users: 6, items: items, factors: 8, hotels: hotels, seed: seed)
+        for (items, factors, hotels, departments) in [(20_000, 16, 4, 5), (3000, 64, 3, 100)] {
+            var contents = sampleContents(users: 6, items: items, factors: factors, hotels: hotels, seed: seed)
             if isLongTailed {
                 let scaled = contents.factors.itemFactors.enumerated().map { place, value in
-                    value / Float(1 + place / 8 * 7919 % items)
+                    value / Float(1 + place / factors * 7919 % items)
                 }
                 contents.factors = Factors(
-                    factorCount: 8, userFactors: contents.factors.userFactors, itemFactors: scaled)
+                    factorCount: factors, userFactors: contents.factors.userFactors, itemFactors: scaled)
             }
             contents.catalogue.departmentIDs = (0..<items).map { item in
                 departments == 100
@@ -58,7 +58,7 @@ import VectorKernels
             contents.catalogue.hotelItems.append((0..<UInt32(items)).filter { $0 % 97 == 5 })
             let oracle = EngineOracle(contents: contents)
             let model = try openedModel(contents, in: directory)
-            let other = try openedModel(sampleContents(items: 700, factors: 8), in: directory)
+            let other = try openedModel(sampleContents(items: 700, factors: 64), in: directory)
             model.prepare()
             other.prepare()
             for round in 0..<60 {

@@ -87,7 +87,8 @@ import Testing
 
     @Test("a service that follows nothing says so") func noFollower() throws {
         let fixture = try ServiceFixture(admin: ServiceFixture.operators)
-        let answer = try fixture.send("POST", "/admin/reload", headers: "Authorization: Bearer abc\r\n")
+        let answer = try fixture.send(
+            "POST", "/admin/reload", headers: "Authorization: Bearer \(ServiceFixture.token)\r\n")
         #expect(answer.status == 503)
     }
 }

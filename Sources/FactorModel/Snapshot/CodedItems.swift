@@ -22,7 +22,7 @@ struct CodedItems: Sendable {
         self.places = places
         hotels = (0..<model.hotelCount).map { hotel in
             model.withItems(of: HotelIndex(hotel)) { rows in
-                guard Self.hotelHasSet(itemCount: rows.count, of: places.count) else { return nil }
+                guard Self.hotelHasSet(itemCount: rows.count, model) else { return nil }
                 var set = PlaceSet(placeCount: places.count)
                 for i in rows.indices { set.insert(places[Int(rows[i])]) }
                 return set
@@ -31,10 +31,10 @@ struct CodedItems: Sendable {
         (departments, departmentCounts) = Self.departmentSets(model, places)
     }
 
-    /// Below 512 rows the float32 scores take as long as coding the query and finding a first threshold. A set takes a bit for each
-    /// item of the model: with the second bound at most 16 bytes for each of the hotel's.
-    private static func hotelHasSet(itemCount: Int, of modelItemCount: Int) -> Bool {
-        itemCount >= 512 && itemCount * 128 >= modelItemCount
+    /// So few rows that their float32 scores take as long as coding the query and finding a first threshold have none. A set takes a
+    /// bit for each item of the model: with the second bound at most 16 bytes for each of the hotel's.
+    private static func hotelHasSet(itemCount: Int, _ model: ModelSnapshot) -> Bool {
+        itemCount >= 256 && itemCount * model.factorCount >= 65_536 && itemCount * 128 >= model.itemCount
     }
 
     /// All departments when there are at most 64, else the at most 64 that are large enough: 8 bytes an item.

@@ -79,7 +79,7 @@ extension ModelSnapshot {
         _ filter: ItemFilter, _ choice: CodedItems.Choice, _ cost: FloatScanCost, wanted: Int, asksRows: Bool
     ) -> ScanEffort? {
         // A long answer from few items scores most of them, by whichever way; few items are looked at sooner than asked for.
-        guard choice.servedCount >= 64 * wanted, !asksRows || choice.servedCount >= Self.askedItemsMin else {
+        guard choice.servedCount >= 32 * wanted, !asksRows || choice.servedCount >= Self.askedItemsMin else {
             return nil
         }
         // What floats cost: the attributes of the items that are sold, and the score of every one that passes.

@@ -28,6 +28,7 @@ extension LoopService {
 
     private func writeRecommend(_ model: ServedModel, into body: inout ByteBuffer) throws(Problem) -> StaticString {
         try checkRecommend(model.snapshot)
+        countArm()
         let outcome = rank(model) { $0.recommend($1, scratch: $2) }
         parameters.withUserID { userID in
             writeRecommendation(

@@ -51,8 +51,10 @@ extension LoopService {
                 throw .badBody("The line is not JSON as wanted here: \(error).")
             }
             armStatement = .none
+            armCount = nil
             let model = assigned(try chosenModel(plan, document), document)
             guard block.takes(model) else { return false }
+            countArm()
             try parameters.read(document, rules, model.snapshot)
             try checkRecommend(model.snapshot)
             denyUnavailable(model)

@@ -32,9 +32,15 @@ extension LoopService {
         return chosen ?? model.answering
     }
 
+    /// Counts the choice: once an answer, however often a bulk line is read.
+    func countArm() {
+        if let (experiments, counter) = armCount.take() { experiments.set.shard(loop).increment(counter) }
+    }
+
     private func choose(_ user: Span<UInt8>, _ experiments: ModelExperiments, _ model: ModelPlan) -> ServedModel {
-        let (chosen, statement) = experiments.choose(user, model, live: model.answering, loop: loop)
+        let (chosen, statement, counter) = experiments.choose(user, model, live: model.answering)
         armStatement = statement
+        if let counter { armCount = (experiments, counter) }
         return chosen
     }
 }

@@ -40,18 +40,18 @@ package final class ModelExperiments: Sendable {
 
     /// Who answers a guest.
     ///
-    /// - Returns: the live version unless the guest's arm has another that is loaded.
-    func choose(_ user: Span<UInt8>, _ plan: ModelPlan, live: ServedModel, loop: Int) -> (ServedModel, ArmStatement) {
+    /// - Returns: the live version unless the guest's arm has another that is loaded, what is said of it, and what counts the answer.
+    func choose(
+        _ user: Span<UInt8>, _ plan: ModelPlan, live: ServedModel
+    ) -> (ServedModel, ArmStatement, Counter?) {
         for (number, experiment) in experiments.enumerated() {
             guard let arm = experiment.arm(of: user) else { continue }
             let chosen = experiment.arms[arm].selector.map { plan.selected($0) } ?? live
             guard let chosen else {
-                set.shard(loop).increment(missing[number][arm])
-                return (live, .outside)
+                return (live, .outside, missing[number][arm])
             }
-            set.shard(loop).increment(answers[number][arm])
-            return (chosen, .arm(labels[number][arm]))
+            return (chosen, .arm(labels[number][arm]), answers[number][arm])
         }
-        return (live, .outside)
+        return (live, .outside, nil)
     }
 }

@@ -1,7 +1,7 @@
 /// What a version is held against. The defaults refuse what is broken and let pass what is merely different.
 package struct GateSettings: Sendable, Equatable {
-    /// Mean share of the live version's top ten that the new one has too, over users that both know. Two versions trained on
-    /// the same orders share 0.6 to 0.9; ids that belong to other vectors share as good as nothing.
+    /// Mean share of the live version's top ten that the new one has too, over users that both know. A retraining
+    /// shares most of them; ids that belong to other vectors share as good as nothing.
     package var overlapMin = 0.05
     /// Mean difference of the scores of the top ten, as a share of the live version's mean score.
     package var scoreShiftMax = 1.0
