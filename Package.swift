@@ -87,6 +87,8 @@ let package = Package(
         .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "ModelRegistry", "FactorModel", "nextloop"]),
         // Drives deploy/blue-green and nginx; the programs that put them on stage are Python.
         .testTarget(name: "DeployTests", dependencies: ["TestSupport", "nextloop"], exclude: ["programs"]),
+        // Runs deploy/'s configuration of Prometheus, Alertmanager and Grafana with the real programs.
+        .testTarget(name: "MonitoringTests", dependencies: ["TestSupport", "nextloop"], exclude: ["programs"]),
     ]
 )
 
