@@ -18,7 +18,7 @@ import Testing
                 "length_required", "unknown_model", "unknown_hotel", "not_marked", "not_stored", "unauthorized",
                 "malformed_request_line", "malformed_target", "malformed_escape", "malformed_version",
                 "malformed_line_ending", "malformed_field_name", "malformed_field_value", "malformed_folded_field",
-                "malformed_missing_host", "malformed_", "malformed_content_length",
+                "malformed_missing_host", "malformed_repeated_host", "malformed_host", "malformed_content_length",
                 "malformed_repeated_content_length", "malformed_repeated_transfer_encoding",
                 "malformed_transfer_encoding", "malformed_length_and_transfer_encoding",
                 "malformed_transfer_encoding_in_http10", "malformed_chunk_size", "malformed_chunk_extension",
