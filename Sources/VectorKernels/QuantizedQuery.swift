@@ -43,7 +43,8 @@ struct QuantizedQuery: ~Copyable {
         var (sum, squares, codedSquares, missSquares) = (0, 0.0, 0, 0.0)
         for i in 0..<count {
             let x = i < query.count ? Double(query[i]) : 0
-            let code = (x * perStep).rounded()
+            // Rounds to the nearest whole number: of this sum's 53 bits none is left for a fraction. `rounded()` is a call of libm.
+            let code = x * perStep + 0x1.8p52 - 0x1.8p52
             // SAFETY: inside the capacity; |code| ≤ 127 because |x| ≤ largest.
             unsafe (codes + i).initialize(to: Int8(code))
             sum += Int(code)
