@@ -179,6 +179,13 @@ int clinux_prepare_inherited(int descriptor) {
     return checked(fcntl(descriptor, F_SETFD, FD_CLOEXEC));
 }
 
+int clinux_is_unix_socket(int descriptor) {
+    int domain;
+    socklen_t length = sizeof domain;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_DOMAIN, &domain, &length) < 0) return -errno;
+    return domain == AF_UNIX;
+}
+
 int clinux_duplicate(int descriptor) { return checked(fcntl(descriptor, F_DUPFD_CLOEXEC, 3)); }
 
 int clinux_listen(int descriptor, int backlog) { return checked(listen(descriptor, backlog)); }

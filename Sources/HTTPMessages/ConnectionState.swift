@@ -36,6 +36,8 @@ package struct ConnectionState: Sendable {
     private var saidContinue = false
     private var clientEnded = false
     private var draining = false
+    /// Whether the answer to the last request that was received says close.
+    private var announcesEnd = false
     private var lingers = false
     /// Too much output: no reading, no answering, until it is sent.
     private var paused = false
@@ -199,7 +201,7 @@ package struct ConnectionState: Sendable {
     private func persistence(
         _ head: RequestHead, isLastReceived: Bool, policy: ConnectionPolicy
     ) -> Persistence {
-        if !head.keepAlive || draining && isLastReceived { return .close }
+        if !head.keepAlive || announcesEnd && isLastReceived { return .close }
         if let requestsMax = policy.limits.requestsPerConnectionMax, answeredCount + 1 >= requestsMax { return .close }
         return head.minorVersion == 0 ? .keepAlive : .implicit
     }
@@ -214,6 +216,9 @@ package struct ConnectionState: Sendable {
         input.removeFirst(body.upperBound)
         answeredCount += 1
         answeredInTurn += 1
+        // Without unread bytes a plain close resets nothing. But a client that did not ask for the end may have sent more,
+        // which is still with the kernel, or on its way; while draining, one that did ask may as well.
+        lingers = draining || !input.isEmpty || head?.keepAlive != false
         parser = RequestParser()
         self.body = ChunkedBody()
         head = nil
@@ -221,8 +226,6 @@ package struct ConnectionState: Sendable {
         saidContinue = false
         if persistence == .close {
             phase = .closing
-            // Without unread bytes a plain close resets nothing. While draining the client may be sending right now.
-            lingers = draining || !input.isEmpty
             writeDeadline = now + policy.writeStallTime
         } else {
             phase = .waiting
@@ -247,7 +250,7 @@ package struct ConnectionState: Sendable {
     package mutating func streamEnded(_ input: borrowing ByteBuffer, now: MonotonicTime, policy: ConnectionPolicy) {
         if closesAfterStream {
             phase = .closing
-            lingers = draining || !input.isEmpty
+            lingers = lingers || draining || !input.isEmpty
         } else {
             phase = .waiting
             readDeadline = now + (draining ? policy.drainIdleTime : policy.idleTime)
@@ -299,10 +302,15 @@ package struct ConnectionState: Sendable {
         }
     }
 
-    /// No new requests, please: the next answer ends the connection, and so does a short silence.
+    /// The answer to the last request that was received says close from now on; nothing else changes.
+    package mutating func closingBegan() { announcesEnd = true }
+
+    /// No new requests, please: the next answer ends the connection, and so does a short silence. A connection that has not
+    /// asked anything yet keeps the time it has for that: its client connected in order to ask.
     package mutating func drainBegan(now: MonotonicTime, policy: ConnectionPolicy) {
         draining = true
-        if phase == .waiting { readDeadline = min(readDeadline, now + policy.drainIdleTime) }
+        announcesEnd = true
+        if phase == .waiting, answeredCount > 0 { readDeadline = min(readDeadline, now + policy.drainIdleTime) }
     }
 }
 

@@ -112,7 +112,7 @@ extension EventLoop {
         let mine = mailbox.load.load(ordering: .relaxed)
         var least = mine
         var target = number
-        for other in shared.loops.indices where shared.phase == .running {
+        for other in shared.loops.indices where shared.phase < .listenersClosed {
             let load = shared.loops[other].load.load(ordering: .relaxed)
             if load < least {
                 least = load
@@ -194,6 +194,7 @@ extension EventLoop {
             socket: Socket(descriptor, tls: tls, handshakeDeadline: now + policy.tlsHandshakeTime),
             registration: registration, origin: origin, isExcess: refusal != nil,
             state: ConnectionState(now: now, policy: policy), interest: .read)
+        if isClosing { connection.state.closingBegan() }
         if isDraining { connection.state.drainBegan(now: now, policy: policy) }
         do {
             try poll.add(raw, .read, registration)

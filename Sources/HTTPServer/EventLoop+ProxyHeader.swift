@@ -45,13 +45,15 @@ extension EventLoop {
         return .failed
     }
 
-    /// Makes the connection its client's, and counts it for that one.
+    /// Makes the connection its client's, and counts it for that one, unless it is one too many and not counted at all.
     private mutating func admitClient(
         _ client: ClientAddress?, of connection: inout Connection
     ) -> ProxyHeaderOutcome {
         guard let client else { return .taken }
         connection.origin.client = client
-        if countClient(of: &connection.origin) { return .taken }
+        // Who speaks from here on is the client: its X-Forwarded-For is believed only if it is a trusted proxy as well.
+        connection.origin.isTrustedProxy = shared.trustedProxies.contains(client)
+        if connection.isExcess || countClient(of: &connection.origin) { return .taken }
         observer.connectionRejected(.clientLimit)
         return .refused(.tooManyFromClient(retryAfterSeconds: policy.limits.retryAfterSeconds))
     }

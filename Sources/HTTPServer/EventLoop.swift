@@ -25,6 +25,8 @@ struct EventLoop: ~Copyable {
     var yielded: [Registration] = []
     var due: [Int] = []
     var lastNumber: UInt32 = 0
+    /// Whether answers say close.
+    var isClosing = false
     var isDraining = false
     var overload: Overload
 
@@ -130,6 +132,11 @@ struct EventLoop: ~Copyable {
     private mutating func followPhase() -> Bool {
         let phase = shared.phase
         if phase == .running { return false }
+        if !isClosing {
+            isClosing = true
+            forEachConnection { connection, _, _ in connection.state.closingBegan() }
+        }
+        if phase == .closing { return false }
         if phase == .draining, !isDraining {
             isDraining = true
             forEachConnection { connection, now, policy in connection.state.drainBegan(now: now, policy: policy) }

@@ -66,7 +66,12 @@ package final class HTTPServer: Sendable {
         }
     }
 
-    /// Stops accepting. What is connected stays connected, and who is about to be connected gets in.
+    /// From now on the last answer of each connection says `Connection: close`, so that clients go elsewhere by themselves.
+    /// Nothing else changes: connections are accepted and requests answered as before.
+    package func beginClosing() { state.withLock { $0.shared }?.advance(to: .closing) }
+
+    /// Stops accepting. What is connected stays connected, with `Connection: close` in its next answer, and who is about to be
+    /// connected gets in.
     package func closeListeners() {
         let (shared, files) = state.withLock { ($0.shared, $0.files) }
         // Whoever has not found the file by now finds no server; whoever has is in the queue, which is emptied.

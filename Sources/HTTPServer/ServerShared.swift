@@ -7,7 +7,7 @@ import Synchronization
 /// with release and loaded with acquire, for the deadline that is written before it.
 final class ServerShared: Sendable {
     enum Phase: UInt8, AtomicRepresentable, Comparable {
-        case running, listenersClosed, draining
+        case running, closing, listenersClosed, draining
 
         static func < (left: Phase, right: Phase) -> Bool { left.rawValue < right.rawValue }
     }

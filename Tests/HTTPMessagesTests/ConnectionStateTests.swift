@@ -57,7 +57,12 @@ import Testing
         var driver = ConnectionDriver(limits)
         driver.receive(get("/1"))
         driver.receive(get("/2"))
-        #expect(driver.log == ["GET /1", "GET /2 close", "close"])
+        // The client did not ask for the end: more of its requests may be on the way, and a plain close would reset them.
+        #expect(driver.log == ["GET /1", "GET /2 close", "end output"])
+        driver.receive(get("/3"))
+        #expect(driver.log.last == "end output")
+        driver.clientEnds()
+        #expect(driver.log.last == "close")
     }
 
     // MARK: Refusals
@@ -321,6 +326,31 @@ import Testing
         #expect(driver.state.isAnswered)
         driver.clientEnds()
         #expect(driver.log.last == "close")
+    }
+
+    @Test("before a drain the last answer says close, and whoever asks nothing stays")
+    func beforeDrain() {
+        var driver = ConnectionDriver()
+        driver.receive(get("/1"))
+        driver.state.closingBegan()
+        driver.wait(.seconds(70))
+        driver.fireTimer()
+        driver.receive(get("/2") + get("/3"))
+        #expect(driver.log == ["GET /1", "GET /2", "GET /3 close", "end output"])
+    }
+
+    @Test("a drain leaves a new connection the time it has for its first request", arguments: [true, false])
+    func drainNew(asks: Bool) {
+        var driver = ConnectionDriver()
+        driver.wait(.seconds(8))
+        driver.state.drainBegan(now: driver.now, policy: driver.policy)
+        driver.wait(.milliseconds(1999))
+        driver.fireTimer()
+        #expect(driver.log.isEmpty)
+        if asks { driver.receive(get("/1")) }
+        driver.wait(.milliseconds(1))
+        driver.fireTimer()
+        #expect(driver.log == (asks ? ["GET /1 close", "end output"] : ["close"]))
     }
 
     @Test("a drain ends an idle connection after a moment, and lets a request under way arrive")

@@ -1,3 +1,4 @@
+import Glibc
 import HTTPMessages
 import Testing
 
@@ -81,6 +82,47 @@ import Testing
         let other = try server.client()
         try other.send("PROXY TCP4 192.0.2.2 10.0.0.1 5 80\r\n" + get("/who"))
         #expect(try other.response().body == "service 192.0.2.2")
+    }
+
+    @Test("a client behind a PROXY header is not believed about X-Forwarded-For, a proxy behind one is")
+    func forwardedForBehindProxyHeader() throws {
+        let server = try server(perClient: 2, proxies: ["127.0.0.1", "10.0.0.0/8"], hasProxyHeaders: true)
+        let forwarded = get("/who", "X-Forwarded-For: 198.51.100.7\r\n")
+        for (header, client) in [
+            ("PROXY TCP4 192.0.2.1 10.0.0.1 5 80", "192.0.2.1"),
+            ("PROXY TCP4 10.0.0.2 10.0.0.1 5 80", "198.51.100.7"),
+            ("PROXY UNKNOWN", "198.51.100.7"),
+        ] {
+            let connection = try server.client()
+            try connection.send("\(header)\r\n" + forwarded)
+            #expect(try connection.response().body == "service \(client)")
+        }
+    }
+
+    @Test("a connection that was one too many is not counted for the client in its PROXY header")
+    func excessWithProxyHeader() throws {
+        var configuration = ServerConfiguration(port: 0)
+        configuration.listeners[0].hasProxyHeaders = true
+        configuration.limits.connectionsMax = 1
+        configuration.limits.connectionsPerClientMax = 2
+        configuration.trustedProxies = AddressRange.loopback
+        let server = try TestServer(configuration)
+        let line = "PROXY TCP4 192.0.2.1 10.0.0.1 5 80\r\n"
+        var held: [TestClient] = [try server.client()]
+        try held[0].send("PROXY TCP4 192.0.2.9 10.0.0.1 5 80\r\n" + get("/who"))
+        #expect(try held[0].response().body == "service 192.0.2.9")
+        for _ in 0..<3 {
+            let excess = try server.client()
+            // Told without being asked; its header is read while it lingers.
+            #expect(try excess.response().status == 503)
+            try excess.send(line)
+            usleep(20_000)
+        }
+        held = []
+        #expect(server.observations.wait { $0.closed == 1 })
+        let client = try server.client()
+        try client.send(line + get("/who"))
+        #expect(try client.response().body == "service 192.0.2.1")
     }
 
     @Test("a PROXY header may come byte by byte, alone, and with the request behind it")

@@ -60,11 +60,48 @@ import Testing
         #expect(try drained.value())
     }
 
+    @Test("before the drain everybody is served, who connects only now too, with close", arguments: [1, 2])
+    func closing(loops: Int) throws {
+        let server = try TestServer(loops: loops)
+        let old = try server.client()
+        try old.send(get("/1"))
+        #expect(try old.response().headers["connection"] == nil)
+        server.server.beginClosing()
+        // Loops learn of it by their wakeup.
+        usleep(50_000)
+        for client in [old] + (try (0..<4).map { _ in try server.client() }) {
+            try client.send(get("/2") + get("/3"))
+            #expect(try client.response().body == "/2")
+            let last = try client.response()
+            #expect(last.body == "/3" && last.headers["connection"] == "close")
+            #expect(try client.isAtEnd())
+        }
+        #expect(server.server.drain(within: .seconds(5)))
+    }
+
+    @Test("who has just connected when a drain begins gets its first request answered")
+    func newConnection() throws {
+        let server = try TestServer { $0.drainIdleTime = .milliseconds(20) }
+        let client = try TestClient(port: server.port, tls: nil)
+        #expect(server.observations.wait { $0.opened == 1 })
+        let drained = drain(server, within: .seconds(5))
+        usleep(200_000)
+        if let options = Transport.current.clientOptions { try client.startTLS(options) }
+        try client.send(get("/1"))
+        let answer = try client.response()
+        #expect(answer.body == "/1" && answer.headers["connection"] == "close")
+        client.endOutput()
+        #expect(try drained.value())
+    }
+
     @Test("idle connections do not hold a drain up")
     func idle() throws {
         let server = try TestServer(loops: 2) { $0.drainIdleTime = .milliseconds(20) }
         let clients = try (0..<4).map { _ in try server.client() }
-        #expect(server.observations.wait { $0.opened == 4 })
+        for client in clients {
+            try client.send(get("/1"))
+            #expect(try client.response().status == 200)
+        }
         let began = ContinuousClock.now
         #expect(try drain(server, within: .seconds(30)).value())
         #expect(ContinuousClock.now - began < .seconds(5))
@@ -96,7 +133,8 @@ import Testing
         }
         #expect(refused)
         try client.send(get("/2"))
-        #expect(try client.response().body == "/2")
+        let last = try client.response()
+        #expect(last.body == "/2" && last.headers["connection"] == "close")
     }
 
     @Test("no request fails while a server under load is drained")

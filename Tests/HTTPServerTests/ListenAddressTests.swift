@@ -1,3 +1,4 @@
+import Glibc
 import HTTPServer
 import Testing
 
@@ -18,6 +19,16 @@ import Testing
             "unix:", "[::1]", "127.0.0.1:000080",
         ])
     func refuses(text: String) { #expect(ListenAddress(text) == nil) }
+
+    @Test("an inherited socket is asked whether it is a Unix socket", arguments: [AF_UNIX, AF_INET, AF_INET6])
+    func inherited(family: Int32) throws {
+        let descriptor = socket(family, Int32(SOCK_STREAM.rawValue), 0)
+        try #require(descriptor >= 0)
+        #expect(ListenAddress.inherited(descriptor: descriptor).isUnixSocket == (family == AF_UNIX))
+        close(descriptor)
+        #expect(ListenAddress.unix(path: "/a").isUnixSocket && !ListenAddress.tcp(host: "::1", port: 1).isUnixSocket)
+        #expect(!ListenAddress.inherited(descriptor: -1).isUnixSocket)
+    }
 
     @Test("an address is written as it is read")
     func writes() {

@@ -162,6 +162,37 @@ import Testing
         }
     }
 
+    @Test("key updates are put up with, but not without end: the session is ended and others are served")
+    func keyUpdateFlood() throws {
+        let server = try TestServer(tls: try tlsContext())
+        let client = try client(server, .init(versions: TLS1_3_VERSION...TLS1_3_VERSION))
+        let session = try #require(client.tls)
+        try client.send(get("/0"))
+        #expect(try client.response().body == "/0")
+        func update(_ count: Int) throws -> [UInt8] {
+            for _ in 0..<count {
+                session.updateKeys()
+                #expect(try session.shakeHands())
+            }
+            return session.takeOutgoing()
+        }
+        // Less than 64 KiB of them, with a request behind.
+        let some = try update(1000)
+        #expect(some.count < 60_000)
+        try client.sendRaw(some)
+        try client.send(get("/1"))
+        #expect(try client.response().body == "/1")
+        // The server may be gone before all is sent.
+        let flood = try update(20_000)
+        #expect(flood.count > 400_000)
+        try? client.sendRaw(flood)
+        #expect(server.observations.wait { $0.closed == 1 })
+        #expect(server.observations.all.ends == [.reset])
+        let other = try self.client(server)
+        try other.send(get("/2"))
+        #expect(try other.response().body == "/2")
+    }
+
     // MARK: Reload
 
     @Test("a reload is for new connections; established ones go on")

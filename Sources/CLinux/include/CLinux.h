@@ -41,6 +41,8 @@ int clinux_bound_unix_socket(const char *path, unsigned mode, struct clinux_file
 int clinux_unlink_socket(const char *path, struct clinux_file file);
 // Makes a listening stream socket that another process opened close-on-exec and non-blocking; -EINVAL for anything else.
 int clinux_prepare_inherited(int descriptor);
+// 1 for a Unix socket, 0 for any other.
+int clinux_is_unix_socket(int descriptor);
 // Another descriptor for the same open file, close-on-exec.
 int clinux_duplicate(int descriptor);
 int clinux_listen(int descriptor, int backlog);

@@ -1,3 +1,5 @@
+import CLinux
+
 /// Where to listen.
 package enum ListenAddress: Sendable, Equatable {
     /// An IPv4 or IPv6 address (IPv6 with or without brackets), or `localhost` for 127.0.0.1. Port 0 lets the kernel choose.
@@ -26,6 +28,17 @@ extension ListenAddress {
             let port = Int(String(text[text.index(after: colon)...])), port <= 65_535
         else { return nil }
         self = .tcp(host: String(host), port: port)
+    }
+}
+
+extension ListenAddress {
+    /// Whether only who is on this machine gets there, through the permissions of a file. An inherited socket is asked.
+    package var isUnixSocket: Bool {
+        switch self {
+        case .tcp: false
+        case .unix: true
+        case .inherited(let descriptor): clinux_is_unix_socket(descriptor) == 1
+        }
     }
 }
 

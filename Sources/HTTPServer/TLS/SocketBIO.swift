@@ -26,15 +26,34 @@ enum SocketBIO {
     /// A BIO on a descriptor that stays the caller's and has to outlive it. Nil when memory is short.
     static func make(_ descriptor: Int32) -> OpaquePointer? {
         guard let method = unsafe method.pointer, let bio = unsafe BIO_new(method) else { return nil }
-        // SAFETY: the BIO is new and ours. Its data is no address: the descriptor plus one, for 0 would be nil.
-        unsafe BIO_set_data(bio, UnsafeMutableRawPointer(bitPattern: UInt(descriptor) + 1))
+        // SAFETY: the BIO is new and ours.
+        unsafe setData(bio, descriptor, readableBytes: 0)
         unsafe BIO_set_init(bio, 1)
         return unsafe bio
     }
 
+    /// Lets OpenSSL read so many bytes from now on, then none, as if the socket had no more.
+    ///
+    /// OpenSSL reads until it has a byte for us: a client whose records hold none (key updates, RFC 8446 section 4.6.3) and
+    /// come as fast as they are read would keep the call from returning. What is left with the kernel epoll reports again.
+    static func allowReading(_ bio: OpaquePointer?, bytesMax: Int) {
+        unsafe setData(bio, descriptor(bio), readableBytes: UInt32(clamping: bytesMax))
+    }
+
+    /// The data of a BIO is no address: the descriptor plus one, for 0 would be nil, and above it the bytes to read.
+    private static func setData(_ bio: OpaquePointer?, _ descriptor: Int32, readableBytes: UInt32) {
+        // SAFETY: the BIO is one of `make`, and nobody takes its data for an address.
+        unsafe BIO_set_data(
+            bio, UnsafeMutableRawPointer(bitPattern: UInt(readableBytes) << 32 | UInt(UInt32(descriptor) + 1)))
+    }
+
+    private static func data(_ bio: OpaquePointer?) -> UInt {
+        // SAFETY: the data was set in `setData`, and only its bits are looked at.
+        UInt(bitPattern: unsafe BIO_get_data(bio))
+    }
+
     private static func descriptor(_ bio: OpaquePointer?) -> Int32 {
-        // SAFETY: the data was set in `make`, and only its bits are looked at.
-        Int32(UInt(bitPattern: unsafe BIO_get_data(bio)) - 1)
+        unsafe Int32(UInt32(truncatingIfNeeded: data(bio)) - 1)
     }
 
     /// - Returns: bytes taken, or -1, with the retry flag when the socket takes none now.
@@ -51,8 +70,16 @@ enum SocketBIO {
     private static func read(_ bio: OpaquePointer?, _ room: UnsafeMutablePointer<CChar>?, _ count: Int32) -> Int32 {
         // SAFETY: OpenSSL gives room for `count` bytes.
         unsafe copenssl_bio_clear_retry(bio)
-        let result = unsafe clinux_receive(descriptor(bio), room, Int(count))
-        if result > 0 { return Int32(result) }
+        let readableBytes = unsafe UInt32(data(bio) >> 32)
+        if readableBytes == 0 {
+            unsafe copenssl_bio_set_retry_read(bio)
+            return -1
+        }
+        let result = unsafe clinux_receive(descriptor(bio), room, min(Int(count), Int(readableBytes)))
+        if result > 0 {
+            unsafe setData(bio, descriptor(bio), readableBytes: readableBytes - UInt32(result))
+            return Int32(result)
+        }
         if result == 0 {
             unsafe BIO_set_flags(bio, BIO_FLAGS_IN_EOF)
             return 0

@@ -21,10 +21,16 @@ struct TLSSession: ~Copyable {
     private(set) var holdsInput = false
     /// No more calls but the one that frees it: SSL_get_error(3) after SSL_ERROR_SSL and SSL_ERROR_SYSCALL.
     private var isBroken = false
+    /// Bytes of the socket up to the last read that brought bytes for us.
+    private var usefulBytes: UInt64 = 0
     /// What the handshake, a read and a write are waiting for. TLS may have to write in order to read, and the other way.
     private var handshakeNeeds = Interest.read
     private(set) var readNeeds = Interest.read
     private var writeNeeds = Interest.write
+
+    /// Bytes to read from the socket at a time, besides those that are wanted; and how many may come in records that hold
+    /// nothing for us. The largest record has less than 17 KiB, so that who sends requests, however slowly, never gets there.
+    private static var overheadBytesMax: Int { 64 * 1024 }
 
     /// Takes `ssl`, which is new, and a descriptor that has to outlive it. Nil when memory is short.
     init?(taking ssl: OpaquePointer, descriptor: Int32, keys: TicketKeys) {
@@ -44,11 +50,14 @@ struct TLSSession: ~Copyable {
     // MARK: Handshake
 
     mutating func shakeHands() -> Progress {
+        if isBroken { return .failed(.closed) }
         OpenSSLErrors.clear()
         // SAFETY: the session is alive and not broken: a failure ends its use.
+        unsafe SocketBIO.allowReading(SSL_get_rbio(ssl), bytesMax: Self.overheadBytesMax)
         let result = unsafe SSL_do_handshake(ssl)
         if result == 1 {
             isEstablished = true
+            usefulBytes = unsafe BIO_number_read(SSL_get_rbio(ssl))
             holdsInput = unsafe SSL_has_pending(ssl) == 1
             return .done(isResumed: unsafe SSL_session_reused(ssl) == 1)
         }
@@ -68,9 +77,14 @@ struct TLSSession: ~Copyable {
     // MARK: Bytes
 
     /// Reads up to `bytesMax` bytes to the end of `buffer`: a record, and those that came with it.
+    ///
+    /// - Returns: ``Transfer/failed`` also when 64 KiB came that held none for us: key updates without end are work for nothing.
     mutating func receive(into buffer: inout ByteBuffer, bytesMax: Int) -> Transfer {
         holdsInput = false
         readNeeds = .read
+        if isBroken { return .failed }
+        // SAFETY (all calls here): the session and its BIO are alive, and not broken.
+        unsafe SocketBIO.allowReading(SSL_get_rbio(ssl), bytesMax: bytesMax + Self.overheadBytesMax)
         var total = 0
         while total < bytesMax {
             OpenSSLErrors.clear()
@@ -83,13 +97,18 @@ struct TLSSession: ~Copyable {
             }
             total += count
             if result == 1 {
+                usefulBytes = unsafe BIO_number_read(SSL_get_rbio(ssl))
                 // With nothing left inside, epoll reports what comes next: no need to ask the socket in vain.
                 if unsafe SSL_has_pending(ssl) == 0 { return .bytes(total) }
                 continue
             }
             let outcome: Transfer
             switch unsafe SSL_get_error(ssl, result) {
-            case SSL_ERROR_WANT_READ: outcome = .blocked
+            case SSL_ERROR_WANT_READ:
+                let isFlood =
+                    unsafe BIO_number_read(SSL_get_rbio(ssl)) - usefulBytes > UInt64(Self.overheadBytesMax)
+                isBroken = isFlood
+                outcome = isFlood ? .failed : .blocked
             case SSL_ERROR_WANT_WRITE:
                 readNeeds = .write
                 outcome = .blocked
@@ -113,6 +132,7 @@ struct TLSSession: ~Copyable {
     ///
     /// - Returns: the bytes that the socket took: of a record that is not whole yet too, so that a slow client shows progress.
     mutating func send(_ buffer: inout ByteBuffer) -> Transfer {
+        if isBroken { return .failed }
         // SAFETY (all calls here): the session and its BIO are alive, the bytes during the call.
         let before = unsafe BIO_number_written(SSL_get_wbio(ssl))
         writeNeeds = .write

@@ -11,7 +11,7 @@ import Synchronization
 /// stalls stops the thread, and then costs lines.
 package final class AccessLog: Sendable {
     package let settings: AccessLogSettings
-    private let rings: [LineRing]
+    let rings: [LineRing]
     /// An eventfd; the thread waits for it.
     let wakeup: Int32
     /// Whether the thread waits for the wakeup without end. Set before it looks at the rings a last time, and read by a loop after it
@@ -90,11 +90,6 @@ package final class AccessLog: Sendable {
 
     var isToEnd: Bool { isEnding.load(ordering: .sequentiallyConsistent) }
     func takeNextOutput() -> LogOutput? { next.withLock { $0.take() } }
-
-    /// Takes whole lines from all rings, until `buffer` has up to `bytesMax`.
-    func take(into buffer: inout ByteBuffer, bytesMax: Int) {
-        for ring in rings where buffer.count < bytesMax { ring.take(into: &buffer, bytesMax: bytesMax - buffer.count) }
-    }
 
     /// The thread's sleep: until a line is put, or it is woken for another reason.
     func sleep() {

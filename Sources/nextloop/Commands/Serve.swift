@@ -132,6 +132,7 @@ struct Serve: ParsableCommand {
         let signal = signals.waitForStop()
         log.info("signal \(signal): draining for \(drainSeconds) s")
         service.readiness.become(.draining)
+        server.beginClosing()
         Thread.sleep(forTimeInterval: drainSeconds)
         let finished = server.drain(within: .seconds(shutdownTimeout))
         accessLog?.end(log: log)

@@ -58,12 +58,9 @@ struct TLSOptions: ParsableArguments {
 
 extension ServerConfiguration {
     /// Encrypts every listener, the admin ones too, but those on Unix sockets: who can open one is on this machine, behind
-    /// the permissions of a file.
+    /// the permissions of a file. That goes for one that was handed down, by systemd for one, as well.
     mutating func encrypt(with tls: TLSContext) {
-        for index in listeners.indices {
-            if case .unix = listeners[index].address { continue }
-            listeners[index].tls = tls
-        }
+        for index in listeners.indices where !listeners[index].address.isUnixSocket { listeners[index].tls = tls }
     }
 }
 
