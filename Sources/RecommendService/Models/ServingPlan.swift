@@ -43,7 +43,7 @@ package struct ModelPlan: Sendable {
     let shadow: Shadow?
 
     /// The version that a selector of an experiment or the shadow names, if it is loaded.
-    func selected(_ selector: VersionPolicy) -> ServedModel? {
+    package func selected(_ selector: VersionPolicy) -> ServedModel? {
         selections.first { $0.selector == selector }?.model
     }
 
