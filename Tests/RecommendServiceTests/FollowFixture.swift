@@ -29,6 +29,8 @@ final class FollowFixture {
         let failure = Mutex<RegistryError?>(nil)
         /// Thrown by `open`, by version.
         let openFailures = Mutex<[Int: RegistryError]>([:])
+        /// What each opening was told of the memory that others take.
+        let memoryBytesInUse = Mutex<[Int]>([])
         let leaseFailure = Mutex<RegistryError?>(nil)
         /// Versions opened, in order.
         let opened = Mutex<[Int]>([])
@@ -68,6 +70,7 @@ final class FollowFixture {
 
         func open(_ model: String, version: Int, options: OpenOptions) throws(RegistryError) -> OpenedVersion {
             opened.withLock { $0.append(version) }
+            memoryBytesInUse.withLock { $0.append(options.memoryBytesInUse) }
             whileOpening.withLock { $0 }?(version)
             if let error = openFailures.withLock({ $0[version] }) { throw error }
             return try registry.open(model, version: version, options: options)
@@ -82,11 +85,28 @@ final class FollowFixture {
     static let name = "room-service"
     static let alias = VersionPolicy.alias("production")
 
-    init(_ policies: [String: VersionPolicy] = [name: alias], settings: FollowSettings = FollowSettings()) throws {
+    /// - Parameter arm: a version beside the live one, for half of the guests of every model.
+    init(
+        _ policies: [String: VersionPolicy] = [name: alias], arm: VersionPolicy? = nil,
+        settings: FollowSettings = FollowSettings()
+    ) throws {
         directory = try TemporaryDirectory()
         registry = Registry(path: directory.file("models"))
         source = ScriptedSource(registry)
-        let declarations = policies.sorted { $0.key > $1.key }.map { ModelDeclaration(name: $0.key, policy: $0.value) }
+        let half = BasisPoints(clamping: 5000)
+        let experiments = try arm.map { selector in
+            [
+                try Experiment(
+                    name: "half",
+                    arms: [
+                        Experiment.Arm(name: "candidate", share: half, selector: selector),
+                        Experiment.Arm(name: "control", share: half, selector: nil),
+                    ])
+            ]
+        }
+        let declarations = policies.sorted { $0.key > $1.key }.map {
+            ModelDeclaration(name: $0.key, policy: $0.value, experiments: experiments ?? [])
+        }
         store = ModelStore(declarations, loops: 1)
         let (told, time) = (told, Time())
         self.time = time

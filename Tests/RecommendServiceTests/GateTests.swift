@@ -145,6 +145,59 @@ import Testing
         #expect(fixture.gate(2) == .overlap)
     }
 
+    @Test(
+        "force goes for those who follow the alias: an arm that does has the version, the policy of another alias refuses it"
+    )
+    func forceOfAnotherAlias() throws {
+        let (name, staging) = (FollowFixture.name, VersionPolicy.alias("staging"))
+        let fixture = try FollowFixture(arm: staging)
+        try fixture.publish(FollowFixture.contents(users: 60, items: 2000))
+        try fixture.publish(FollowFixture.contents(users: 60, items: 2000, seed: 2), promote: "staging")
+        func arm() -> Int? { fixture.store.plan.standard.selected(staging)?.version }
+        fixture.follower.look()
+        #expect(arm() == nil)
+        #expect(fixture.gate(2) == .overlap)
+        try fixture.registry.promote(name, version: 2, alias: "staging", reason: "try it", force: true)
+        fixture.follower.look()
+        #expect(arm() == 2)
+        #expect(fixture.live == 1)
+        try fixture.registry.promote(name, version: 2, alias: "production")
+        for _ in 0..<2 {
+            fixture.follower.look()
+            #expect(fixture.live == 1, "loaded for the arm, and for nobody else")
+            #expect(fixture.status.problem?.contains("overlap") == true)
+        }
+        try fixture.registry.promote(name, version: 2, alias: "production", reason: "go", force: true)
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(fixture.status.problem == nil)
+    }
+
+    @Test(
+        "force on an alias opens nothing to the newest version or a number",
+        arguments: [.latest(1), .version(2)] as [VersionPolicy])
+    func forceOfNoAlias(policy: VersionPolicy) throws {
+        let fixture = try FollowFixture([FollowFixture.name: .latest(1)], arm: policy)
+        try fixture.publish(FollowFixture.contents(users: 60, items: 2000), promote: nil)
+        fixture.follower.look()
+        try fixture.publish(FollowFixture.contents(users: 60, items: 2000, seed: 2), promote: nil)
+        try fixture.registry.promote(
+            FollowFixture.name, version: 2, alias: "staging", reason: "try it", force: true)
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(fixture.gate(2) == .overlap)
+        #expect(fixture.loaded == [1])
+    }
+
+    @Test("users are remembered by how recently they asked, of all loops alike") func recentUsers() {
+        let recent = RecentUsers(loops: 2)
+        #expect(recent.users.isEmpty)
+        for row in (0..<RecentUsers.countPerLoop + 7).reversed() { recent.note(UserIndex(row), loop: 0) }
+        for row in [500, 900, 3] { recent.note(UserIndex(row), loop: 1) }
+        #expect(recent.users.prefix(5).map(\.row) == [0, 3, 1, 900, 2])
+        #expect(recent.users.count == RecentUsers.countPerLoop + 2, "row 3 asked on both")
+    }
+
     @Test("force does not open a damaged version") func forceDamaged() throws {
         let fixture = try follow(FollowFixture.contents(noise: 0.01))
         try fixture.publish(FollowFixture.contents(noise: 0.02), promote: nil)

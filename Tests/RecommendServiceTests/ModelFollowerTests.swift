@@ -203,6 +203,146 @@ import Testing
         #expect(try !fixture.registry.versions(of: name).contains(1))
     }
 
+    /// Writes a version's model file in place, as a careless copy does.
+    private func overwrite(_ version: Int, with bytes: Data, in fixture: FollowFixture) throws {
+        // Longer than the clock of the file system takes to move on.
+        Thread.sleep(forTimeInterval: 0.02)
+        try bytes.write(to: URL(filePath: fixture.file(version)))
+    }
+
+    @Test("a copy that goes on for long and ends before the next attempt is due is taken as soon as that is due")
+    func copyEndsInBackOff() throws {
+        try fixture.publish()
+        fixture.follower.look()
+        try fixture.publish(FollowFixture.contents(noise: 0.01))
+        let whole = try Data(contentsOf: URL(filePath: fixture.file(2)))
+        for part in 1...6 {
+            try overwrite(2, with: whole.prefix(whole.count * part / 10), in: fixture)
+            fixture.follower.look()
+            fixture.pass(seconds: 1)
+        }
+        #expect(fixture.source.opened.withLock { $0 } == [1, 2, 2, 2, 2, 2, 2], "every part is a new cause")
+        try overwrite(2, with: whole.prefix(whole.count * 9 / 10), in: fixture)
+        fixture.follower.look()
+        #expect(fixture.follower.nextAttempt == nil, "nothing is expected of files that stay as they are")
+        try overwrite(2, with: whole, in: fixture)
+        fixture.follower.look()
+        #expect(fixture.live == 1, "too early")
+        #expect(fixture.follower.nextAttempt == 7)
+        fixture.pass(seconds: 1)
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(fixture.follower.nextAttempt == nil)
+    }
+
+    @Test("nothing stays due that cannot be tried: a version nobody wants any more, a registry that cannot be read")
+    func nothingStaysDue() throws {
+        try fixture.publish()
+        fixture.follower.look()
+        try fixture.publish(FollowFixture.contents(noise: 0.01))
+        fixture.source.openFailures.withLock { $0[2] = .system(call: "read", path: "2", code: EIO) }
+        fixture.follower.look()
+        #expect(fixture.follower.nextAttempt == 1)
+        fixture.pass(seconds: 5)
+        fixture.source.failure.withLock { $0 = .noRegistry(path: "models") }
+        fixture.follower.look()
+        #expect(fixture.follower.nextAttempt == 6)
+        fixture.source.failure.withLock { $0 = nil }
+        try fixture.registry.promote(name, version: 1, alias: "production")
+        fixture.pass(seconds: 5)
+        fixture.follower.look()
+        #expect(fixture.follower.nextAttempt == nil)
+    }
+
+    @Test("an arm keeps its version until the next one is ready, whatever becomes of its alias") func armKeeps() throws
+    {
+        let fixture = try FollowFixture(arm: .alias("staging"))
+        func arm() -> Int? { fixture.store.plan.standard.selected(.alias("staging"))?.version }
+        try fixture.publish()
+        try fixture.publish(FollowFixture.contents(noise: 0.01), promote: "staging")
+        fixture.follower.look()
+        #expect(arm() == 2)
+        fixture.source.openFailures.withLock { $0[3] = .wrongDigest(path: "3", got: "a", wanted: "b") }
+        try fixture.publish(FollowFixture.contents(noise: 0.02), promote: "staging")
+        for _ in 0..<2 {
+            fixture.follower.look()
+            #expect(arm() == 2)
+            #expect(fixture.loaded == [1, 2])
+        }
+        #expect(fixture.state(3) == .rejected)
+        try FileManager.default.removeItem(atPath: fixture.directory.file("models/room-service/3"))
+        fixture.follower.look()
+        #expect(arm() == 2, "the alias points nowhere")
+        try fixture.publish(FollowFixture.contents(noise: 0.03), promote: "staging")
+        fixture.follower.look()
+        #expect(arm() == 4)
+        #expect(fixture.loaded == [1, 4])
+        #expect(fixture.live == 1)
+    }
+
+    @Test(
+        "a process that has nothing looks back ten versions for one that is good, and no further", arguments: [10, 11])
+    func lookBack(bad: Int) throws {
+        let fixture = try FollowFixture([name: .latest(1)])
+        try fixture.publish(promote: nil)
+        for version in 2..<(2 + bad) {
+            try fixture.publish(promote: nil)
+            fixture.source.openFailures.withLock { $0[version] = .wrongDigest(path: "x", got: "a", wanted: "b") }
+        }
+        let newest = 1 + bad
+        let failures = fixture.follower.look()
+        #expect(fixture.live == (bad == 10 ? 1 : nil))
+        #expect(failures.isEmpty == (bad == 10))
+        #expect(fixture.status.problem?.contains("SHA-256") == true)
+        let tried = fixture.source.opened.withLock { $0 }
+        #expect(tried == Array((newest - 10...newest).reversed()))
+        fixture.follower.look()
+        #expect(fixture.source.opened.withLock { $0 } == tried, "what was refused is not read again")
+        fixture.source.openFailures.withLock { $0 = [:] }
+        try fixture.publish(promote: nil)
+        fixture.follower.look()
+        #expect(fixture.live == newest + 1)
+        #expect(fixture.loaded == [newest + 1])
+    }
+
+    @Test("files that are written over are told of once, and taken when they verify") func changedInPlace() throws {
+        try fixture.publish()
+        fixture.follower.look()
+        let whole = try Data(contentsOf: URL(filePath: fixture.file(1)))
+        _ = fixture.events()
+        try overwrite(1, with: whole, in: fixture)
+        for _ in 0..<2 { fixture.follower.look() }
+        #expect(fixture.source.opened.withLock { $0 } == [1, 1])
+        #expect(fixture.events().filter(\.isWarning).count == 1)
+        #expect(fixture.status.problem == nil)
+        var flipped = whole
+        flipped[flipped.count / 2] ^= 1
+        try overwrite(1, with: flipped, in: fixture)
+        for _ in 0..<3 {
+            fixture.follower.look()
+            fixture.pass(seconds: 100)
+        }
+        #expect(fixture.source.opened.withLock { $0 } == [1, 1, 1])
+        #expect(fixture.live == 1)
+        #expect(fixture.status.problem?.contains("version 1 changed while it is loaded") == true)
+        #expect(fixture.events().filter(\.isWarning).count == 2, "the change, and what verifying it says")
+        try overwrite(1, with: whole, in: fixture)
+        fixture.follower.look()
+        #expect(fixture.status.problem == nil)
+        #expect(fixture.loaded == [1])
+        #expect(fixture.events().last == .recovered(model: name))
+    }
+
+    @Test("a load is told of the memory that loaded versions take") func memoryInUse() throws {
+        try fixture.publish()
+        fixture.follower.look()
+        let bytes = try #require(fixture.store.plan.standard.live?.snapshot.mappedBytes)
+        try fixture.publish(FollowFixture.contents(noise: 0.01))
+        fixture.follower.look()
+        #expect(fixture.source.memoryBytesInUse.withLock { $0 } == [0, bytes])
+        #expect(bytes > 0)
+    }
+
     // MARK: The operator
 
     @Test("a pin answers until the policy wants another version, or it is taken back") func pin() throws {

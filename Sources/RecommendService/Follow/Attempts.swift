@@ -13,21 +13,31 @@ struct Attempts {
         var mayPass: Bool
         /// What it was compared with.
         var live: Int?
+        /// Attempts at these very files.
         var count = 1
+        /// Whether a look found other files while it was too early to read them.
+        var isChanged = false
         /// On the follower's clock; not before.
         var next: Double
+
+        /// Whether another attempt is worth it as soon as its time has come.
+        var isAwaited: Bool { gate == .verify && (mayPass || isChanged) }
     }
 
     private var refusals: [Int: Refusal] = [:]
 
-    /// Whether a version is worth an attempt now.
-    func isWorthTrying(
+    /// Whether a version is worth an attempt now. Files that changed before the time for another attempt has come are remembered: whoever
+    /// watches the registry does not tell of them twice.
+    mutating func isWorthTrying(
         _ version: Int, isForced: Bool, fingerprint: VersionFingerprint?, live: Int?, now: Double
     ) -> Bool {
         guard let refusal = refusals[version] else { return true }
         if isForced, refusal.gate != .verify { return true }
         switch refusal.gate {
-        case .verify: return now >= refusal.next && (refusal.mayPass || refusal.fingerprint != fingerprint)
+        case .verify:
+            let isChanged = refusal.fingerprint != fingerprint
+            refusals[version]?.isChanged = isChanged
+            return now >= refusal.next && (refusal.mayPass || isChanged)
         case .overlap, .scoreShift, .catalogue:
             // Held against another version since: what was said of it may no longer be so.
             return refusal.live != live || refusal.fingerprint != fingerprint
@@ -46,11 +56,16 @@ struct Attempts {
         var refusal = Refusal(
             gate: gate, reason: reason, failure: failure, fingerprint: fingerprint, mayPass: mayPass, live: live,
             next: now)
-        refusal.count = (before?.count ?? 0) + 1
-        let doublings = min(refusal.count - 1, 30)
-        refusal.next = now + min(settings.retrySeconds * Double(1 << doublings), settings.retrySecondsMax)
+        // Other files are another cause: a version that is being copied is not put off longer with every part of it.
+        if let before, before.fingerprint == fingerprint { refusal.count = before.count + 1 }
+        refusal.next = now + Self.wait(after: refusal.count, settings)
         refusals[version] = refusal
         return before?.reason != reason || before?.gate != gate
+    }
+
+    /// Seconds until the next attempt, after so many.
+    private static func wait(after count: Int, _ settings: FollowSettings) -> Double {
+        min(settings.retrySeconds * Double(1 << min(count - 1, 30)), settings.retrySecondsMax)
     }
 
     /// Why a version was refused at the last attempt.
@@ -58,12 +73,20 @@ struct Attempts {
 
     mutating func forget(_ version: Int) { refusals[version] = nil }
 
-    /// Numbers are never reused: what is gone needs no memory.
+    /// Forgets all others: nobody attempts what nobody wants, and numbers are never reused.
     mutating func keepOnly(_ versions: [Int]) {
-        let known = Set(versions)
-        refusals = refusals.filter { known.contains($0.key) }
+        let wanted = Set(versions)
+        refusals = refusals.filter { wanted.contains($0.key) }
+    }
+
+    /// Puts off what was due and could not be tried at a look that has ended, because the registry could not be read or the version is gone:
+    /// what stays due would be looked for without a pause.
+    mutating func postpone(now: Double, _ settings: FollowSettings) {
+        for (version, refusal) in refusals where refusal.isAwaited && refusal.next <= now {
+            refusals[version]?.next = now + Self.wait(after: refusal.count, settings)
+        }
     }
 
     /// When the next attempt is due, of those that waiting may help.
-    var nextAttempt: Double? { refusals.values.filter { $0.gate == .verify && $0.mayPass }.map(\.next).min() }
+    var nextAttempt: Double? { refusals.values.filter(\.isAwaited).map(\.next).min() }
 }

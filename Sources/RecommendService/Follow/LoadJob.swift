@@ -14,14 +14,24 @@ struct LoadJob: Sendable {
     let isForced: Bool
     let lease: ServingLease?
     let loops: Int
+    /// Bytes of the versions that stay in memory beside it.
+    let mappedBytes: Int
     let clock: @Sendable () -> Double
 
-    /// - Returns: the version, with what is to be told of it.
-    func run() -> Result<(ServedModel, [String]), LoadRefusal> {
+    /// A version that may answer.
+    struct Loaded {
+        var model: ServedModel
+        /// What is to be told of it.
+        var notes: [String]
+        /// What a gate said that force opened.
+        var overruled: GateRefusal?
+    }
+
+    func run() -> Result<Loaded, LoadRefusal> {
         Result { () throws(LoadRefusal) in try load() }
     }
 
-    private func load() throws(LoadRefusal) -> (ServedModel, [String]) {
+    private func load() throws(LoadRefusal) -> Loaded {
         let began = clock()
         let opened: OpenedVersion
         do throws(RegistryError) {
@@ -29,27 +39,30 @@ struct LoadJob: Sendable {
         } catch {
             throw LoadRefusal(gate: .verify, reason: "\(error)", error: error)
         }
-        // The first version of a model answers as soon as it can; codes and YᵀY are made behind the readiness.
+        // The first version of a model answers as soon as it can; codes and YᵀY are made once it does.
         if live != nil { opened.snapshot.prepare() }
         var notes: [String] = []
+        var overruled: GateRefusal?
         do throws(GateRefusal) {
             notes = try GateCheck(settings.gates, opened, live: live).run()
         } catch {
             if !isForced { throw LoadRefusal(gate: error.gate, reason: error.reason) }
+            overruled = error
             notes = ["let through by force; the gate \(error.gate.rawValue) says: \(error.reason)"]
         }
         let loaded = ServedModel(
             name: model, version: version, snapshot: opened.snapshot, manifest: opened.manifestBytes,
             createdAt: opened.manifest.createdAt.timeIntervalSince1970, loadedAt: Date().timeIntervalSince1970,
             loadSeconds: clock() - began, loops: loops, lease: lease)
-        return (loaded, notes)
+        return Loaded(model: loaded, notes: notes, overruled: overruled)
     }
 
     /// The first load has nobody to leave anything to.
     private var options: OpenOptions {
         OpenOptions(
             threads: live == nil ? settings.firstLoadThreads : 1,
-            bytesPerSecondMax: live == nil ? nil : settings.loadBytesPerSecond)
+            bytesPerSecondMax: live == nil ? nil : settings.loadBytesPerSecond,
+            memoryBytesInUse: mappedBytes)
     }
 }
 

@@ -7,62 +7,70 @@ extension ModelFollower {
     func look(at name: String, _ policy: VersionPolicy, quietly: Bool, _ progress: inout Progress) {
         let known: [Int]
         let wanted: [Int]
-        let forcedByRegistry: Set<Int>
+        let marks: [String: Int]
         do throws(RegistryError) {
             let aliases = try source.aliases(of: name)
             known = try source.versions(of: name)
             store.noteRegistry(name, versions: known, aliases: aliases, at: wallClock)
             progress.attempts.keepOnly(takeRetry(name) ? [] : known)
             wanted = try source.versions(wanted: policy, of: name)
-            forcedByRegistry = Set(try source.forced(of: name).values)
+            marks = try source.forced(of: name)
         } catch {
+            progress.attempts.postpone(now: clock(), settings)
             // What is in memory can be asked for all the same.
             if let pinned = pin(of: name, policyWanted: nil) { makeLive(name, pinned, &progress) }
             return setProblem(name, .registry(error), &progress)
         }
         let order = self.order(name, policy, wanted: wanted, known: known)
-        let forced = takeForced(name)
+        let force = Force(byOperator: takeForced(name), marks: marks)
+        let admitted = Set(order.filter { force.opens($0, for: policy) })
         for version in order where !isLoaded(name, version) && known.contains(version) {
             // Whoever asks for it now wants an attempt now; the registry's mark opens the gates and changes nothing else.
-            if forced.contains(version) { progress.attempts.forget(version) }
-            let isForced = forced.contains(version) || forcedByRegistry.contains(version)
-            load(name, version, isForced: isForced, quietly: quietly, &progress)
-            settle(name, order, &progress)
+            if force.byOperator.contains(version) { progress.attempts.forget(version) }
+            let first = load(name, version, isForced: admitted.contains(version), quietly: quietly, &progress)
+            settle(name, order, admitted, &progress)
+            complete(first, quietly: quietly)
         }
-        settle(name, order, &progress)
-        let selected = select(name, known, isForced: forced, quietly: quietly, &progress)
+        let older = lookBack(name, policy, order, force, quietly: quietly, &progress)
+        settle(name, order, admitted, &progress)
+        let selected = select(name, known, force, quietly: quietly, &progress)
+        reloadChanged(name, known, quietly: quietly, &progress)
         retire(name, order + selected, &progress)
-        let failure = failure(name, order, known, progress)
-        setProblem(name, failure, isRefusal: failure != .missing(version: order.first ?? 0), &progress)
+        let loaded = loadedVersions(name)
+        progress.keepOnly(loaded: loaded)
+        progress.attempts.keepOnly(order + older + selected + loaded)
+        progress.attempts.postpone(now: clock(), settings)
+        note(failure(name, order, known, progress), order, name, &progress)
     }
 
-    /// Loads the versions that experiments and the shadow ask for. One that cannot be had leaves its arm to the live version.
+    /// Nothing of what `latest` wants can be had and nothing answers yet: the newest of the older versions that is good is better than none.
     ///
-    /// - Returns: those versions.
-    private func select(
-        _ name: String, _ known: [Int], isForced forced: ForcedVersions, quietly: Bool, _ progress: inout Progress
+    /// - Returns: the versions that were tried.
+    private func lookBack(
+        _ name: String, _ policy: VersionPolicy, _ order: [Int], _ force: Force, quietly: Bool,
+        _ progress: inout Progress
     ) -> [Int] {
-        var selections: [(selector: VersionPolicy, version: Int)] = []
-        for selector in store.selectors(of: name) {
-            do throws(RegistryError) {
-                guard let version = try source.versions(wanted: selector, of: name).first else { continue }
-                selections.append((selector, version))
-                progress.unselected.removeAll { $0 == selector }
-            } catch {
-                if !progress.unselected.contains(selector) {
-                    progress.unselected.append(selector)
-                    report(
-                        .problem(
-                            model: name, reason: "for an experiment or the shadow: \(error)", live: live(name)?.version)
-                    )
-                }
-            }
+        guard case .latest(let count) = policy, live(name) == nil else { return [] }
+        let wider = VersionPolicy.latest(min(count + Self.lookBackMax, Registry.latestCountMax))
+        guard let versions = try? source.versions(wanted: wider, of: name) else { return [] }
+        var tried: [Int] = []
+        for version in versions where !order.contains(version) && live(name) == nil {
+            tried.append(version)
+            let isForced = force.byOperator.contains(version)
+            let first = load(name, version, isForced: isForced, quietly: quietly, &progress)
+            settle(name, [version], isForced ? [version] : [], &progress)
+            complete(first, quietly: quietly)
         }
-        for (_, version) in selections where !isLoaded(name, version) && known.contains(version) {
-            load(name, version, isForced: forced.contains(version), quietly: quietly, &progress)
-        }
-        store.select(name, selections)
-        return selections.map(\.version)
+        return tried
+    }
+
+    /// Older versions that are tried when a process has none to answer with.
+    private static var lookBackMax: Int { 10 }
+
+    /// Makes what the first version of a model was published without. On the follower's thread and at its priority: loops that want the same
+    /// values meanwhile wait for whoever began. While a process starts it is its own business, behind the readiness.
+    private func complete(_ first: ServedModel?, quietly: Bool) {
+        if quietly { first?.snapshot.prepare() }
     }
 
     private func policyKeepsSeveral(_ policy: VersionPolicy) -> Bool {
@@ -83,20 +91,30 @@ extension ModelFollower {
         return wanted
     }
 
-    private func live(_ name: String) -> ServedModel? { store.plan.model(named: name)?.live }
+    func live(_ name: String) -> ServedModel? { store.plan.model(named: name)?.live }
 
-    private func isLoaded(_ name: String, _ version: Int) -> Bool {
+    func isLoaded(_ name: String, _ version: Int) -> Bool {
         store.plan.model(named: name)?.version(version) != nil
     }
 
+    func loadedVersions(_ name: String) -> [Int] { store.plan.model(named: name)?.loaded.map(\.version) ?? [] }
+
     // MARK: Swap
 
-    /// Makes the first of the versions that is loaded the one that answers.
-    private func settle(_ name: String, _ order: [Int], _ progress: inout Progress) {
+    /// Makes the first of the versions that is loaded and may answer the one that does.
+    private func settle(_ name: String, _ order: [Int], _ admitted: Set<Int>, _ progress: inout Progress) {
         // Loading took a while: what the operator asked for meanwhile comes first.
-        let pinned = pin(of: name, policyWanted: nil).map { [$0] } ?? []
-        guard let best = (pinned + order).first(where: { isLoaded(name, $0) }) else { return }
-        makeLive(name, best, &progress)
+        let pinned = pin(of: name, policyWanted: nil)
+        let best = ((pinned.map { [$0] } ?? []) + order).first {
+            mayAnswer(name, $0, isForced: $0 == pinned || admitted.contains($0), progress)
+        }
+        if let best { makeLive(name, best, &progress) }
+    }
+
+    /// Whether a version is loaded, and not only because force let it through on behalf of somebody else.
+    func mayAnswer(_ name: String, _ version: Int, isForced: Bool, _ progress: Progress) -> Bool {
+        guard isLoaded(name, version) else { return false }
+        return isForced || progress.letThrough[version] == nil || live(name)?.version == version
     }
 
     private func makeLive(_ name: String, _ version: Int, _ progress: inout Progress) {
@@ -122,28 +140,35 @@ extension ModelFollower {
 
     // MARK: Load
 
-    private func load(
+    /// - Returns: the version when it is the first of its model, which answers before everything of it is computed.
+    @discardableResult
+    func load(
         _ name: String, _ version: Int, isForced: Bool, quietly: Bool, _ progress: inout Progress
-    ) {
+    ) -> ServedModel? {
         awaitReclaim()
         let live = live(name)
         let fingerprint = try? source.fingerprint(of: name, version: version)
         guard
             progress.attempts.isWorthTrying(
                 version, isForced: isForced, fingerprint: fingerprint, live: live?.version, now: clock())
-        else { return }
+        else { return nil }
         store.noteLoading(name, version: version, at: wallClock)
         let lease = lease(name, version, &progress)
         let job = LoadJob(
             source: source, settings: settings, model: name, version: version, live: live, isForced: isForced,
-            lease: lease, loops: store.loops, clock: clock)
+            lease: lease, loops: store.loops, mappedBytes: store.mappedBytes, clock: clock)
         do throws(LoadRefusal) {
-            let (model, notes) = try (quietly ? atLowPriority { job.run() } : job.run()).get()
-            for note in notes { report(.note(model: name, version: version, note)) }
+            let loaded = try (quietly ? atLowPriority { job.run() } : job.run()).get()
+            for note in loaded.notes { report(.note(model: name, version: version, note)) }
             progress.attempts.forget(version)
+            progress.letThrough[version] = loaded.overruled.map {
+                .refused(version: version, $0.gate, reason: $0.reason)
+            }
+            progress.fingerprints[version] = fingerprint
             store.noteLoaded()
-            prepare(model)
-            store.publish(model, live: false)
+            prepare(loaded.model)
+            store.publish(loaded.model, live: false)
+            return live == nil ? loaded.model : nil
         } catch {
             let isNew = progress.attempts.refused(
                 version, gate: error.gate, reason: error.reason, failure: error.failure(version),
@@ -156,6 +181,7 @@ extension ModelFollower {
                     .rejected(
                         model: name, version: version, gate: error.gate, reason: error.reason, live: live?.version))
             }
+            return nil
         }
     }
 
@@ -189,7 +215,17 @@ extension ModelFollower {
     ) -> FollowFailure? {
         guard let first = order.first, live(name)?.version != first else { return nil }
         if !known.contains(first) { return .missing(version: first) }
-        return progress.attempts.failure(first)
+        return progress.attempts.failure(first) ?? progress.letThrough[first]
+    }
+
+    /// Says what a look ended with: what is not as the policy wants it, else what is wrong with a version that is loaded.
+    private func note(_ failure: FollowFailure?, _ order: [Int], _ name: String, _ progress: inout Progress) {
+        guard let failure else {
+            let changed = progress.changed.min().map { FollowFailure.changed(version: $0) }
+            return setProblem(name, changed, isRefusal: true, &progress)
+        }
+        let isAttempt = order.first.map { progress.attempts.failure($0) == failure } ?? false
+        setProblem(name, failure, isRefusal: isAttempt, &progress)
     }
 
     /// - Parameter isRefusal: whether the problem is that of an attempt.

@@ -53,6 +53,18 @@ package final class ModelFollower: Sendable {
         var hasLeaseComplaint = false
         /// Selectors that name no version, of which a message has told.
         var unselected: [VersionPolicy] = []
+        /// Loaded versions that a gate refused and force let through: only those whom the force was for may be answered by them.
+        var letThrough: [Int: FollowFailure] = [:]
+        /// Of the files of loaded versions, before they were read.
+        var fingerprints: [Int: VersionFingerprint] = [:]
+        /// Loaded versions whose files are others by now, of which a message has told.
+        var changed: Set<Int> = []
+
+        mutating func keepOnly(loaded: [Int]) {
+            letThrough = letThrough.filter { loaded.contains($0.key) }
+            fingerprints = fingerprints.filter { loaded.contains($0.key) }
+            changed.formIntersection(loaded)
+        }
     }
 
     package init(
@@ -122,8 +134,8 @@ package final class ModelFollower: Sendable {
         return nextAttempt.map { max(0.05, $0 - clock()) } ?? 3600
     }
 
-    /// When the next attempt that waiting may help is due.
-    private var nextAttempt: Double? {
+    /// When the next attempt that waiting may help is due, on the follower's clock; nil when there is none.
+    package var nextAttempt: Double? {
         progress.withLock { $0.values.compactMap(\.attempts.nextAttempt).min() }
     }
 
@@ -217,6 +229,8 @@ package enum FollowFailure: Equatable, Sendable, CustomStringConvertible {
     case refused(version: Int, Gate, reason: String)
     /// The operator asked for a version that is not there.
     case missing(version: Int)
+    /// Files of a version that is loaded were written to.
+    case changed(version: Int)
 
     package var description: String {
         switch self {
@@ -224,6 +238,8 @@ package enum FollowFailure: Equatable, Sendable, CustomStringConvertible {
         case .refused(let version, let gate, let reason):
             "version \(version) is rejected by the gate \(gate.rawValue): \(reason)"
         case .missing(let version): "version \(version), which was asked for, is not in the registry"
+        case .changed(let version):
+            "the files of version \(version) changed while it is loaded; publish another version instead of writing over one"
         }
     }
 }

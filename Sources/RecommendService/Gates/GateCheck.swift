@@ -28,6 +28,8 @@ struct GateCheck {
         try checkAnswers(scratch)
         if let compared {
             if let note = try compare(with: compared, scratch) { notes.append(note) }
+        } else if let live, live.version == manifest.version {
+            notes.append("not compared with what its files held before")
         } else if let live {
             notes.append("not compared with version \(live.version), which is newer: this is a way back")
         }

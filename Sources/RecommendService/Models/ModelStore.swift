@@ -1,3 +1,4 @@
+import FactorModel
 package import ModelRegistry
 import Synchronization
 
@@ -75,7 +76,7 @@ package final class ModelStore: Sendable {
         }
     }
 
-    /// Says which version each selector of a model's experiments and shadow names now.
+    /// Says by which version each selector of a model's experiments and shadow is answered now.
     package func select(_ name: String, _ selections: [(selector: VersionPolicy, version: Int)]) {
         let isNews = note { state in
             state.place(of: name).map { place in
@@ -120,6 +121,14 @@ package final class ModelStore: Sendable {
     func note<R: Sendable>(_ body: (inout State) -> R) -> R { state.withLock { body(&$0) } }
 
     // MARK: Memory
+
+    /// Bytes of all versions that are mapped, also of those that only a request still holds.
+    var mappedBytes: Int {
+        state.withLock { state in
+            let loaded = state.entries.flatMap(\.loaded.values) + state.retired
+            return loaded.reduce(0) { $0 + $1.snapshot.mappedBytes }
+        }
+    }
 
     /// Takes old plans from loops that are between two requests, and unmaps what nobody uses any more, on the calling thread.
     ///
@@ -166,7 +175,7 @@ struct Entry {
 
     let experiments: ModelExperiments?
     let shadow: Shadow?
-    /// The version that each selector of an experiment or the shadow names, loaded or not.
+    /// The version that each selector of an experiment or the shadow is answered by.
     var selections: [(selector: VersionPolicy, version: Int)] = []
 
     init(declaration: ModelDeclaration, loops: Int) {

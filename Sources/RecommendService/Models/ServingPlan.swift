@@ -58,7 +58,7 @@ package final class ModelPlan: Sendable {
     }
 
     /// The version that a selector of an experiment or the shadow names, if it is loaded.
-    func selected(_ selector: VersionPolicy) -> ServedModel? {
+    package func selected(_ selector: VersionPolicy) -> ServedModel? {
         selections.first { $0.selector == selector }?.model
     }
 
