@@ -44,7 +44,8 @@ final class BulkAnswer: BodyProducer {
         var entry = accessEntry
         entry.model = (model.name, model.version)
         entry.wasCut = !wasWhole
-        loop.bulkEnded(
+        loop.bulkAnswersUnderWay -= 1
+        loop.streamEnded(
             requestBytes: lines.count, responseBytes: answeredBytes, requestID: requestID, entry: entry)
     }
 
