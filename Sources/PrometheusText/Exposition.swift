@@ -17,8 +17,8 @@ package struct Exposition: Sendable {
     /// What is written next.
     private var place = (family: 0, source: 0, child: 0, hasHead: false)
 
-    /// Children looked at for one piece, whether they have something to write or not.
-    private static let childrenPerPiece = 512
+    /// Cells read for one piece, whether there is something to write of them or not: some 100 µs.
+    private static let cellsPerPiece = 65_536
 
     package init() {}
 
@@ -57,7 +57,7 @@ package struct Exposition: Sendable {
     /// - Returns: whether there is more. A piece may be empty.
     package mutating func writePiece(into text: inout String, bytesMax: Int) -> Bool {
         let before = text.utf8.count
-        var looked = 0
+        var cellsRead = 0
         while place.family < families.count {
             let (head, sources) = families[place.family]
             while place.source < sources.count {
@@ -69,11 +69,12 @@ package struct Exposition: Sendable {
                     let family = set.schema.families[number]
                     // A number is dear to write, and the children of a histogram share their bounds.
                     let bounds = family.bounds.map { "le=\"\(sampleValue($0))\"" } + ["le=\"+Inf\""]
+                    let cellsPerChild = (family.bounds.count + 2) * set.shardCount
                     while place.child < family.children.count {
-                        if text.utf8.count - before >= bytesMax || looked >= Self.childrenPerPiece { return true }
+                        if text.utf8.count - before >= bytesMax || cellsRead >= Self.cellsPerPiece { return true }
                         let child = family.children[place.child]
                         place.child += 1
-                        looked += 1
+                        cellsRead += cellsPerChild
                         if family.omitsUntouched && !isTouched(child, family, set) { continue }
                         writeHead(head, into: &text)
                         write(child, family, bounds, set, into: &text)

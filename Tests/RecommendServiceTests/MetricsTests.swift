@@ -71,7 +71,8 @@ import Testing
         #expect(answer.body.hasSuffix("\n"))
         #expect(answer.body.split(separator: "\n").filter { $0.hasPrefix("# TYPE http_requests_total ") }.count == 1)
         let first = try fixture.get("/metrics").body
-        let sum = first.split(separator: "\n").first { $0.hasPrefix("http_response_size_bytes_sum{handler=\"/metrics\"}") }
+        let name = "http_response_size_bytes_sum{handler=\"/metrics\"} "
+        let sum = first.split(separator: "\n").first { $0.hasPrefix(name) }
         let bytes = try #require(sum.flatMap { Double($0.split(separator: " ")[1]) })
         #expect(Int(bytes) > answer.body.utf8.count)
     }

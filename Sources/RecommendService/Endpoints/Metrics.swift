@@ -25,6 +25,7 @@ private final class MetricsAnswer: BodyProducer {
     private let accessEntry: AccessEntry
     private var exposition: Exposition
     private var piece: String
+    private var isBegun = false
     private var writtenBytes = 0
 
     /// Some 100 µs of writing.
@@ -41,10 +42,11 @@ private final class MetricsAnswer: BodyProducer {
     func producePiece(into body: inout ByteBuffer) -> Bool {
         var hasMore = true
         // The first piece is here already.
-        if writtenBytes > 0 {
+        if isBegun {
             piece.removeAll(keepingCapacity: true)
             hasMore = exposition.writePiece(into: &piece, bytesMax: Self.pieceBytes)
         }
+        isBegun = true
         body.append(piece)
         writtenBytes += piece.utf8.count
         return hasMore
