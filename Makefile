@@ -1,5 +1,5 @@
 # Every target does its own set-up on Debian 12 or Ubuntu 24.04 with a Swift toolchain.
-.PHONY: run test bench format lint clean
+.PHONY: run test bench fuzz format lint clean
 
 run: ## sample orders -> train -> publish -> serve on port 8080
 	scripts/run
@@ -13,6 +13,9 @@ bench: ## kernels and training on this machine
 	.build/release/nextloop-bench topk
 	.build/release/nextloop-bench als
 
+fuzz: ## libFuzzer over what comes from outside, FUZZ_SECONDS (60) a target
+	scripts/fuzz
+
 format: ## rewrites the Swift sources in the repository's format
 	swift format format --in-place --parallel --recursive Sources Tests Package.swift
 
@@ -20,4 +23,4 @@ lint: ## what `make test` checks before it builds
 	scripts/lint
 
 clean:
-	rm -rf .build .cache .venv-test
+	rm -rf .build .build-fuzz .cache .venv-test

@@ -29,7 +29,7 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
         .target(name: "VectorKernels", dependencies: ["CKernels"]),
-        .target(name: "HTTPMessages"),
+        .target(name: "HTTPMessages", dependencies: ["CZlib"]),
         .target(name: "PrometheusText"),
         .target(name: "FactorModel", dependencies: ["VectorKernels", "CZlib"]),
         .target(name: "HotelOrders", dependencies: ["FactorModel", "CZlib"]),
@@ -38,7 +38,9 @@ let package = Package(
         .target(name: "HTTPServer", dependencies: ["HTTPMessages", "CLinux", "COpenSSL"]),
         .target(
             name: "RecommendService",
-            dependencies: ["HTTPServer", "HTTPMessages", "FactorModel", "PrometheusText", "CLinux"]),
+            dependencies: [
+                "HTTPServer", "HTTPMessages", "ModelRegistry", "FactorModel", "PrometheusText", "CLinux",
+            ]),
 
         .executableTarget(
             name: "nextloop",
@@ -50,8 +52,8 @@ let package = Package(
         .executableTarget(
             name: "nextloop-bench",
             dependencies: [
-                "HTTPLoad", "RecommendService", "HTTPServer", "HTTPMessages", "Training", "FactorModel",
-                "VectorKernels", argumentParser,
+                "HTTPLoad", "RecommendService", "ModelRegistry", "HTTPServer", "HTTPMessages", "Training",
+                "FactorModel", "VectorKernels", argumentParser,
             ]),
 
         .target(name: "TestSupport", path: "Tests/TestSupport"),
@@ -69,12 +71,34 @@ let package = Package(
         .testTarget(
             name: "RecommendServiceTests",
             dependencies: [
-                "RecommendService", "HTTPServer", "HTTPMessages", "FactorModel", "PrometheusText", "TestSupport",
+                "RecommendService", "HTTPServer", "HTTPMessages", "ModelRegistry", "FactorModel", "PrometheusText",
+                "TestSupport",
             ]),
+        // What the fuzzers and the differential tests say about any bytes: docs in Tests/Fuzz and Tests/Differential.
+        .target(
+            name: "FuzzProperties", dependencies: ["HTTPMessages", "RecommendService", "TestSupport"],
+            path: "Tests/Fuzz/Properties"),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzProperties", "TestSupport"], path: "Tests/Fuzz/Replay"),
+        .executableTarget(name: "http-frames", dependencies: ["FuzzProperties"], path: "Tests/Differential/Frames"),
+        .testTarget(
+            name: "DifferentialTests", dependencies: ["TestSupport", "nextloop", "http-frames"],
+            path: "Tests/Differential/Tests"),
         // Drives the built `nextloop` binary as a user would.
         .testTarget(name: "ProcessTests", dependencies: ["TestSupport", "ModelRegistry", "FactorModel", "nextloop"]),
+        // Drives deploy/blue-green and nginx; the programs that put them on stage are Python.
+        .testTarget(name: "DeployTests", dependencies: ["TestSupport", "nextloop"], exclude: ["programs"]),
+        // Runs deploy/'s configuration of Prometheus, Alertmanager and Grafana with the real programs.
+        .testTarget(name: "MonitoringTests", dependencies: ["TestSupport", "nextloop"], exclude: ["programs"]),
     ]
 )
+
+// One executable a fuzz target, for `make fuzz` only: they need -sanitize=fuzzer, whose main they link.
+if Context.environment["NEXTLOOP_FUZZ"] != nil {
+    for name in ["Requests", "Query", "JSON", "Gzip"] {
+        package.targets.append(
+            .executableTarget(name: "Fuzz\(name)", dependencies: ["FuzzProperties"], path: "Tests/Fuzz/\(name)"))
+    }
+}
 
 let house: [SwiftSetting] = [
     .strictMemorySafety(),
@@ -86,4 +110,8 @@ let house: [SwiftSetting] = [
 let cTargets: Set = ["CKernels", "CLinux", "CBuildInfo", "FaultyCalls"]
 for target in package.targets where target.type != .system && !cTargets.contains(target.name) {
     target.swiftSettings = house
+    // Their main is libFuzzer's.
+    if target.name.hasPrefix("Fuzz"), target.type == .executable {
+        target.swiftSettings?.append(.unsafeFlags(["-parse-as-library"]))
+    }
 }

@@ -51,39 +51,6 @@ NL_INLINE float nl_largest(f16 v) {
     return c.x > c.y ? c.x : c.y;
 }
 
-/// The `rank`-th largest of 64 values, equal ones counted once; -infinity when there are not so many.
-NL_INLINE float nl_ranked(f16 v[4], size_t rank) {
-    float most = -__builtin_inff();
-    for (size_t i = 0; i < rank; i++) {
-        most = nl_largest(nl_larger(nl_larger(v[0], v[1]), nl_larger(v[2], v[3])));
-        NL_UNROLL for (int j = 0; j < 4; j++) v[j] = v[j] == most ? nl_splat(-__builtin_inff()) : v[j];
-    }
-    return most;
-}
-
-NL_INLINE float nl_code_bounds_of(
-    const nl_code_scan *scan, size_t groups, size_t first, size_t end, size_t rank, float *bounds) {
-    f16 most[4];
-    NL_UNROLL for (int i = 0; i < 4; i++) most[i] = nl_splat(-__builtin_inff());
-    for (size_t b = first; b < end; b += 4) {
-        f16 four[4];
-        nl_block_bounds(scan, scan->blocks + b * 64 * (groups + 1), groups, four);
-        NL_UNROLL for (int i = 0; i < 4; i++) most[i] = nl_larger(most[i], four[i]);
-        __builtin_memcpy(bounds + 16 * (b - first), four, sizeof four);
-    }
-    return nl_ranked(most, rank);
-}
-
-static float nl_code_bounds(const nl_code_scan *scan, size_t first, size_t end, size_t rank, float *bounds) {
-    // A constant length keeps the query in registers.
-    switch (scan->groups) {
-    case 4: return nl_code_bounds_of(scan, 4, first, end, rank, bounds);
-    case 8: return nl_code_bounds_of(scan, 8, first, end, rank, bounds);
-    case 16: return nl_code_bounds_of(scan, 16, first, end, rank, bounds);
-    default: return nl_code_bounds_of(scan, scan->groups, first, end, rank, bounds);
-    }
-}
-
 /// Which of 64 values are at least `bar`: bit 16 * i + l for lane l of vector i.
 NL_INLINE uint64_t nl_mask_at_least(const f16 v[4], float bar) {
     uint64_t mask = 0;
@@ -94,6 +61,118 @@ NL_INLINE uint64_t nl_mask_at_least(const f16 v[4], float bar) {
         mask |= (uint64_t)bits << (16 * i);
     }
     return mask;
+}
+
+/// Orders as the floats do that are not NaN.
+NL_INLINE int32_t nl_ordered(float x) {
+    int32_t bits;
+    __builtin_memcpy(&bits, &x, sizeof bits);
+    return bits ^ ((bits >> 31) & 0x7fffffff);
+}
+
+/// A bar that at least `rank` >= 1 of 64 values reach, and not many more unless they are equal; -infinity when fewer are above it.
+///
+/// Halves the interval: a few comparisons of all 64, where taking the largest `rank` times waits for each before it finds the next.
+NL_INLINE float nl_ranked(const f16 v[4], size_t rank) {
+    f16 least = v[0], most = v[0];
+    NL_UNROLL for (int i = 1; i < 4; i++) {
+        least = v[i] < least ? v[i] : least;
+        most = nl_larger(most, v[i]);
+    }
+    int64_t low = nl_ordered(-nl_largest(-least)), high = (int64_t)nl_ordered(nl_largest(most)) + 1;
+    // Reached at `low`, not at `high`.
+    while (high - low > 1) {
+        const int32_t middle = (int32_t)(low + (high - low) / 2);
+        const int32_t bits = middle ^ ((middle >> 31) & 0x7fffffff);
+        float bar;
+        __builtin_memcpy(&bar, &bits, sizeof bar);
+        const size_t count = (size_t)__builtin_popcountll(nl_mask_at_least(v, bar));
+        if (count < rank) {
+            high = middle;
+        } else {
+            low = middle;
+            if (count <= rank + rank / 4) break;
+        }
+    }
+    const int32_t bits = (int32_t)low ^ (((int32_t)low >> 31) & 0x7fffffff);
+    float bar;
+    __builtin_memcpy(&bar, &bits, sizeof bar);
+    return bar;
+}
+
+/// Which of the 64 rows of block b and the three after it the sets let pass: bit 16 * i + l for row l of block b + i.
+NL_INLINE uint64_t nl_passing(const nl_code_scan *scan, size_t b) {
+    uint64_t passing = ~(uint64_t)0;
+    if (scan->allowed[0]) passing &= scan->allowed[0][b / 4];
+    if (scan->allowed[1]) passing &= scan->allowed[1][b / 4];
+    if (scan->excluded) passing &= ~scan->excluded[b / 4];
+    return passing;
+}
+
+NL_INLINE void nl_keep_passing(f16 v[4], uint64_t passing) {
+    if (__builtin_expect(passing == ~(uint64_t)0, 1)) return;
+    NL_UNROLL for (int i = 0; i < 4; i++) {
+        b16 kept;
+        const uint16_t bits = (uint16_t)(passing >> (16 * i));
+        __builtin_memcpy(&kept, &bits, sizeof kept);
+        v[i] = __builtin_convertvector(kept, i16) != 0 ? v[i] : nl_splat(-__builtin_inff());
+    }
+}
+
+NL_INLINE size_t nl_code_bounds_of(
+    const nl_code_scan *scan, size_t groups, bool hasSets, size_t first, size_t end, size_t rank, float *bounds,
+    uint32_t *places) {
+    f16 most[4];
+    i16 at[4];
+    NL_UNROLL for (int i = 0; i < 4; i++) {
+        most[i] = nl_splat(-__builtin_inff());
+        at[i] = (i16)0;
+    }
+    for (size_t b = first; b < end; b += 4) {
+        f16 four[4];
+        const uint64_t passing = hasSets ? nl_passing(scan, b) : ~(uint64_t)0;
+        if (hasSets && passing == 0) {
+            NL_UNROLL for (int i = 0; i < 4; i++) four[i] = nl_splat(-__builtin_inff());
+        } else {
+            nl_block_bounds(scan, scan->blocks + b * 64 * (groups + 1), groups, four);
+            if (hasSets) nl_keep_passing(four, passing);
+            NL_UNROLL for (int i = 0; i < 4; i++) {
+                const i16 more = four[i] > most[i];
+                most[i] = more ? four[i] : most[i];
+                at[i] = more ? (i16)(int32_t)(16 * (b - first)) : at[i];
+            }
+        }
+        __builtin_memcpy(bounds + 16 * (b - first), four, sizeof four);
+    }
+    const float bar = rank == 0 ? -__builtin_inff() : nl_ranked(most, rank);
+    if (bar == -__builtin_inff()) return 0;
+    int32_t rows[64];
+    __builtin_memcpy(rows, at, sizeof rows);
+    size_t found = 0;
+    for (uint64_t mask = nl_mask_at_least(most, bar); mask; mask &= mask - 1) {
+        const unsigned lane = (unsigned)__builtin_ctzll(mask);
+        places[found++] = (uint32_t)rows[lane] + lane;
+    }
+    return found;
+}
+
+/// `of`(scan, groups, hasSets, ...) with both as constants: a constant length keeps the query in registers, and a scan without
+/// sets asks for none.
+#define NL_SPECIALIZED(of, scan, ...) do { \
+    if ((scan)->allowed[0] || (scan)->allowed[1] || (scan)->excluded) { NL_BY_GROUPS(of, scan, true, __VA_ARGS__); } \
+    NL_BY_GROUPS(of, scan, false, __VA_ARGS__); \
+} while (0)
+#define NL_BY_GROUPS(of, scan, hasSets, ...) \
+    switch ((scan)->groups) { \
+    case 4: return of(scan, 4, hasSets, __VA_ARGS__); \
+    case 8: return of(scan, 8, hasSets, __VA_ARGS__); \
+    case 16: return of(scan, 16, hasSets, __VA_ARGS__); \
+    default: return of(scan, (scan)->groups, hasSets, __VA_ARGS__); \
+    }
+
+static size_t nl_code_bounds(
+    const nl_code_scan *scan, size_t first, size_t end, size_t rank, float *bounds, uint32_t places[64]) {
+    NL_SPECIALIZED(nl_code_bounds_of, scan, first, end, rank, bounds, places);
 }
 
 static size_t nl_places_at_least(const float *bounds, size_t count, float bar, uint32_t *places) {
@@ -112,16 +191,19 @@ static size_t nl_places_at_least(const float *bounds, size_t count, float bar, u
 }
 
 NL_INLINE size_t nl_code_candidates_of(
-    const nl_code_scan *scan, size_t groups, size_t first, size_t end, float bar, uint32_t *places, float *bounds) {
+    const nl_code_scan *scan, size_t groups, bool hasSets, size_t first, size_t end, float bar, uint32_t *places,
+    float *bounds) {
     size_t found = 0;
     for (size_t b = first; b < end; b += 4) {
+        const uint64_t passing = hasSets ? nl_passing(scan, b) : ~(uint64_t)0;
+        if (hasSets && passing == 0) continue;
         f16 four[4];
         nl_block_bounds(scan, scan->blocks + b * 64 * (groups + 1), groups, four);
         i16 hit = (four[0] >= bar) | (four[1] >= bar) | (four[2] >= bar) | (four[3] >= bar);
         if (__builtin_expect(__builtin_reduce_or(hit) == 0, 1)) continue;
         float stored[64];
         __builtin_memcpy(stored, four, sizeof stored);
-        for (uint64_t mask = nl_mask_at_least(four, bar); mask; mask &= mask - 1) {
+        for (uint64_t mask = nl_mask_at_least(four, bar) & passing; mask; mask &= mask - 1) {
             unsigned r = (unsigned)__builtin_ctzll(mask);
             places[found] = (uint32_t)(16 * b + r);
             bounds[found++] = stored[r];
@@ -132,12 +214,7 @@ NL_INLINE size_t nl_code_candidates_of(
 
 static size_t nl_code_candidates(
     const nl_code_scan *scan, size_t first, size_t end, float bar, uint32_t *places, float *bounds) {
-    switch (scan->groups) {
-    case 4: return nl_code_candidates_of(scan, 4, first, end, bar, places, bounds);
-    case 8: return nl_code_candidates_of(scan, 8, first, end, bar, places, bounds);
-    case 16: return nl_code_candidates_of(scan, 16, first, end, bar, places, bounds);
-    default: return nl_code_candidates_of(scan, scan->groups, first, end, bar, places, bounds);
-    }
+    NL_SPECIALIZED(nl_code_candidates_of, scan, first, end, bar, places, bounds);
 }
 
 NL_INLINE d8 nl_load_doubles(const float *p, size_t count) {
@@ -154,6 +231,29 @@ NL_INLINE double nl_sum_doubles(d8 v) {
     double s[8];
     __builtin_memcpy(s, &v, sizeof s);
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+static nl_query_sums nl_code_query(const float *query, size_t n, int8_t *codes) {
+    f16 largest = nl_splat(0);
+    for (size_t k = 0; k < n; k += 16) {
+        f16 x = n - k >= 16 ? nl_load(query + k) : nl_load_tail(query + k, n - k);
+        largest = nl_larger(largest, __builtin_elementwise_abs(x));
+    }
+    const double most = (double)nl_largest(largest), step = most / 127, perStep = most == 0 ? 0 : 127 / most;
+    d8 sum = (d8)0, codedSquares = (d8)0, squares = (d8)0, missSquares = (d8)0;
+    for (size_t k = 0; k < n; k += 8) {
+        const d8 x = nl_load_doubles(query + k, n - k);
+        // The least double quotient of the largest value may be above 127 by a rounding: to the nearest whole number it is 127.
+        const d8 code = __builtin_elementwise_floor(x * perStep + 0.5);
+        const d8 miss = x - step * code;
+        sum += code;
+        codedSquares += code * code;
+        squares += x * x;
+        missSquares += miss * miss;
+        for (int j = 0; j < 8; j++) codes[k + (size_t)j] = (int8_t)code[j];
+    }
+    return (nl_query_sums){
+        step, nl_sum_doubles(sum), nl_sum_doubles(codedSquares), nl_sum_doubles(squares), nl_sum_doubles(missSquares)};
 }
 
 /// A float32 that is at least x >= 0, by at most two steps or 2^-20 of it.

@@ -6,6 +6,7 @@ const nl_kernels NL_TABLE = {
     .score_gather = nl_score_gather,
     .first_at_least = nl_first_at_least,
     .all_finite = nl_all_finite,
+    .code_query = nl_code_query,
     .code_bounds = nl_code_bounds,
     .places_at_least = nl_places_at_least,
     .code_candidates = nl_code_candidates,

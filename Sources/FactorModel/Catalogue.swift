@@ -59,18 +59,22 @@ package struct ModelContents: Equatable, Sendable {
     package var interactions: InteractionMatrix
     /// [I], how often each item was ordered; finite, not negative.
     package var itemPopularity: [Float]
+    /// [hotels], how often each item was ordered in each hotel, at the places of `catalogue.hotelItems`; finite, not negative. nil
+    /// when it is not known, and then popularity within a hotel is that over all of them.
+    package var hotelPopularity: [[Float]]?
     /// What the factors were trained with; nil when it is not known, and then nothing can be folded in or explained.
     package var foldIn: FoldInParameters?
 
     package init(
         userIDs: [String], catalogue: Catalogue, factors: Factors, interactions: InteractionMatrix,
-        itemPopularity: [Float], foldIn: FoldInParameters? = nil
+        itemPopularity: [Float], hotelPopularity: [[Float]]? = nil, foldIn: FoldInParameters? = nil
     ) {
         self.userIDs = userIDs
         self.catalogue = catalogue
         self.factors = factors
         self.interactions = interactions
         self.itemPopularity = itemPopularity
+        self.hotelPopularity = hotelPopularity
         self.foldIn = foldIn
     }
 }

@@ -46,4 +46,6 @@ package enum ModelLimits {
     package static let factorCountMax = 1024
     /// A vector's squared length is at most this: so no product of two overflows float32.
     package static let squaredNormMax: Float = 1e38
+    /// How often an item was ordered in a hotel is at most this: so no sum over hotels overflows float32.
+    package static let hotelPopularityMax: Float = 1e28
 }

@@ -34,8 +34,26 @@ extension ModelContents {
         guard itemPopularity.allSatisfy({ $0.isFinite && $0 >= 0 }) else {
             throw .badContents(reason: "an item popularity is negative or not finite")
         }
+        if let hotelPopularity { try validate(hotelPopularity) }
         try validateHistory()
         if let foldIn, let reason = foldIn.badness { throw .badContents(reason: reason) }
+    }
+
+    private func validate(_ hotelPopularity: [[Float]]) throws(ModelFileError) {
+        guard hotelPopularity.count == catalogue.hotelItems.count else {
+            throw .badContents(
+                reason: "hotel popularities of \(hotelPopularity.count) hotels, wanted \(catalogue.hotelItems.count)")
+        }
+        for (hotel, counts) in hotelPopularity.enumerated() {
+            let wanted = catalogue.hotelItems[hotel].count
+            guard counts.count == wanted else {
+                throw .badContents(reason: "\(counts.count) popularities of hotel row \(hotel), wanted \(wanted)")
+            }
+            guard counts.allSatisfy({ $0 >= 0 && $0 <= ModelLimits.hotelPopularityMax }) else {
+                throw .badContents(
+                    reason: "a popularity of hotel row \(hotel) is not from 0 to \(ModelLimits.hotelPopularityMax)")
+            }
+        }
     }
 
     private func validateHistory() throws(ModelFileError) {

@@ -132,6 +132,20 @@ package struct ByteBuffer: ~Copyable {
         end = 0
     }
 
+    /// Puts a literal between bytes that were appended before; those behind it move.
+    ///
+    /// - Precondition: `offset` counts from the first byte not yet taken and is not behind the last.
+    mutating func insert(_ text: StaticString, at offset: Int) {
+        precondition(offset >= 0 && offset <= count && text.hasPointerRepresentation, "BUG: inserting outside")
+        let added = text.utf8CodeUnitCount
+        reserve(added)
+        // SAFETY: reserve made room for the bytes behind `offset` to move up by `added`; update copes with overlap. The
+        // literal's bytes live as long as the program.
+        unsafe (base + start + offset + added).update(from: base + start + offset, count: count - offset)
+        unsafe (base + start + offset).update(from: text.utf8Start, count: added)
+        end += added
+    }
+
     // MARK: Room
 
     /// Makes room for `byteCount` more bytes at the end: first by moving what is left to the front, then by growing.

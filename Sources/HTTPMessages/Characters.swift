@@ -8,8 +8,13 @@ struct CharacterSet128 {
     /// `tchar`, RFC 9110 section 5.6.2: letters, digits and !#$%&'*+-.^_`|~
     static var token: CharacterSet128 { CharacterSet128(low: 0x03FF_6CFA_0000_0000, high: 0x57FF_FFFF_C7FF_FFFE) }
 
-    /// What `uri-host [ ":" port ]` can hold, RFC 3986 section 3.2.2: unreserved, sub-delims, percent, colon, brackets.
-    static var host: CharacterSet128 { CharacterSet128(low: 0x2FFF_7FF2_0000_0000, high: 0x47FF_FFFE_AFFF_FFFE) }
+    /// `reg-name`, RFC 3986 section 3.2.2: unreserved, sub-delims and the percent of an escape.
+    static var registeredName: CharacterSet128 {
+        CharacterSet128(low: 0x2BFF_7FF2_0000_0000, high: 0x47FF_FFFE_87FF_FFFE)
+    }
+
+    /// `pchar` and `/`, RFC 3986 section 3.3: unreserved, sub-delims, colon, at and the percent of an escape.
+    static var path: CharacterSet128 { CharacterSet128(low: 0x2FFF_FFF2_0000_0000, high: 0x47FF_FFFE_87FF_FFFF) }
 
     @inline(__always)
     func contains(_ byte: UInt8) -> Bool {
@@ -42,6 +47,8 @@ extension UInt8 {
         }
     }
 
+    var isDigit: Bool { self >= UInt8(ascii: "0") && self <= UInt8(ascii: "9") }
+
     var asciiLowercased: UInt8 { self >= UInt8(ascii: "A") && self <= UInt8(ascii: "Z") ? self | 0x20 : self }
 }
 
@@ -65,6 +72,14 @@ extension Span<UInt8> {
             guard unsafe (foldingCase ? byte.asciiLowercased : byte) == text[index] else { return false }
         }
         return true
+    }
+
+    /// Whether a `%` at `index` begins an escape that ends before `end` and stands for anything but NUL (RFC 3986 section
+    /// 2.1). `%00` is a byte that no path or name has, and a trap for whatever ends strings there.
+    func isEscape(at index: Int, before end: Int) -> Bool {
+        guard index + 2 < end, let high = self[index + 1].hexadecimalValue, let low = self[index + 2].hexadecimalValue
+        else { return false }
+        return high | low != 0
     }
 
     /// `range` without optional white space at both ends.

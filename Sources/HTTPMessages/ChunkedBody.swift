@@ -85,12 +85,25 @@ struct ChunkedBody: Sendable {
                 trailerBytes += end + 2 - read
                 trailerCount += 1
                 if trailerCount > limits.headerCountMax { throw .tooManyHeaders(countMax: limits.headerCountMax) }
-                _ = try buffer.withBytes { bytes throws(Refusal) in try fieldLine(read..<end, bytes) }
+                try buffer.withBytes { bytes throws(Refusal) in try checkTrailer(read..<end, bytes) }
             }
             read = end + 2
         case .done: return false
         }
         return true
+    }
+
+    /// A header line, and none of those that frame or route a message, which must not come this late (RFC 9110 section
+    /// 6.5.1). They would be dropped like the others; who sends them hopes that somebody does not.
+    private func checkTrailer(_ line: Range<Int>, _ bytes: Span<UInt8>) throws(Refusal) {
+        let field: FieldLine
+        do throws(Refusal) { field = try fieldLine(line, bytes) } catch { throw .malformed(.trailerField) }
+        let name = bytes.extracting(field.name)
+        if name.equalsIgnoringCase("content-length") || name.equalsIgnoringCase("transfer-encoding")
+            || name.equalsIgnoringCase("host") || name.equalsIgnoringCase("connection")
+        {
+            throw .malformed(.trailerField)
+        }
     }
 
     /// The end of the line at `start`, without its CRLF; nil when it is not all there.
@@ -110,7 +123,7 @@ struct ChunkedBody: Sendable {
         }
     }
 
-    /// `1*HEXDIG *( BWS ";" ... )`.
+    /// `1*HEXDIG [ chunk-ext ]`, digits without sign, prefix or white space before them.
     private func chunkSize(_ bytes: Span<UInt8>, _ line: Range<Int>) throws(Refusal) -> Int {
         var index = line.lowerBound
         var size = 0
@@ -120,10 +133,53 @@ struct ChunkedBody: Sendable {
             index += 1
         }
         if index == line.lowerBound { throw .malformed(.chunkSize) }
-        if index == line.upperBound { return size }
-        let rest = bytes.trimmingWhiteSpace(index..<line.upperBound)
-        guard !rest.isEmpty, bytes[rest.lowerBound] == UInt8(ascii: ";") else { throw .malformed(.chunkSize) }
-        for index in rest where !bytes[index].isFieldContent { throw .malformed(.chunkExtension) }
+        try checkExtensions(bytes, index..<line.upperBound)
         return size
+    }
+
+    /// `*( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )` (RFC 9112 section 7.1.1), understood by nobody here
+    /// and dropped. Checked, because parsers that skip them in different ways disagree about where the chunk starts.
+    private func checkExtensions(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(Refusal) {
+        let end = range.upperBound
+        var index = range.lowerBound
+        func skipWhiteSpace() { while index < end, bytes[index].isOptionalWhiteSpace { index += 1 } }
+        func skipToken() -> Bool {
+            let start = index
+            while index < end, CharacterSet128.token.contains(bytes[index]) { index += 1 }
+            return index > start
+        }
+        if index == end { return }
+        skipWhiteSpace()
+        guard index < end, bytes[index] == UInt8(ascii: ";") else { throw .malformed(.chunkSize) }
+        while index < end {
+            guard bytes[index] == UInt8(ascii: ";") else { throw .malformed(.chunkExtension) }
+            index += 1
+            skipWhiteSpace()
+            guard skipToken() else { throw .malformed(.chunkExtension) }
+            skipWhiteSpace()
+            guard index < end, bytes[index] == UInt8(ascii: "=") else { continue }
+            index += 1
+            skipWhiteSpace()
+            if index < end, bytes[index] == UInt8(ascii: "\"") {
+                index = try quotedStringEnd(bytes, index..<end)
+            } else if !skipToken() {
+                throw .malformed(.chunkExtension)
+            }
+            skipWhiteSpace()
+        }
+    }
+
+    /// Where the quoted string that `range` starts with ends (RFC 9110 section 5.6.4).
+    private func quotedStringEnd(_ bytes: Span<UInt8>, _ range: Range<Int>) throws(Refusal) -> Int {
+        var index = range.lowerBound + 1
+        while index < range.upperBound, bytes[index].isFieldContent {
+            if bytes[index] == UInt8(ascii: "\"") { return index + 1 }
+            if bytes[index] == UInt8(ascii: "\\") {
+                index += 1
+                guard index < range.upperBound, bytes[index].isFieldContent else { break }
+            }
+            index += 1
+        }
+        throw .malformed(.chunkExtension)
     }
 }

@@ -1,6 +1,7 @@
-/// ``Limits`` made ready for a connection: its durations as nanoseconds, converted once.
+/// ``Limits`` and ``GzipSettings`` made ready for a connection: its durations as nanoseconds, converted once.
 package struct ConnectionPolicy: Sendable {
     package let limits: Limits
+    package let gzip: GzipSettings
     let headTime: UInt64
     package let tlsHandshakeTime: UInt64
     let bodyTime: UInt64
@@ -12,8 +13,9 @@ package struct ConnectionPolicy: Sendable {
     /// Nanoseconds that each byte of an answer gives a slow client; 0 for no demand on its rate.
     let nanosecondsPerAnswerByte: UInt64
 
-    package init(_ limits: Limits) {
+    package init(_ limits: Limits, gzip: GzipSettings = GzipSettings()) {
         self.limits = limits
+        self.gzip = gzip
         headTime = limits.headTime.clampedNanoseconds
         tlsHandshakeTime = limits.tlsHandshakeTime.clampedNanoseconds
         bodyTime = limits.bodyTime.clampedNanoseconds

@@ -2,6 +2,8 @@
 struct FieldLine {
     var name: Range<Int>
     var value: Range<Int>
+    /// Of the line, behind the white space that follows the value.
+    var end: Int
 }
 
 /// Takes apart `field-name ":" OWS field-value OWS` (RFC 9112 section 5), the line end already cut off.
@@ -17,5 +19,6 @@ func fieldLine(_ line: Range<Int>, _ bytes: Span<UInt8>) throws(Refusal) -> Fiel
     // CR, LF and NUL are dangerous, the other controls invalid: RFC 9110 section 5.5.
     for index in (nameEnd + 1)..<line.upperBound where !bytes[index].isFieldContent { throw .malformed(.fieldValue) }
     return FieldLine(
-        name: line.lowerBound..<nameEnd, value: bytes.trimmingWhiteSpace((nameEnd + 1)..<line.upperBound))
+        name: line.lowerBound..<nameEnd, value: bytes.trimmingWhiteSpace((nameEnd + 1)..<line.upperBound),
+        end: line.upperBound)
 }

@@ -8,6 +8,10 @@ package enum Refusal: Error, Sendable, Equatable {
     case timedOut(waitingForBody: Bool)
     case bodyTooLarge(bytesMax: Int)
     case requestLineTooLong(bytesMax: Int)
+    /// The body as it came, and what it may be inflated.
+    case inflatedBodyTooLarge(codedBytes: Int, bytesMax: Int)
+    case unsupportedContentCoding
+    case noAcceptableCoding
     case unknownExpectation
     case headersTooLarge(bytesMax: Int)
     case tooManyHeaders(countMax: Int)
@@ -15,6 +19,7 @@ package enum Refusal: Error, Sendable, Equatable {
     case connectUnsupported
     /// HTTP in the clear where TLS is spoken.
     case notTLS
+    case methodTooLong(bytesMax: Int)
     /// More connections than the limit: come back later.
     case overloaded(retryAfterSeconds: Int)
     /// More connections from one client than the limit.
@@ -27,14 +32,16 @@ package enum Refusal: Error, Sendable, Equatable {
     package var status: Int {
         switch self {
         case .malformed, .notTLS: 400
+        case .noAcceptableCoding: 406
         case .timedOut: 408
-        case .bodyTooLarge: 413
+        case .bodyTooLarge, .inflatedBodyTooLarge: 413
         case .requestLineTooLong: 414
+        case .unsupportedContentCoding: 415
         case .unknownExpectation: 417
         case .headersTooLarge, .tooManyHeaders: 431
-        case .unsupportedTransferCoding, .connectUnsupported: 501
-        case .overloaded, .tooBusy: 503
         case .tooManyFromClient: 429
+        case .unsupportedTransferCoding, .connectUnsupported, .methodTooLong: 501
+        case .overloaded, .tooBusy: 503
         case .unsupportedVersion: 505
         }
     }
@@ -47,11 +54,19 @@ package enum Refusal: Error, Sendable, Equatable {
         case .timedOut(waitingForBody: true): "The request body did not arrive in time."
         case .bodyTooLarge(let bytesMax): "The request body is larger than the \(bytesMax) bytes accepted."
         case .requestLineTooLong(let bytesMax): "The request line is longer than the \(bytesMax) bytes accepted."
+        case .inflatedBodyTooLarge(let codedBytes, let bytesMax):
+            "The request body, \(codedBytes) bytes of gzip, inflates to more than the \(bytesMax) bytes accepted."
+        case .unsupportedContentCoding:
+            "The request body has a Content-Encoding other than gzip, applied once, the only one supported."
+        case .noAcceptableCoding:
+            "The Accept-Encoding header allows neither gzip nor identity, the codings that answers can have."
         case .unknownExpectation: "The Expect header is not 100-continue, the only expectation supported."
         case .headersTooLarge(let bytesMax): "The request headers are larger than the \(bytesMax) bytes accepted."
         case .tooManyHeaders(let countMax): "The request has more than the \(countMax) headers accepted."
         case .unsupportedTransferCoding:
             "The request body has a transfer coding other than chunked, the only one supported."
+        case .methodTooLong(let bytesMax):
+            "The request starts with a method of more than \(bytesMax) bytes; no method is as long."
         case .connectUnsupported: "The method is CONNECT, and this server is not a proxy."
         case .notTLS: "The request came in the clear, and this port speaks TLS. Use an https:// URL."
         case .overloaded: "The server has as many connections as it accepts. Try again later."
@@ -59,6 +74,11 @@ package enum Refusal: Error, Sendable, Equatable {
         case .tooBusy: "The server has more requests than it can answer in time. Try again later."
         case .unsupportedVersion: "The request has an HTTP version other than 1.1 and 1.0, the ones supported."
         }
+    }
+
+    /// The value for an `Accept-Encoding` header, when the refusal wants one (RFC 9110 section 15.5.16).
+    package var acceptEncoding: StaticString? {
+        if case .unsupportedContentCoding = self { "gzip" } else { nil }
     }
 
     /// The value for a `Retry-After` header, when the refusal wants one (RFC 9110 section 10.2.3).
@@ -72,14 +92,16 @@ package enum Refusal: Error, Sendable, Equatable {
 
 /// Why bytes are not an HTTP/1.1 request: each the 400 of one rule in RFC 9110 or RFC 9112.
 package enum Malformation: Sendable, Equatable, CaseIterable {
-    case requestLine, target, version, lineEnding, fieldName, fieldValue, foldedField, missingHost, repeatedHost, host
+    case requestLine, target, escape, version, lineEnding, fieldName, fieldValue, foldedField, missingHost,
+        repeatedHost, host
     case contentLength, repeatedContentLength, repeatedTransferEncoding, transferEncoding, lengthAndTransferEncoding
-    case transferEncodingInHTTP10, chunkSize, chunkExtension, chunkEnd, trailerField
+    case transferEncodingInHTTP10, chunkSize, chunkExtension, chunkEnd, trailerField, gzip
 
     package var detail: String {
         switch self {
         case .requestLine: "The request line is not a method, a target and a version with one space between them."
         case .target: "The request target is not a path, an http URL without user information, or * with OPTIONS."
+        case .escape: "The path has a % without two hexadecimal digits after it, or %00."
         case .version: "The request line does not end with a version such as HTTP/1.1."
         case .lineEnding: "A line ends without a carriage return and a line feed together."
         case .fieldName: "A header name is empty, or holds a character that is not allowed in names, such as a space."
@@ -87,11 +109,12 @@ package enum Malformation: Sendable, Equatable, CaseIterable {
         case .foldedField: "A header line starts with a space or a tab; folded headers are not accepted."
         case .missingHost: "The request has no Host header; HTTP/1.1 wants exactly one."
         case .repeatedHost: "The request has more than one Host header; exactly one is wanted."
-        case .host: "The Host header is not a host name with an optional port."
-        case .contentLength: "The Content-Length header is not a decimal number."
+        case .host: "The Host header is not a host name with an optional port, or has a tab beside it."
+        case .contentLength: "The Content-Length header is not a decimal number, or has a tab beside it."
         case .repeatedContentLength: "The request has more than one Content-Length header; at most one is wanted."
         case .repeatedTransferEncoding: "The request has more than one Transfer-Encoding header; at most one is wanted."
-        case .transferEncoding: "The Transfer-Encoding header does not end with chunked, named once."
+        case .transferEncoding:
+            "The Transfer-Encoding header does not end with chunked, named once, or has a tab beside it."
         case .lengthAndTransferEncoding:
             "The request has both Content-Length and Transfer-Encoding; one at most is wanted."
         case .transferEncodingInHTTP10:
@@ -99,7 +122,9 @@ package enum Malformation: Sendable, Equatable, CaseIterable {
         case .chunkSize: "A chunk of the body does not start with its size in hexadecimal digits."
         case .chunkExtension: "A chunk extension of the body is too long or holds a control character."
         case .chunkEnd: "A chunk of the body does not end where its size says."
-        case .trailerField: "A trailer field after the body is not a header line."
+        case .trailerField:
+            "A trailer field after the body is not a header line, or is one that frames or routes a message."
+        case .gzip: "The request body is not the gzip that its Content-Encoding says, or is cut off."
         }
     }
 }

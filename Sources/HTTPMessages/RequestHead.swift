@@ -21,6 +21,13 @@ package struct RequestHead: Sendable, Equatable {
     /// Bytes of the whole head, with the empty line that ends it: where the body starts.
     package internal(set) var byteCount = 0
     package internal(set) var bodyFraming = BodyFraming.length(0)
+    /// Whether the request says how its body is framed, be it empty. Without it a body that is wanted is 411 (RFC 9110
+    /// section 15.5.12).
+    package internal(set) var declaresBody = false
+    /// What the body is coded with, as it comes.
+    package internal(set) var contentCoding = ContentCoding.identity
+    /// What the answer may be coded with.
+    package internal(set) var acceptedCodings = AcceptedCodings()
 
     init() {}
 }

@@ -33,9 +33,7 @@ package struct RequestParser: Sendable {
             let line = lineStart..<(endsWithCRLF ? lineFeed - 1 : lineFeed)
             let next = lineFeed + 1
             if lineStart == 0 {
-                if lineFeed - 1 > limits.requestLineBytesMax {
-                    throw .requestLineTooLong(bytesMax: limits.requestLineBytesMax)
-                }
+                if lineFeed - 1 > limits.requestLineBytesMax { throw tooLong(bytes, limits) }
                 if !endsWithCRLF { throw .malformed(.lineEnding) }
                 try parseRequestLine(line, bytes)
                 head.headers = next..<next
@@ -58,9 +56,7 @@ package struct RequestParser: Sendable {
         }
         // No line end yet: only its length can be judged. One byte more than the bound is the CR of the longest line.
         if lineStart == 0 {
-            if bytes.count - 1 > limits.requestLineBytesMax {
-                throw .requestLineTooLong(bytesMax: limits.requestLineBytesMax)
-            }
+            if bytes.count - 1 > limits.requestLineBytesMax { throw tooLong(bytes, limits) }
         } else if bytes.count - head.headers.lowerBound - 1 > limits.headerBytesMax {
             throw .headersTooLarge(bytesMax: limits.headerBytesMax)
         }
@@ -76,6 +72,16 @@ package struct RequestParser: Sendable {
     }
 
     // MARK: Request line
+
+    /// A method longer than any there is: 501; a target longer than is read: 414 (RFC 9112 section 3).
+    ///
+    /// - Precondition: more bytes than the bound.
+    private func tooLong(_ bytes: Span<UInt8>, _ limits: Limits) -> Refusal {
+        for index in 0..<limits.requestLineBytesMax where bytes[index] == .space {
+            return .requestLineTooLong(bytesMax: limits.requestLineBytesMax)
+        }
+        return .methodTooLong(bytesMax: limits.requestLineBytesMax)
+    }
 
     /// `method SP request-target SP HTTP-version` (RFC 9112 section 3), single spaces.
     private mutating func parseRequestLine(_ line: Range<Int>, _ bytes: Span<UInt8>) throws(Refusal) {
@@ -93,11 +99,11 @@ package struct RequestParser: Sendable {
         try parseTarget((methodEnd + 1)..<(versionStart - 1), bytes)
     }
 
-    /// `HTTP/1.1` and `HTTP/1.0`, in upper case (RFC 9112 section 2.3); any other pair of digits is 505.
+    /// `HTTP/1.1` and `HTTP/1.0`, in upper case (RFC 9112 section 2.3); any other pair of digits is 505 (RFC 9110 section
+    /// 15.6.6). HTTP/1.2 would have to be taken for 1.1 (section 2.5), but does not exist: who says so tries something.
     private func parseVersion(_ version: Span<UInt8>) throws(Refusal) -> Int {
-        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
-        guard version.matches("HTTP/", from: 0, to: 5, foldingCase: false), digits.contains(version[5]),
-            version[6] == UInt8(ascii: "."), digits.contains(version[7])
+        guard version.matches("HTTP/", from: 0, to: 5, foldingCase: false), version[5].isDigit,
+            version[6] == UInt8(ascii: "."), version[7].isDigit
         else { throw .malformed(.version) }
         guard version[5] == UInt8(ascii: "1"), version[7] <= UInt8(ascii: "1") else { throw .unsupportedVersion }
         return Int(version[7] - UInt8(ascii: "0"))
@@ -105,23 +111,19 @@ package struct RequestParser: Sendable {
 
     /// The four forms of RFC 9112 section 3.2: origin, absolute, authority (CONNECT only, refused) and asterisk.
     private mutating func parseTarget(_ target: Range<Int>, _ bytes: Span<UInt8>) throws(Refusal) {
-        for index in target {
-            // RFC 3986 section 2: a URI is visible ASCII, and a fragment is not sent.
-            let byte = bytes[index]
-            if byte == .space { throw .malformed(.requestLine) }
-            if byte < 0x21 || byte > 0x7E || byte == UInt8(ascii: "#") { throw .malformed(.target) }
-        }
         if head.method == .connect { throw .connectUnsupported }
         if bytes[target.lowerBound] == UInt8(ascii: "/") {
-            splitQuery(target, bytes)
+            try parsePathAndQuery(target, bytes)
         } else if target.count == 1, bytes[target.lowerBound] == UInt8(ascii: "*"), head.method == .options {
+            // RFC 9112 section 3.2.4: the server as a whole.
             head.path = target
         } else {
             try parseAbsoluteForm(target, bytes)
         }
     }
 
-    /// `http://authority/path?query`, which every server must accept (RFC 9112 section 3.2.2).
+    /// `http://authority/path?query`, which every server must accept (RFC 9112 section 3.2.2). The authority replaces what
+    /// Host says; nothing here depends on either.
     private mutating func parseAbsoluteForm(_ target: Range<Int>, _ bytes: Span<UInt8>) throws(Refusal) {
         let start = target.lowerBound
         let authority: Int
@@ -130,29 +132,45 @@ package struct RequestParser: Sendable {
         } else if target.count > 8, bytes.matches("https://", from: start, to: start + 8, foldingCase: true) {
             authority = start + 8
         } else {
-            throw .malformed(.target)
+            throw malformedTarget(target, bytes)
         }
         var end = authority
-        while end < target.upperBound, bytes[end] != UInt8(ascii: "/"), bytes[end] != UInt8(ascii: "?") {
-            // User information in a URL is how people are misled: RFC 9110 section 4.2.4.
-            guard CharacterSet128.host.contains(bytes[end]) else { throw .malformed(.target) }
-            end += 1
-        }
-        guard end > authority else { throw .malformed(.target) }
-        splitQuery(end..<target.upperBound, bytes)
+        while end < target.upperBound, bytes[end] != UInt8(ascii: "/"), bytes[end] != UInt8(ascii: "?") { end += 1 }
+        // An http URL has a host (RFC 9110 section 4.2.1). User information, which is how people are misled (section
+        // 4.2.4), holds an @, which no authority of ours does.
+        guard case .named = authorityKind(authority..<end, bytes) else { throw malformedTarget(target, bytes) }
+        try parsePathAndQuery(end..<target.upperBound, bytes)
         if head.path.isEmpty {
             // An absent path is "/" (RFC 9110 section 4.2.3): the slash before the authority will do.
             head.path = (authority - 1)..<authority
         }
     }
 
-    private mutating func splitQuery(_ range: Range<Int>, _ bytes: Span<UInt8>) {
-        for index in range where bytes[index] == UInt8(ascii: "?") {
-            head.path = range.lowerBound..<index
-            head.query = (index + 1)..<range.upperBound
-            return
+    /// `path [ "?" query ]` (RFC 3986 section 3): the path strictly by its grammar, with whole escapes and none of them NUL; a
+    /// query of any visible ASCII but `#`, because browsers send `|`, `^` and brackets as they are. Its escapes are the
+    /// business of whoever decodes it. Neither is normalised: what stands for a path is compared byte for byte.
+    private mutating func parsePathAndQuery(_ range: Range<Int>, _ bytes: Span<UInt8>) throws(Refusal) {
+        var index = range.lowerBound
+        while index < range.upperBound, bytes[index] != UInt8(ascii: "?") {
+            guard CharacterSet128.path.contains(bytes[index]) else { throw malformedTarget(range, bytes) }
+            if bytes[index] == UInt8(ascii: "%"), !bytes.isEscape(at: index, before: range.upperBound) {
+                throw .malformed(.escape)
+            }
+            index += 1
         }
-        head.path = range
+        head.path = range.lowerBound..<index
+        if index == range.upperBound { return }
+        let query = (index + 1)..<range.upperBound
+        for index in query where bytes[index] < 0x21 || bytes[index] > 0x7E || bytes[index] == UInt8(ascii: "#") {
+            throw malformedTarget(query, bytes)
+        }
+        head.query = query
+    }
+
+    /// A space within the target is a request line of too many parts (RFC 9112 section 3), the rest a target that is none.
+    private func malformedTarget(_ target: Range<Int>, _ bytes: Span<UInt8>) -> Refusal {
+        for index in target where bytes[index] == .space { return .malformed(.requestLine) }
+        return .malformed(.target)
     }
 
     // MARK: Header lines
@@ -162,7 +180,7 @@ package struct RequestParser: Sendable {
         let name = bytes.extracting(field.name)
         let value = field.value
         switch name.count {
-        case 4 where name.equalsIgnoringCase("host"): try interpretHost(value, bytes)
+        case 4 where name.equalsIgnoringCase("host"): try interpretHost(field, bytes)
         case 6 where name.equalsIgnoringCase("expect"):
             // RFC 9110 section 10.1.1; an HTTP/1.0 client's expectation is to be ignored.
             if head.minorVersion == 0 { break }
@@ -179,20 +197,33 @@ package struct RequestParser: Sendable {
         case 14 where name.equalsIgnoringCase("content-length"):
             // RFC 9112 section 6.3 lets identical repeats pass; nobody sends them in good faith.
             guard contentLength == nil else { throw .malformed(.repeatedContentLength) }
+            guard !hasTab(field, bytes) else { throw .malformed(.contentLength) }
             contentLength = try parseContentLength(value, bytes)
+        // What the answer may be coded with: RFC 9110 section 12.5.3, a list that may be spread over lines (section 5.3).
+        case 15 where name.equalsIgnoringCase("accept-encoding"): head.acceptedCodings.read(value, bytes)
+        case 16 where name.equalsIgnoringCase("content-encoding"): head.contentCoding.add(value, bytes)
         case 17 where name.equalsIgnoringCase("transfer-encoding"):
             guard !hasTransferEncoding else { throw .malformed(.repeatedTransferEncoding) }
             hasTransferEncoding = true
+            guard !hasTab(field, bytes) else { throw .malformed(.transferEncoding) }
             try checkTransferEncoding(value, bytes)
         default: break
         }
     }
 
+    /// Tabs are white space around a value as spaces are (RFC 9110 section 5.6.3). Parsers that took them for a part of it
+    /// made `Transfer-Encoding:<tab>chunked` an attack, so that no field which frames or routes a request may have one.
+    private func hasTab(_ field: FieldLine, _ bytes: Span<UInt8>) -> Bool {
+        for index in field.name.upperBound..<field.end where bytes[index] == .tab { return true }
+        return false
+    }
+
     /// Exactly one in HTTP/1.1, of the form `uri-host [ ":" port ]` (RFC 9112 section 3.2); it may be empty.
-    private mutating func interpretHost(_ value: Range<Int>, _ bytes: Span<UInt8>) throws(Refusal) {
+    private mutating func interpretHost(_ field: FieldLine, _ bytes: Span<UInt8>) throws(Refusal) {
         guard !hasHost else { throw .malformed(.repeatedHost) }
         hasHost = true
-        for index in value where !CharacterSet128.host.contains(bytes[index]) { throw .malformed(.host) }
+        guard !hasTab(field, bytes) else { throw .malformed(.host) }
+        if case .malformed = authorityKind(field.value, bytes) { throw .malformed(.host) }
     }
 
     /// `1*DIGIT` and nothing else: no sign, no list (RFC 9110 section 8.6). Numbers beyond `Int` come out as `Int.max`.
@@ -200,9 +231,7 @@ package struct RequestParser: Sendable {
         guard !value.isEmpty else { throw .malformed(.contentLength) }
         var length = 0
         for index in value {
-            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(bytes[index]) else {
-                throw .malformed(.contentLength)
-            }
+            guard bytes[index].isDigit else { throw .malformed(.contentLength) }
             let (tens, overflow) = length.multipliedReportingOverflow(by: 10)
             let (sum, carried) = tens.addingReportingOverflow(Int(bytes[index] - UInt8(ascii: "0")))
             length = overflow || carried ? .max : sum
@@ -239,11 +268,16 @@ package struct RequestParser: Sendable {
             if contentLength != nil { throw .malformed(.lengthAndTransferEncoding) }
             head.bodyFraming = .chunked
         } else {
-            // Without either there is no body (RFC 9112 section 6.3): 411 is never needed.
+            // Without either there is no body (RFC 9112 section 6.3). Who wants one can answer 411: see `declaresBody`.
             let length = contentLength ?? 0
             if length > limits.bodyBytesMax { throw .bodyTooLarge(bytesMax: limits.bodyBytesMax) }
             head.bodyFraming = .length(length)
         }
+        head.declaresBody = hasTransferEncoding || contentLength != nil
+        // RFC 9110 section 15.5.16. Without content its coding is nobody's concern.
+        if head.contentCoding == .unsupported, head.bodyFraming != .length(0) { throw .unsupportedContentCoding }
+        // RFC 9110 sections 12.5.3 and 15.5.7: without a coding we have, and without none.
+        if head.acceptedCodings.acceptsNothing { throw .noAcceptableCoding }
         // RFC 9112 section 9.3.
         head.keepAlive = !saysClose && (head.minorVersion == 1 || saysKeepAlive)
         return head

@@ -18,6 +18,8 @@ package struct Response: ~Copyable {
     private let minorVersion: Int
     private var lengthSlot: Int?
     private var bodyStart: Int?
+    /// The body is made after the head, or would be but for a HEAD.
+    private var isStreamed = false
 
     /// Makes the body after the head was sent; nil when the body is written here, and after a HEAD.
     package private(set) var producer: (any BodyProducer)?
@@ -77,6 +79,7 @@ package struct Response: ~Copyable {
         output.append("Content-Type: ")
         output.append(contentType)
         output.append("\r\n")
+        isStreamed = true
         self.producer = omitsBody ? nil : producer
     }
 
@@ -90,6 +93,7 @@ package struct Response: ~Copyable {
         bodyStart = nil
         lengthSlot = nil
         producer = nil
+        isStreamed = false
         output.appendStatusLine(status)
         output.append("Date: ")
         date.withBytes { output.append($0) }
@@ -183,18 +187,53 @@ package struct Response: ~Copyable {
 
     // MARK: The end
 
-    /// Patches the length and drops a body that must not be sent; a response never begun becomes a 500. Once, by the server.
+    /// Compresses the body if it is to be, patches the length and drops a body that must not be sent; a response never
+    /// begun becomes a 500. Once, by the server.
     ///
+    /// - Parameters:
+    ///   - coder: nil leaves every body as it is.
+    ///   - accepted: by the client.
     /// - Returns: bytes of the answer, head and body, as they will be sent.
     @discardableResult
-    package mutating func finish() -> Int {
+    package mutating func finish(_ coder: ContentCoder? = nil, for accepted: AcceptedCodings = AcceptedCodings()) -> Int
+    {
         if status == 0 { begin(status: 500) }
+        if let coder, Self.hasContent(status), coder.codes(isStreamed ? nil : bodyByteCount, for: accepted) {
+            if isStreamed { codeStream(coder, accepted) } else { codeBody(coder, accepted) }
+        }
         endHead()
         let bodyByteCount = self.bodyByteCount
         precondition(producer == nil || bodyByteCount == 0, "BUG: body bytes before the producer's")
         if let lengthSlot { patchLength(bodyByteCount, at: lengthSlot) }
         if omitsBody || !Self.hasContent(status) { output.truncate(to: output.count - bodyByteCount) }
         return output.count - start
+    }
+
+    /// The same for a HEAD, which must not differ in what it says (RFC 9110 section 9.3.2).
+    private mutating func codeStream(_ coder: ContentCoder, _ accepted: AcceptedCodings) {
+        endHead()
+        insertField("Vary: Accept-Encoding\r\n")
+        guard accepted.prefersGzip else { return }
+        insertField("Content-Encoding: gzip\r\n")
+        if let producer { self.producer = GzipProducer(producer, coder) }
+    }
+
+    /// What could have come out otherwise says so, compressed or not: RFC 9110 section 12.5.5.
+    private mutating func codeBody(_ coder: ContentCoder, _ accepted: AcceptedCodings) {
+        if accepted.prefersGzip, let bodyStart {
+            output.withBytes { coder.compress($0.extracting(bodyStart..<$0.count)) }
+            output.truncate(to: bodyStart)
+            insertField("Content-Encoding: gzip\r\n")
+            coder.takeCompressed { output.append($0) }
+        }
+        insertField("Vary: Accept-Encoding\r\n")
+    }
+
+    /// Adds a line to a head that has ended.
+    private mutating func insertField(_ line: StaticString) {
+        guard let bodyStart else { preconditionFailure("BUG: the head has not ended") }
+        output.insert(line, at: bodyStart - 2)
+        self.bodyStart = bodyStart + line.utf8CodeUnitCount
     }
 
     /// Gives the output back to the connection.

@@ -1,31 +1,27 @@
 /// The connections of one loop, in numbered slots. Grows, never shrinks; freed slots are used first.
 ///
 /// A connection is moved out to be worked on and moved back: its few hundred bytes are copied faster than a reference
-/// is counted, and no one else can reach it meanwhile.
+/// is counted, and no one else can reach it meanwhile. Slots come in blocks that stay where they are: growing copies nothing,
+/// and at most one block is there for nobody.
 @safe
 struct ConnectionTable: ~Copyable {
-    private var slots: UnsafeMutablePointer<Connection?>
-    private var capacity: Int
-    private var free: [UInt32]
+    private static var blockSlots: Int { 64 }
+
+    private var blocks: [UnsafeMutablePointer<Connection?>] = unsafe []
+    private var free: [UInt32] = []
     /// Slots in use; one that is taken out counts.
     private(set) var count = 0
 
-    init() {
-        capacity = 64
-        free = (0..<64).reversed()
-        // SAFETY: freed in deinit or replaced in grow; every slot is initialised, here or there.
-        unsafe slots = .allocate(capacity: 64)
-        for slot in 0..<64 { unsafe (slots + slot).initialize(to: nil) }
-    }
-
     deinit {
-        // SAFETY: all slots are initialised; deinitialising closes what is still open.
-        unsafe slots.deinitialize(count: capacity)
-        unsafe slots.deallocate()
+        for index in unsafe blocks.indices {
+            // SAFETY: all slots of a block are initialised; deinitialising closes what is still open.
+            unsafe blocks[index].deinitialize(count: Self.blockSlots)
+            unsafe blocks[index].deallocate()
+        }
     }
 
     /// Slots that exist, used or not.
-    var slotCount: Int { capacity }
+    var slotCount: Int { unsafe blocks.count * Self.blockSlots }
 
     /// A slot for a new connection, to be filled with ``put(_:at:)``.
     mutating func reserve() -> Int {
@@ -42,25 +38,22 @@ struct ConnectionTable: ~Copyable {
 
     /// Moves a connection out; nil when nobody has the slot.
     mutating func take(_ slot: Int) -> Connection? {
-        precondition(slot >= 0 && slot < capacity, "BUG: no such slot")
-        // SAFETY: the slot was just checked, and all slots are initialised.
-        return unsafe slots[slot].take()
+        // SAFETY: the array checks the block, the remainder is below its slots, and all of them are initialised.
+        unsafe blocks[slot / Self.blockSlots][slot % Self.blockSlots].take()
     }
 
     mutating func put(_ connection: consuming Connection, at slot: Int) {
-        precondition(slot >= 0 && slot < capacity, "BUG: no such slot")
-        // SAFETY: the slot was just checked, and all slots are initialised.
-        unsafe slots[slot] = consume connection
+        // SAFETY: as in ``take(_:)``.
+        unsafe blocks[slot / Self.blockSlots][slot % Self.blockSlots] = consume connection
     }
 
     private mutating func grow() {
-        // SAFETY: the old slots are moved, which leaves their memory uninitialised, and the rest is initialised.
-        let grown = UnsafeMutablePointer<Connection?>.allocate(capacity: capacity * 2)
-        unsafe grown.moveInitialize(from: slots, count: capacity)
-        for slot in capacity..<(capacity * 2) { unsafe (grown + slot).initialize(to: nil) }
-        unsafe slots.deallocate()
-        unsafe slots = grown
-        free.append(contentsOf: (capacity..<(capacity * 2)).reversed().map { UInt32($0) })
-        capacity *= 2
+        let first = slotCount
+        // SAFETY: freed in deinit; every slot is initialised here.
+        let block = UnsafeMutablePointer<Connection?>.allocate(capacity: Self.blockSlots)
+        for slot in 0..<Self.blockSlots { unsafe (block + slot).initialize(to: nil) }
+        unsafe blocks.append(block)
+        // The lowest first.
+        free.append(contentsOf: (first..<(first + Self.blockSlots)).reversed().map { UInt32($0) })
     }
 }

@@ -167,8 +167,17 @@ extension EventLoop {
                     connection.state.answered(&input, body: body, persistence: persistence, now: now, policy: policy)
                     break
                 }
-                connection.stream = respond(
-                    to: head, body: body, persistence, connection.origin, &input, &output)
+                do throws(Refusal) {
+                    connection.stream = try respond(
+                        to: head, body: body, persistence, connection.origin, &input, &output)
+                } catch {
+                    refuse(
+                        error, .close, head.method, head: head, requestBytes: body.upperBound, connection.origin, input,
+                        &output)
+                    connection.end = .answered
+                    connection.state.refused(now: now, policy: policy)
+                    break
+                }
                 if let stream = connection.stream {
                     connection.state.streamBegan(
                         &input, body: body, persistence: stream.persistence, now: now, policy: policy)
@@ -211,10 +220,17 @@ extension EventLoop {
     // MARK: Answers
 
     /// Has one request answered. Returns what is left to do when the answer is streamed.
+    ///
+    /// - Throws: without anything done, when the body is not coded as the head says.
     private mutating func respond(
         to head: RequestHead, body: Range<Int>, _ persistence: Persistence, _ origin: Origin,
         _ input: inout ByteBuffer, _ output: inout ByteBuffer
-    ) -> StreamedAnswer? {
+    ) throws(Refusal) -> StreamedAnswer? {
+        if head.contentCoding == .gzip, !body.isEmpty {
+            try input.withBytes { bytes throws(Refusal) in
+                try coder.inflate(bytes.extracting(body), bytesMax: policy.limits.bodyBytesMax)
+            }
+        }
         observer.requestBegan()
         let began = now
         var response = Response(
@@ -222,11 +238,16 @@ extension EventLoop {
             minorVersion: head.minorVersion)
         let route = input.withBytes { bytes in
             let headBytes = bytes.extracting(0..<head.byteCount)
-            return handler.respond(
-                to: head, bytes: headBytes, body: bytes.extracting(body), context: context(of: head, headBytes, origin),
-                into: &response)
+            let context = context(of: head, headBytes, origin)
+            guard head.contentCoding == .gzip, !body.isEmpty else {
+                return handler.respond(
+                    to: head, bytes: headBytes, body: bytes.extracting(body), context: context, into: &response)
+            }
+            return coder.withInflated {
+                handler.respond(to: head, bytes: headBytes, body: $0, context: context, into: &response)
+            }
         }
-        let responseBytes = response.finish()
+        let responseBytes = response.finish(coder, for: head.acceptedCodings)
         let status = response.status
         if let producer = response.producer {
             let persistence = response.persistenceOfStream

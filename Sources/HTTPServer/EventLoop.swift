@@ -11,6 +11,7 @@ struct EventLoop: ~Copyable {
     let policy: ConnectionPolicy
     let handler: any RequestHandler
     let observer: any ServerObserver
+    let coder: ContentCoder
     let poll: EventPoll
     var listeners: [Listener]
     /// While listening is being ended: when it is over.
@@ -50,6 +51,7 @@ struct EventLoop: ~Copyable {
         policy = shared.policy
         self.handler = handler
         self.observer = observer
+        coder = ContentCoder(policy.gzip)
         listeners = parts.listeners
         poll = consume parts.poll
         now = Clock.now()

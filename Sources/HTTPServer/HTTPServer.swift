@@ -109,6 +109,7 @@ package final class HTTPServer: Sendable {
         guard (1...256).contains(configuration.loops) else { throw .invalidLoopCount(configuration.loops) }
         do throws(InvalidLimit) {
             try configuration.limits.check()
+            try configuration.gzip.check()
         } catch {
             throw .invalidLimit(name: error.name, got: error.got, wanted: error.wanted)
         }

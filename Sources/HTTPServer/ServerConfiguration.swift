@@ -7,6 +7,7 @@ package struct ServerConfiguration: Sendable {
     /// Event loops, each with a thread of its own: 1 to 256. One per core is enough.
     package var loops: Int
     package var limits: Limits
+    package var gzip = GzipSettings()
     /// Peers whose word about the client is taken: `X-Forwarded-For`, and the PROXY header where the listener has it.
     package var trustedProxies: [AddressRange] = []
     /// Peers whose connections ``Limits/connectionsPerClientMax`` does not count, besides the trusted proxies. What this

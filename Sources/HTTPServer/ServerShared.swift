@@ -28,7 +28,7 @@ final class ServerShared: Sendable {
     private let drainDeadlineNanoseconds = Atomic<UInt64>(.max)
 
     init(_ configuration: ServerConfiguration) throws(SystemError) {
-        policy = ConnectionPolicy(configuration.limits)
+        policy = ConnectionPolicy(configuration.limits, gzip: configuration.gzip)
         trustedProxies = configuration.trustedProxies
         uncountedClients = configuration.uncountedClients + configuration.trustedProxies
         var loops: [LoopMailbox] = []

@@ -13,6 +13,8 @@ package struct AliasChange: Codable, Equatable, Sendable {
     package var from: Int?
     package var to: Int
     package var reason: String
+    /// True when servers are to let the version through their gates.
+    package var forced: Bool?
 
     package static let actorBytesMax = 64
     package static let reasonBytesMax = 500

@@ -45,7 +45,8 @@ extension Registry {
     ///   - actor: who does it, 1 to 64 bytes; nil: the account.
     ///   - reason: for the history, at most 500 bytes. Everybody who can read the registry can read it.
     package func promote(
-        _ model: String, version: Int, alias: String, actor: String? = nil, reason: String = ""
+        _ model: String, version: Int, alias: String, actor: String? = nil, reason: String = "",
+        force: Bool = false
     ) throws(RegistryError) {
         try checkNames(model: model, alias: alias)
         let (actor, reason) = (try AliasChange.actor(actor), try AliasChange.reason(reason))
@@ -53,7 +54,7 @@ extension Registry {
         let lock = try fileSystem.lock("\(try existingDirectory(of: model))/\(Self.lockFileName)")
         // Checking took a while without the lock: a prune may have come between.
         _ = try resolve(model, .version(version))
-        try set(model, alias, to: version, .promote, actor, reason)
+        try set(model, alias, to: version, .promote, actor, reason, force: force)
         _ = consume lock
     }
 
@@ -115,15 +116,19 @@ extension Registry {
     /// passes over; the other order would lose the way back.
     private func set(
         _ model: String, _ alias: String, to version: Int, _ action: AliasChange.Action, _ actor: String,
-        _ reason: String
+        _ reason: String, force: Bool = false
     ) throws(RegistryError) {
         let directory = try existingDirectory(of: model)
         var aliases = try aliases(of: model)
-        guard aliases[alias] != version else { return }
+        // Promoting what the alias names already is nothing, unless it is to force what servers refused.
+        if aliases[alias] == version, !force { return }
         let change = AliasChange(
-            at: Date(), who: actor, action: action, alias: alias, from: aliases[alias], to: version, reason: reason)
-        aliases[alias] = version
+            at: Date(), who: actor, action: action, alias: alias, from: aliases[alias], to: version, reason: reason,
+            forced: force ? true : nil)
+        let isNamed = aliases.updateValue(version, forKey: alias) == version
         guard aliases.count <= Self.aliasCountMax else { throw .tooManyAliases(model: model) }
+        let isNew = try noteForced(model, alias, version: force ? version : nil)
+        if isNamed, !isNew { return }
         let changes = Self.bounded(try aliasHistory(of: model) + [change])
         try replace("\(directory)/\(Self.aliasLogFileName)", with: changes.flatMap { Self.line($0) })
         try fileSystem.synchronize(directory: directory)

@@ -1,28 +1,51 @@
+import Glibc
+
 extension Registry {
-    /// Items taken from sale, by the service; kept beside the aliases so that every process that serves the model sees them.
+    /// Items taken from sale; kept beside the aliases so that every process that serves the model sees them.
     package static let unavailableFileName = "unavailable.json"
     package static let unavailableBytesMax = 16 << 20
+    private static let unavailableLockName = ".unavailable.lock"
 
-    /// `unavailable.json` of a model; nil when there is none. What is in it is the service's.
-    package func unavailableItems(of model: String) throws(RegistryError) -> [UInt8]? {
-        try fileSystem.read(
-            "\(try existingDirectory(of: model))/\(Self.unavailableFileName)", bytesMax: Self.unavailableBytesMax)
+    /// `unavailable.json` of a model; nil when there is none.
+    package func unavailableBytes(of model: String) throws(RegistryError) -> [UInt8]? {
+        try fileSystem.read(try unavailableFile(of: model), bytesMax: Self.unavailableBytesMax)
     }
 
-    /// Replaces `unavailable.json` by one rename, durably, by what `update` makes of what is there: under the model's lock, so
-    /// that no process loses another's marks.
+    /// Replaces `unavailable.json` by one rename, durably, by what `update` makes of what is there: alone, so that no process
+    /// loses another's marks.
     ///
-    /// - Throws: `tooLarge` beyond ``unavailableBytesMax``, and what `update` throws; then nothing has changed.
-    package func updateUnavailableItems(
-        of model: String, _ update: ([UInt8]?) throws(RegistryError) -> [UInt8]
+    /// Under a lock of its own: the one of the versions may be held while a gigabyte is verified, and whoever asks may be an event loop.
+    ///
+    /// - Parameter update: nil for no change; then nothing is written.
+    /// - Throws: `tooLarge` beyond ``unavailableBytesMax``, `locked` when another process holds the marks for a tenth of a second, and
+    ///   what `update` throws; then nothing has changed.
+    package func updateUnavailable(
+        of model: String, _ update: ([UInt8]?) throws(RegistryError) -> [UInt8]?
     ) throws(RegistryError) {
         let directory = try existingDirectory(of: model)
-        let file = "\(directory)/\(Self.unavailableFileName)"
-        let lock = try fileSystem.lock("\(directory)/\(Self.lockFileName)")
-        let bytes = try update(try fileSystem.read(file, bytesMax: Self.unavailableBytesMax))
-        guard bytes.count <= Self.unavailableBytesMax else { throw .tooLarge(path: file, bytes: bytes.count) }
-        try replace(file, with: bytes)
-        try fileSystem.synchronize(directory: directory)
+        let file = try unavailableFile(of: model)
+        let lock = try unavailableLock("\(directory)/\(Self.unavailableLockName)")
+        if let bytes = try update(try unavailableBytes(of: model)) {
+            guard bytes.count <= Self.unavailableBytesMax else { throw .tooLarge(path: file, bytes: bytes.count) }
+            try replace(file, with: bytes)
+            try fileSystem.synchronize(directory: directory)
+        }
         _ = consume lock
+    }
+
+    func unavailableFile(of model: String) throws(RegistryError) -> String {
+        "\(try existingDirectory(of: model))/\(Self.unavailableFileName)"
+    }
+
+    private func unavailableLock(_ path: String) throws(RegistryError) -> FileLock {
+        for _ in 0..<50 {
+            switch try fileSystem.tryLock(path, .exclusive) {
+            case .locked(let lock): return lock
+            case .absent: return try fileSystem.lock(path)
+            case .unsupported(let code): throw .system(call: "flock", path: path, code: code)
+            case .busy: usleep(2000)
+            }
+        }
+        throw .locked(path: path)
     }
 }

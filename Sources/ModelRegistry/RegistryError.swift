@@ -21,6 +21,10 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
     case noAlias(String, model: String, known: [String])
     case nothingToRollBackTo(alias: String, version: Int)
     case badAliases(path: String, reason: String)
+    case badUnavailable(path: String, reason: String)
+    case tooManyUnavailable(model: String, countMax: Int)
+    /// Another process holds a lock that is held for milliseconds only.
+    case locked(path: String)
     /// `last-version` does not hold a number: the next version might get one that was given out.
     case badLastVersion(path: String)
     /// A model that has no version yet.
@@ -50,17 +54,17 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
     package var kind: Kind {
         switch self {
         case .badModelName, .badAliasName, .badActor, .badReason, .tooManyAliases, .badKeepCount, .badGrace,
-            .badLatestCount,
-            .tooLarge:
+            .badLatestCount, .tooLarge, .tooManyUnavailable:
             .usage
         case .noRegistry, .noModel, .noVersion, .noVersions, .noAlias, .nothingToRollBackTo: .missing
-        case .badAliases, .badLastVersion, .badManifest, .noManifest, .cutManifest, .unknownFile, .changedMeanwhile,
+        case .badAliases, .badUnavailable, .badLastVersion, .badManifest, .noManifest, .cutManifest, .unknownFile,
+            .changedMeanwhile,
             .missingFile, .wrongSize, .wrongDigest, .wrongShape:
             .badModel
         case .badModelFile(_, .system): .io
         case .badModelFile: .badModel
         case .notPromoted(_, let error): error.kind
-        case .system, .notEnoughMemory, .noLease: .io
+        case .system, .notEnoughMemory, .noLease, .locked: .io
         }
     }
 
@@ -100,6 +104,11 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
             "cannot roll back '\(alias)': its history has no version before \(version) that still exists"
         case .badAliases(let path, let reason):
             "\(path) is damaged: \(reason); wanted an object of alias names and version numbers"
+        case .badUnavailable(let path, let reason):
+            "\(path) is damaged: \(reason); the last good marks stay in force: put it right, or remove it to put all items back"
+        case .tooManyUnavailable(let model, let countMax):
+            "'\(model)' has \(countMax) unavailable items, the most that are taken; put some back first"
+        case .locked(let path): "\(path) is held by another process; nothing was changed: try again"
         case .badLastVersion(let path):
             "\(path) is damaged; wanted the highest version number ever given out: write it there, with a line end"
         case .noVersions(let model): "'\(model)' has no version; `nextloop train` or `nextloop import` publishes one"

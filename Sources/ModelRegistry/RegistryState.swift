@@ -12,7 +12,7 @@ struct RegistryState: Equatable, Sendable {
     enum Model: Equatable, Sendable {
         case absent
         case unreadable(RegistryError)
-        case present(aliases: [UInt8]?, unavailable: [UInt8]?, versions: [Int: VersionFingerprint])
+        case present(aliases: [UInt8]?, forced: [UInt8]?, unavailable: [UInt8]?, versions: [Int: VersionFingerprint])
     }
 
     let models: [String: Model]
@@ -40,6 +40,8 @@ struct RegistryState: Equatable, Sendable {
         return .present(
             aliases: try registry.fileSystem.read(
                 "\(directory)/\(Registry.aliasesFileName)", bytesMax: Registry.aliasesBytesMax),
+            forced: try registry.fileSystem.read(
+                "\(directory)/\(Registry.forcedFileName)", bytesMax: Registry.forcedBytesMax),
             unavailable: try registry.fileSystem.read(
                 "\(directory)/\(Registry.unavailableFileName)", bytesMax: Registry.unavailableBytesMax),
             versions: versions)

@@ -1,10 +1,11 @@
 import FactorModel
 import HTTPMessages
 
-/// The rest of one bulk answer: made piece by piece from the lines, by one model version from the first to the last.
+/// The rest of one bulk answer: made piece by piece from the lines, by one plan from the first to the last, so that no model
+/// changes its version in between.
 final class BulkAnswer: BodyProducer {
     private let loop: LoopService
-    private let model: ServedModel
+    private let plan: ServingPlan
     private let rules: ParameterRules
     private let requestID: [UInt8]
     private let lines: [UInt8]
@@ -18,9 +19,9 @@ final class BulkAnswer: BodyProducer {
     private static let pieceBytes = 32 * 1024
     private static let pieceTime = Duration.milliseconds(2)
 
-    init(_ loop: LoopService, _ model: ServedModel, _ content: Span<UInt8>, requestID: [UInt8]) {
+    init(_ loop: LoopService, _ plan: ServingPlan, _ content: Span<UInt8>, requestID: [UInt8]) {
         self.loop = loop
-        self.model = model
+        self.plan = plan
         self.requestID = requestID
         accessEntry = loop.accessEntry
         guard let rules = Route.recommendBulk.bodyRules else { preconditionFailure("BUG: a bulk route without rules") }
@@ -42,7 +43,8 @@ final class BulkAnswer: BodyProducer {
 
     func ended(wasWhole: Bool) {
         var entry = accessEntry
-        entry.model = (model.name, model.version)
+        // As in the head: the version that answers lines without a name.
+        if let model = plan.standard.live { entry.model = (model.name, model.version) }
         entry.wasCut = !wasWhole
         loop.bulkAnswersUnderWay -= 1
         loop.streamEnded(
@@ -57,23 +59,25 @@ final class BulkAnswer: BodyProducer {
         while nextByte < lines.count, !loop.bulkBlock.isFull {
             var end = nextByte
             while end < lines.count, bytes[end] != 0x0A { end += 1 }
-            loop.readLine(bytes.extracting(nextByte..<end), rules, model, &loop.bulkBlock)
+            if !loop.readLine(bytes.extracting(nextByte..<end), rules, plan, &loop.bulkBlock) { break }
             lineNumber += 1
             nextByte = end + 1
         }
-        loop.bulkBlock.answer(model, loop: loop.loop, requestID: requestID, into: &body)
+        loop.bulkBlock.answer(loop: loop.loop, requestID: requestID, into: &body)
     }
 }
 
-/// Lines that are ranked together. Kept by its loop and reused.
+/// Lines of one model that are ranked together. Kept by its loop and reused.
 struct BulkBlock: ~Copyable {
     /// One line: which query it became, or why it became none.
     private enum Line {
-        case query(number: Int, userID: Range<Int>, explains: Bool)
+        case query(number: Int, userID: Range<Int>, explains: Bool, arm: ArmStatement)
         case problem(Problem)
     }
 
     private var firstLine = 1
+    /// Of the queries; nil before the first one, and between two blocks.
+    private var model: ServedModel?
     private var lines: [Line] = []
     private var queries: [RecommendationQuery] = []
     private var userIDs = ByteBuffer(capacity: 1024)
@@ -91,22 +95,38 @@ struct BulkBlock: ~Copyable {
         queries.removeAll(keepingCapacity: true)
         userIDs.removeAll()
         itemsWanted = 0
+        model = nil
+    }
+
+    /// Whether a query of `model` can be added; the first one decides.
+    mutating func takes(_ model: ServedModel) -> Bool {
+        if let first = self.model { return first === model }
+        self.model = model
+        return true
     }
 
     var isFull: Bool { lines.count >= BulkScratch.windowCount || itemsWanted >= Self.itemsMax }
 
-    mutating func append(_ query: RecommendationQuery, userID: Span<UInt8>, explains: Bool) {
+    mutating func append(_ query: RecommendationQuery, userID: Span<UInt8>, explains: Bool, arm: ArmStatement) {
         let start = userIDs.count
         userIDs.append(userID)
-        lines.append(.query(number: queries.count, userID: start..<userIDs.count, explains: explains))
+        lines.append(.query(number: queries.count, userID: start..<userIDs.count, explains: explains, arm: arm))
         queries.append(query)
         itemsWanted += query.k
     }
 
     mutating func append(_ problem: Problem) { lines.append(.problem(problem)) }
 
-    /// Ranks the queries and writes a line for each line, in order.
-    func answer(_ model: ServedModel, loop: Int, requestID: [UInt8], into body: inout ByteBuffer) {
+    /// Ranks the queries and writes a line for each line, in order. Lets go of the model.
+    mutating func answer(loop: Int, requestID: [UInt8], into body: inout ByteBuffer) {
+        if let model = model.take() {
+            answer(model, loop: loop, requestID: requestID, into: &body)
+        } else {
+            _ = writeProblems(from: 0, requestID, into: &body)
+        }
+    }
+
+    private func answer(_ model: ServedModel, loop: Int, requestID: [UInt8], into body: inout ByteBuffer) {
         let clock = ContinuousClock()
         let began = clock.now
         var writing = Duration.zero
@@ -114,13 +134,13 @@ struct BulkBlock: ~Copyable {
         model.snapshot.recommend(many: queries, scratch: scratch) { number, outcome, ranked in
             let ranWriting = clock.now
             next = writeProblems(from: next, requestID, into: &body)
-            guard case .query(number, let userID, let explains) = lines[next] else {
+            guard case .query(number, let userID, let explains, let arm) = lines[next] else {
                 preconditionFailure("BUG: answers out of order")
             }
             userIDs.withBytes { ids in
                 writeRecommendation(
                     outcome, ranked, userID: ids.extracting(userID), explains: explains, model: model.name,
-                    version: model.version, snapshot: model.snapshot, requestID: requestID, into: &body)
+                    version: model.version, snapshot: model.snapshot, arm: arm, requestID: requestID, into: &body)
             }
             model.metrics.count(outcome, ranked, loop: loop)
             next += 1

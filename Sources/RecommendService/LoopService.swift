@@ -8,7 +8,7 @@ package final class LoopService: RequestHandler, ServerObserver {
     let service: Service
     let loop: Int
     private let shard: MetricShard
-    private var reader: ModelSlot.Reader
+    private let reader: PlanReader
     private var requestIDs = RequestIDSource()
 
     // Reused by every request of the loop: nothing is allocated once they have grown.
@@ -17,13 +17,25 @@ package final class LoopService: RequestHandler, ServerObserver {
     var queryItem = DecodedQueryItem()
     var document = JSONDocument()
     var scores: [Float?] = []
+    var unavailable = UnavailableSlot.Reader()
+    var armUser = ByteBuffer(capacity: 256)
+    var sampler = ShadowSampler()
+    /// Of the request being answered: what is said of experiments.
+    var armStatement = ArmStatement.none
+    var armCount: (ModelExperiments, Counter)?
+    /// Of the request being answered: the model that was asked; let go of at its end.
+    var chosen: ModelPlan?
+    /// What the last ranking took.
+    var rankSeconds = 0.0
+    var lastOutcome = RecommendationOutcome(strategy: .popular)
     /// The id in the path of the request being answered, decoded.
     var pathID = ByteBuffer(capacity: 256)
+    var modelName = ByteBuffer(capacity: 64)
     var bulkBlock = BulkBlock()
     var bulkAnswersUnderWay = 0
     /// What a GET is answered with, when that is streamed.
     var streamedBody: (any BodyProducer)?
-    private var body = ByteBuffer(capacity: 4096)
+    var body = ByteBuffer(capacity: 4096)
     /// Of the request being answered.
     private(set) var requestID: [UInt8] = []
     /// Of the request being answered: what the size metrics count is content, not heads.
@@ -37,7 +49,7 @@ package final class LoopService: RequestHandler, ServerObserver {
         self.service = service
         self.loop = loop
         shard = service.requestMetrics.set.shard(loop)
-        reader = ModelSlot.Reader(service.slot)
+        reader = service.models.reader(loop: loop)
         requestID.reserveCapacity(128)
         accessLines = service.accessLog?.lines(of: loop)
     }
@@ -54,19 +66,41 @@ package final class LoopService: RequestHandler, ServerObserver {
         let path = bytes.extracting(head.path)
         var (route, segment) = Route.match(path)
         // Where it is not served, it does not exist: nothing tells that it does elsewhere.
-        if !route.isServed(to: context.role, hasAdminListener: service.hasAdminListener) { route = .none }
-        let model = reader.model()
+        if route.isAdmin && service.admin == nil
+            || !route.isServed(to: context.role, hasAdminListener: service.hasAdminListener)
+        {
+            (route, segment) = (.none, 0..<0)
+        }
+        let plan = reader.plan()
+        // Who answers. Nothing of it is kept behind the request: an idle loop holds no version in memory.
+        var answering: ServedModel?
         body.removeAll()
+        armStatement = .none
+        armCount = nil
+        defer { chosen = nil }
         do throws(Problem) {
             // Without a query or with an empty one is the same to us.
             let query = bytes.extracting(head.query ?? 0..<0)
-            if route == .none { throw .unknownPath }
-            if !route.allows(head.method) { throw .methodNotAllowed(route) }
-            if head.method == .post {
+            if head.method == .options, equal(path, "*") {
+                // About the server as a whole, a no-op that says what it knows: RFC 9110 section 9.3.7.
+                response.begin(status: 204)
+                response.header("Allow", "GET, HEAD, POST, OPTIONS" as StaticString)
+            } else if route == .none {
+                throw .unknownPath
+            } else if route.isAdmin {
+                let status = try answerAdmin(route, head, bytes, content, path.extracting(segment), query, plan)
+                response.begin(status: status, contentType: "application/json")
+                response.header("Cache-Control", "no-store")
+            } else if !route.allows(head.method) {
+                throw .methodNotAllowed(route)
+            } else if head.method == .post {
+                // RFC 9110 section 15.5.12: every POST here has a body, and this one says nothing of one.
+                if !head.declaresBody { throw .lengthRequired }
                 let contentType = head.header("content-type", in: bytes) ?? 0..<0
-                try answerPost(route, query, bytes.extracting(contentType), content, model, &response)
+                try answerPost(
+                    route, query, bytes.extracting(contentType), content, plan, &answering, &response)
             } else {
-                let contentType = try answerGet(route, path.extracting(segment), query, model)
+                let contentType = try answerGet(route, path.extracting(segment), query, plan, &answering)
                 if let streamedBody {
                     self.streamedBody = nil
                     response.begin(status: 200, contentType: contentType, streaming: streamedBody)
@@ -74,15 +108,17 @@ package final class LoopService: RequestHandler, ServerObserver {
                     response.begin(status: 200, contentType: contentType)
                 }
             }
-            if let model, route.answersFromModel { writeVersion(of: model, into: &response) }
+            if let answering { writeVersion(of: answering, into: &response) }
+            if case .arm(let label) = armStatement { _ = response.header("X-Experiment", label.header) }
         } catch {
             body.removeAll()
             error.write(into: &body, requestID: requestID)
             response.begin(status: error.status, contentType: "application/problem+json")
+            if case .unauthorized = error { response.header("WWW-Authenticate", "Bearer") }
             if case .methodNotAllowed = error { response.header("Allow", route.allowedMethods) }
             if let seconds = error.retryAfterSeconds { response.header("Retry-After", seconds) }
             // That the model does not know a user or an item is an answer of the model.
-            if error.isAnswerOfModel, let model { writeVersion(of: model, into: &response) }
+            if error.isAnswerOfModel, let answering { writeVersion(of: answering, into: &response) }
             noteRefusal(RefusalReason(error))
         }
         response.header("X-Request-ID", requestID.span)
@@ -113,6 +149,7 @@ package final class LoopService: RequestHandler, ServerObserver {
         response.begin(status: problem.status, contentType: "application/problem+json")
         response.header("X-Request-ID", requestID.span)
         if let seconds = refusal.retryAfterSeconds { response.header("Retry-After", seconds) }
+        if let codings = refusal.acceptEncoding { response.header("Accept-Encoding", codings) }
         body.withBytes { response.append($0) }
         contentBytes = (0, body.count)
         guard let head else { return refusalRoute }
@@ -138,43 +175,52 @@ package final class LoopService: RequestHandler, ServerObserver {
     }
 
     /// Writes the body of a good answer and returns its content type.
+    ///
+    /// - Parameter answering: becomes the version that was asked, as soon as it is known.
     private func answerGet(
-        _ route: Route, _ segment: Span<UInt8>, _ query: Span<UInt8>, _ model: ServedModel?
+        _ route: Route, _ segment: Span<UInt8>, _ query: Span<UInt8>, _ plan: ServingPlan,
+        _ answering: inout ServedModel?
     ) throws(Problem) -> StaticString {
         let rules = route.queryRules ?? ParameterRules(known: .none)
-        switch route {
-        case .recommend: return try writeRecommend(query, rules, loaded(model), into: &body)
-        case .similar: return try writeSimilar(to: segment, query, rules, loaded(model), into: &body)
-        case .popular: return try writePopular(query, rules, loaded(model), into: &body)
-        case .user: return try writeUser(segment, query, rules, loaded(model), into: &body)
-        case .modelInfo: return try writeModelInfo(loaded(model), into: &body)
-        case .livez: return writeLiveness(into: &body)
-        case .readyz: return try writeReadiness(model, into: &body)
-        case .metrics: return writeMetrics(into: &body)
-        case .openAPI: return writeOpenAPI(into: &body)
-        case .docs: return writeDocs(into: &body)
-        case .recommendBulk, .score, .none: preconditionFailure("BUG: no GET of \(route)")
+        if route.answersFromModel {
+            let model = try chosenModel(plan, query: query)
+            chosen = model
+            answering = route == .recommend ? try assigned(model, query: query) : model.answering
+        }
+        switch (route, answering) {
+        case (.recommend, let model?): return try writeRecommend(query, rules, model, into: &body)
+        case (.similar, let model?): return try writeSimilar(to: segment, query, rules, model, into: &body)
+        case (.popular, let model?): return try writePopular(query, rules, model, into: &body)
+        case (.user, let model?): return try writeUser(segment, query, rules, model, into: &body)
+        case (.modelInfo, let model?): return try writeModelInfo(query, rules, model, into: &body)
+        case (.models, _): return try writeModels(query, rules, into: &body)
+        case (.model, _): return try writeModelStatus(segment, query, rules, plan, into: &body)
+        case (.livez, _): return writeLiveness(into: &body)
+        case (.readyz, _): return try writeReadiness(plan, into: &body)
+        case (.metrics, _): return writeMetrics(into: &body)
+        case (.openAPI, _): return writeOpenAPI(into: &body)
+        case (.docs, _): return writeDocs(into: &body)
+        default: preconditionFailure("BUG: no GET of \(route)")
         }
     }
 
     /// Begins a good answer to a request with a body, and writes its own unless it is streamed.
     private func answerPost(
-        _ route: Route, _ query: Span<UInt8>, _ contentType: Span<UInt8>, _ content: Span<UInt8>, _ model: ServedModel?,
-        _ response: inout Response
+        _ route: Route, _ query: Span<UInt8>, _ contentType: Span<UInt8>, _ content: Span<UInt8>, _ plan: ServingPlan,
+        _ answering: inout ServedModel?, _ response: inout Response
     ) throws(Problem) {
         guard let rules = route.bodyRules else { preconditionFailure("BUG: no POST of \(route)") }
         guard route.bodyType.matches(contentType) else {
             throw .unsupportedMediaType(wanted: route.bodyType.wanted)
         }
         guard query.isEmpty else { throw .unknownParameter(.queryOfPost, known: rules.known.list) }
-        let model = try loaded(model)
         let answered: StaticString
         switch route {
-        case .recommend: answered = try writeRecommend(object: content, rules, model, into: &body)
-        case .score: answered = try writeScore(object: content, rules, model, into: &body)
+        case .recommend: answered = try writeRecommend(object: content, rules, plan, &answering, into: &body)
+        case .score: answered = try writeScore(object: content, rules, plan, &answering, into: &body)
         case .recommendBulk:
-            response.begin(
-                status: 200, contentType: "application/x-ndjson", streaming: try beginBulk(content, model))
+            let answer = try beginBulk(content, plan, &answering)
+            response.begin(status: 200, contentType: "application/x-ndjson", streaming: answer)
             return
         default: preconditionFailure("BUG: no POST of \(route)")
         }
@@ -187,11 +233,6 @@ package final class LoopService: RequestHandler, ServerObserver {
         self.requestID.removeAll(keepingCapacity: true)
         self.requestID.append(contentsOf: requestID)
         accessEntry = entry
-    }
-
-    private func loaded(_ model: ServedModel?) throws(Problem) -> ServedModel {
-        guard let model else { throw .notReady("No model is loaded yet.") }
-        return model
     }
 
     private func takeRequestID(_ head: borrowing RequestHead, _ bytes: Span<UInt8>) {

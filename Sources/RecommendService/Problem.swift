@@ -1,4 +1,5 @@
 import HTTPMessages
+package import ModelRegistry
 
 /// A client's fault, or a state in which no answer can be given. This file is the one place that knows status codes.
 ///
@@ -20,10 +21,21 @@ package enum Problem: Error, Equatable, Sendable {
     case undecodableQuery
     /// The body as a whole; the text says what was got and what was wanted.
     case badBody(String)
+    /// A POST that says nothing of a body.
+    case lengthRequired
     case unsupportedMediaType(wanted: String)
     case tooManyLines(max: Int)
     case unknownUser
     case unknownItem
+    case unknownHotel
+    /// The item is on sale there.
+    case notMarked
+    /// A change that could not be made durable; nothing was changed.
+    case notStored(RegistryError)
+    /// No token, or a wrong one.
+    case unauthorized(isWrong: Bool)
+    /// The names are no secret: `GET /models` lists them.
+    case unknownModel(known: [String])
     /// The model lacks what an explanation is made from.
     case cannotExplain
     case notReady(String)
@@ -34,15 +46,18 @@ package enum Problem: Error, Equatable, Sendable {
 
     package var status: Int {
         switch self {
-        case .unknownPath, .unknownUser, .unknownItem: 404
+        case .unknownPath, .unknownUser, .unknownItem, .unknownModel, .unknownHotel, .notMarked: 404
         case .methodNotAllowed: 405
+        case .unauthorized: 401
         case .undecodablePath, .missingParameter, .unknownParameter, .repeatedParameter, .badParameter,
             .undecodableQuery, .badBody:
             400
         case .cannotExplain: 409
+        case .lengthRequired: 411
         case .unsupportedMediaType: 415
         case .tooManyLines: 413
-        case .notReady, .busy: 503
+        case .notStored(.tooManyUnavailable): 409
+        case .notReady, .busy, .notStored: 503
         case .refused(let status, _): status
         }
     }
@@ -59,12 +74,18 @@ package enum Problem: Error, Equatable, Sendable {
         case .badParameter: ("bad-parameter", "Bad parameter")
         case .undecodableQuery: ("undecodable-query", "Undecodable query")
         case .badBody: ("bad-body", "Bad body")
+        case .lengthRequired: ("length-required", "Length required")
         case .unsupportedMediaType: ("unsupported-media-type", "Unsupported media type")
         case .tooManyLines: ("too-many-lines", "Too many lines")
         case .unknownUser: ("unknown-user", "Unknown user")
         case .unknownItem: ("unknown-item", "Unknown item")
+        case .unknownHotel: ("unknown-hotel", "Unknown hotel")
+        case .notMarked: ("not-marked", "Not marked")
+        case .notStored: ("not-stored", "Not stored")
+        case .unknownModel: ("unknown-model", "Unknown model")
         case .cannotExplain: ("cannot-explain", "Cannot explain")
         case .notReady: ("not-ready", "Not ready")
+        case .unauthorized: ("unauthorized", "Unauthorized")
         case .busy: ("busy", "Busy")
         case .refused: ("refused-request", "Request refused")
         }
@@ -77,7 +98,8 @@ package enum Problem: Error, Equatable, Sendable {
     var detail: String {
         switch self {
         case .unknownPath:
-            let known = Route.allCases.filter { $0 != .none }.map { "\($0.template)" }.joined(separator: ", ")
+            let known = Route.allCases.filter { $0 != .none && !$0.isAdmin }.map { "\($0.template)" }.joined(
+                separator: ", ")
             return "Nothing is served at this path. Known paths: \(known)."
         case .methodNotAllowed(let route): return "This path answers \(route.allowedMethods) only."
         case .undecodablePath:
@@ -91,11 +113,22 @@ package enum Problem: Error, Equatable, Sendable {
         case .undecodableQuery:
             return "The query is not percent-encoded UTF-8: every % needs two hexadecimal digits, and %00 is refused."
         case .badBody(let detail): return detail
+        case .lengthRequired:
+            return "The request has neither Content-Length nor Transfer-Encoding, and this path wants a body."
         case .unsupportedMediaType(let wanted): return "The Content-Type of the body must be \(wanted)."
         case .tooManyLines(let max):
             return "The body has more than \(max) lines. Send the rest in another request."
         case .unknownUser: return "The model holds no user with this user_id, and strict=true asks for no fallback."
         case .unknownItem: return "The model holds no item with this item_id."
+        case .unknownHotel: return "The model holds no hotel with this hotel_id."
+        case .notMarked: return "The item is not marked as unavailable there."
+        case .notStored(let error): return "Nothing was changed: \(error)."
+        case .unauthorized(let isWrong):
+            return isWrong
+                ? "The bearer token is none of those of this service."
+                : "This path wants the header Authorization: Bearer and the admin token."
+        case .unknownModel(let known):
+            return "No model of this name is served here. Served models: \(known.joined(separator: ", "))."
         case .cannotExplain:
             return """
                 explain was true, and the served model does not say the alpha and regularization it was trained with. Ask \
@@ -123,7 +156,11 @@ package enum Problem: Error, Equatable, Sendable {
 
     /// The value for a `Retry-After` header, when there is to be one.
     var retryAfterSeconds: Int? {
-        if case .busy(let seconds) = self { seconds } else { nil }
+        switch self {
+        case .busy(let seconds): seconds
+        case .notStored(.locked): 1
+        default: nil
+        }
     }
 
     /// Writes the body.

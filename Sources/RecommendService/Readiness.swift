@@ -7,6 +7,7 @@ package final class Readiness: Sendable {
     }
 
     private let value = Atomic<UInt8>(State.loading.rawValue)
+    private let isHeldBack = Atomic<Bool>(false)
 
     package init() {}
 
@@ -14,11 +15,16 @@ package final class Readiness: Sendable {
 
     package func become(_ state: State) { value.store(state.rawValue, ordering: .relaxed) }
 
+    /// Asks for no more traffic, or for it again: by an operator, whatever the process itself is at.
+    package func hold(back isHeldBack: Bool) { self.isHeldBack.store(isHeldBack, ordering: .relaxed) }
+
     /// Why `/readyz` says no; nil when it says yes.
     var reason: String? {
         switch state {
         case .loading: "The model is being loaded and verified."
-        case .ready: nil
+        case .ready:
+            isHeldBack.load(ordering: .relaxed)
+                ? "An operator drained the process: it answers, and wants no traffic until POST /admin/undrain." : nil
         case .draining: "The process is draining: it answers what it has and will exit."
         }
     }

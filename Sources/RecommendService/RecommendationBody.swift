@@ -11,7 +11,7 @@ package import HTTPMessages
 package func writeRecommendation(
     _ outcome: RecommendationOutcome, _ ranked: RecommendationScratch, userID: Span<UInt8>?,
     itemID: Span<UInt8>? = nil, explains: Bool = false, model: String, version: Int, snapshot: ModelSnapshot,
-    requestID: [UInt8], into body: inout ByteBuffer
+    arm: ArmStatement = .none, requestID: [UInt8], into body: inout ByteBuffer
 ) {
     body.append(UInt8(ascii: "{"))
     if let userID {
@@ -25,6 +25,7 @@ package func writeRecommendation(
         body.append(UInt8(ascii: ","))
     }
     writeModel(model, version, into: &body)
+    arm.write(into: &body)
     body.append(",\"strategy\":" as StaticString)
     body.appendJSONString(outcome.strategy.rawValue)
     writeFallbackReason(outcome.fallbackReason, into: &body)

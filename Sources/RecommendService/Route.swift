@@ -12,11 +12,18 @@ package enum Route: Int, CaseIterable, Sendable {
     case popular
     case user
     case modelInfo
+    case models
+    case model
+    case adminReload
     case livez
     case readyz
     case metrics
     case openAPI
     case docs
+    case adminItem
+    case adminItems
+    case adminDrain
+    case adminUndrain
     /// Every path that is none of the above, and requests that were refused before their path was known.
     case none
 
@@ -29,11 +36,18 @@ package enum Route: Int, CaseIterable, Sendable {
         case .popular: "/popular"
         case .user: "/users/{user_id}"
         case .modelInfo: "/model/info"
+        case .models: "/models"
+        case .model: "/models/{name}"
+        case .adminReload: "/admin/reload"
         case .livez: "/livez"
         case .readyz: "/readyz"
         case .metrics: "/metrics"
         case .openAPI: "/openapi.json"
         case .docs: "/docs"
+        case .adminItem: "/admin/items/{item_id}/unavailable"
+        case .adminItems: "/admin/items/unavailable"
+        case .adminDrain: "/admin/drain"
+        case .adminUndrain: "/admin/undrain"
         case .none: "none"
         }
     }
@@ -42,30 +56,29 @@ package enum Route: Int, CaseIterable, Sendable {
     var answersFromModel: Bool {
         switch self {
         case .recommend, .recommendBulk, .similar, .score, .popular, .user, .modelInfo: true
-        case .livez, .readyz, .metrics, .openAPI, .docs, .none: false
+        case .models, .model, .livez, .readyz, .metrics, .openAPI, .docs, .adminReload, .adminItem, .adminItems,
+            .adminDrain, .adminUndrain, .none:
+            false
+        }
+    }
+
+    /// Whether it changes or tells what only operators may: served to those who are admitted, and not there when nobody is. With an admin
+    /// listener it is there only.
+    package var isAdmin: Bool {
+        switch self {
+        case .adminReload, .adminItem, .adminItems, .adminDrain, .adminUndrain: true
+        default: false
         }
     }
 
     // MARK: Listeners
 
-    /// Operators' routes: `/admin/*`. With an admin listener they are there only.
-    var isAdmin: Bool { Self.starts(template, with: "/admin/") }
-
     /// What monitoring and operators ask, besides `/admin/*`: served by an admin listener as well.
     private var isForOperators: Bool {
         switch self {
-        case .livez, .readyz, .metrics: true
-        default: isAdmin || Self.starts(template, with: "/models")
+        case .livez, .readyz, .metrics, .models, .model: true
+        default: isAdmin
         }
-    }
-
-    private static func starts(_ text: StaticString, with prefix: StaticString) -> Bool {
-        if text.utf8CodeUnitCount < prefix.utf8CodeUnitCount { return false }
-        for index in 0..<prefix.utf8CodeUnitCount {
-            // SAFETY: neither text is shorter than the prefix.
-            if unsafe text.utf8Start[index] != prefix.utf8Start[index] { return false }
-        }
-        return true
     }
 
     /// Whether a request that came through such a listener may have this route.
@@ -86,22 +99,36 @@ package enum Route: Int, CaseIterable, Sendable {
 
     // MARK: Methods
 
-    private var answersGet: Bool { self != .recommendBulk && self != .score && self != .none }
-    private var answersPost: Bool { self == .recommend || self == .recommendBulk || self == .score }
+    /// What a path answers; every GET also as a HEAD.
+    private enum Methods {
+        case get, post, getAndPost, putAndDelete, none
+    }
+
+    private var methods: Methods {
+        switch self {
+        case .recommend: .getAndPost
+        case .recommendBulk, .score, .adminReload, .adminDrain, .adminUndrain: .post
+        case .adminItem: .putAndDelete
+        case .none: .none
+        default: .get
+        }
+    }
 
     /// The value of `Allow` in a 405.
     var allowedMethods: StaticString {
-        switch (answersGet, answersPost) {
-        case (true, true): "GET, HEAD, POST"
-        case (true, false): "GET, HEAD"
-        case (false, _): "POST"
+        switch methods {
+        case .getAndPost: "GET, HEAD, POST"
+        case .get: "GET, HEAD"
+        case .putAndDelete: "PUT, DELETE"
+        case .post, .none: "POST"
         }
     }
 
     func allows(_ method: HTTPMethod) -> Bool {
         switch method {
-        case .get, .head: answersGet
-        case .post: answersPost
+        case .get, .head: methods == .get || methods == .getAndPost
+        case .post: methods == .post || methods == .getAndPost
+        case .put, .delete: methods == .putAndDelete
         default: false
         }
     }
@@ -113,8 +140,10 @@ package enum Route: Int, CaseIterable, Sendable {
         switch self {
         case .recommend: ParameterRules(known: .recommend, required: .userID)
         case .similar, .popular: ParameterRules(known: .ranking)
-        case .user: ParameterRules(known: .none)
-        case .recommendBulk, .score, .modelInfo, .livez, .readyz, .metrics, .openAPI, .docs, .none: nil
+        case .user, .modelInfo: ParameterRules(known: .model)
+        case .models, .model: ParameterRules(known: .none)
+        case .recommendBulk, .score, .livez, .readyz, .metrics, .openAPI, .docs, .none: nil
+        case .adminReload, .adminItem, .adminItems, .adminDrain, .adminUndrain: nil
         }
     }
 
@@ -123,9 +152,13 @@ package enum Route: Int, CaseIterable, Sendable {
         switch self {
         case .recommend, .recommendBulk: ParameterRules(known: .recommendBody, required: .userID)
         case .score: ParameterRules(known: .score, required: [.userID, .itemIDs])
+        case .adminReload: ParameterRules(known: .reload)
         default: nil
         }
     }
+
+    /// Whether a POST without a body is one.
+    var bodyMayBeMissing: Bool { self == .adminReload }
 
     /// What the body of a POST is.
     var bodyType: MediaType { self == .recommendBulk ? .ndjson : .json }
@@ -147,6 +180,8 @@ package enum Route: Int, CaseIterable, Sendable {
         switch self {
         case .similar: Self.segment(in: path, after: "/items/", before: "/similar")
         case .user: Self.segment(in: path, after: "/users/", before: "")
+        case .model: Self.segment(in: path, after: "/models/", before: "")
+        case .adminItem: Self.segment(in: path, after: "/admin/items/", before: "/unavailable")
         default: equal(path, template) ? 0..<0 : nil
         }
     }

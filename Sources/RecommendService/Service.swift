@@ -2,11 +2,15 @@ import FactorModel
 package import HTTPServer
 import PrometheusText
 
-/// What all loops share: the model, whether to take traffic, and the counters.
+/// What all loops share: the models, whether to take traffic, and the counters.
 package final class Service: Sendable {
-    package let slot = ModelSlot()
+    package let models: ModelStore
     package let readiness = Readiness()
+    let unavailable: UnavailableItems?
+    /// nil when operators have no way in.
+    let admin: Admin?
     let requestMetrics: RequestMetrics
+    let follower: ModelFollower?
     let build: (version: String, commit: String)
     let loops: Int
     private let tls: TLSContext?
@@ -18,19 +22,28 @@ package final class Service: Sendable {
     package let hasAdminListener: Bool
 
     /// - Parameters:
+    ///   - models: what is served; its loops are the service's.
+    ///   - follower: who loads versions; nil when nobody does.
+    ///   - unavailable: the items taken from sale; nil when nobody can.
+    ///   - admin: the operator's part; nil: `/admin/*` is not there.
     ///   - tls: what the listeners encrypt with, for the metrics; nil without TLS.
     ///   - accessLog: where requests are logged, made for as many loops; nil: nowhere.
     package init(
-        loops: Int, version: String, commit: String, hasAdminListener: Bool = false, tls: TLSContext? = nil,
+        _ models: ModelStore, follower: ModelFollower? = nil, unavailable: UnavailableItems? = nil,
+        admin: Admin? = nil, version: String, commit: String, hasAdminListener: Bool = false, tls: TLSContext? = nil,
         accessLog: AccessLog? = nil
     ) {
-        self.loops = loops
+        self.models = models
+        self.follower = follower
+        self.unavailable = unavailable
+        self.admin = admin
         self.hasAdminListener = hasAdminListener
-        build = (version, commit)
         self.tls = tls
+        loops = models.loops
+        build = (version, commit)
         self.accessLog = accessLog
         requestMetrics = RequestMetrics(loops: loops, hasTLS: tls != nil)
-        openAPIDocument = Array(OpenAPIDocument.text(version: version).utf8)
+        openAPIDocument = Array(OpenAPIDocument.text(version: version, withAdmin: admin != nil).utf8)
     }
 
     /// The handler and observer of one loop; called once on each loop's own thread.
@@ -43,12 +56,9 @@ package final class Service: Sendable {
     func metrics() -> Exposition {
         var exposition = Exposition()
         exposition.add(requestMetrics.set)
-        if let model = slot.model {
-            addModel(model, to: &exposition)
-        }
-        exposition.add(
-            "nextloop_model_reloads_total", "Loads of a model version, the first one too, by result.", .counter,
-            [Label("result", "success")], value: Double(slot.publishCount))
+        models.addMetrics(to: &exposition)
+        unavailable?.addMetrics(to: &exposition, models: models.plan.models.map(\.name))
+        admin?.addMetrics(to: &exposition)
         if let tls {
             exposition.add(
                 "nextloop_tls_certificate_expiry_timestamp_seconds", "When the TLS certificate in use expires.", .gauge,
@@ -60,28 +70,5 @@ package final class Service: Sendable {
             [Label("version", build.version), Label("commit", build.commit)], value: 1)
         ProcessMetrics.add(to: &exposition)
         return exposition
-    }
-
-    private func addModel(_ model: ServedModel, to exposition: inout Exposition) {
-        exposition.add(model.metrics.set)
-        exposition.add(
-            "nextloop_recommended_items_ratio", "Share of the catalogue shown since the model was loaded.", .gauge,
-            value: model.metrics.shown.ratio)
-        exposition.add(
-            "nextloop_model_info", "The served model version.", .gauge,
-            [Label("model", model.name), Label("version", String(model.version)), Label("alias", model.alias)],
-            value: 1)
-        exposition.add(
-            "nextloop_model_created_timestamp_seconds", "When the served version was published.", .gauge,
-            value: model.createdAt)
-        exposition.add(
-            "nextloop_model_loaded_timestamp_seconds", "When the served version was loaded.", .gauge,
-            value: model.loadedAt)
-        exposition.add(
-            "nextloop_model_load_duration_seconds", "Time to open and verify the served version.", .gauge,
-            value: model.loadSeconds)
-        exposition.add(
-            "nextloop_model_bytes", "Bytes of the served version's mapped file.", .gauge,
-            value: Double(model.snapshot.mappedBytes))
     }
 }

@@ -145,13 +145,40 @@ package final class QuantizedItems: @unchecked Sendable {
         return Float(bitPattern: unsafe blocksBase.loadUnaligned(fromByteOffset: offset, as: UInt32.self) << 16)
     }
 
-    /// Lends the items and a query to C.
-    func withScan<R>(_ query: borrowing QuantizedQuery, _ body: (UnsafePointer<nl_code_scan>) -> R) -> R {
-        // SAFETY: blocks as init found or made them; the query has room for 8 codes in each group.
-        var scan = unsafe nl_code_scan(
-            blocks: blocksBase.assumingMemoryBound(to: UInt8.self), groups: (factorCount + 7) / 8,
-            query: query.codes, offset: query.offset, weight: query.weight)
-        return unsafe body(&scan)
+    /// The place of each row of the float32 matrix: the inverse of ``row(at:)``.
+    package func placesOfRows() -> [UInt32] {
+        var places = [UInt32](repeating: 0, count: rowCount)
+        for place in 0..<rowCount { places[Int(row(at: place))] = UInt32(place) }
+        return places
+    }
+
+    /// Lends the items, a query and a filter to C.
+    func withScan<R>(
+        _ query: borrowing QuantizedQuery, _ filter: PlaceFilter, _ body: (UnsafePointer<nl_code_scan>) -> R
+    ) -> R {
+        unsafe filter.withWords { first, second, excluded in
+            // SAFETY: blocks as init found or made them; the query has room for 8 codes in each group; topK checked that the
+            // sets have a word for each four blocks.
+            var scan = unsafe nl_code_scan(
+                blocks: blocksBase.assumingMemoryBound(to: UInt8.self), groups: (factorCount + 7) / 8,
+                query: query.codes, offset: query.offset, weight: query.weight, allowed: (first, second),
+                excluded: excluded)
+            return unsafe body(&scan)
+        }
+    }
+
+    /// How many rows are at least half as long as the longest, to the next four blocks.
+    ///
+    /// Of a model in which these are many, lengths tell little: a ranking has to read all of them.
+    package var longRowCount: Int {
+        guard blockCount > 0 else { return 0 }
+        let enough = reach(0) / 2
+        var (low, high) = (0, blockCount / Self.blockGroup)
+        while low < high {
+            let middle = (low + high) / 2
+            if reach(middle * Self.blockGroup) >= enough { low = middle + 1 } else { high = middle }
+        }
+        return min(low * Self.blockGroup * Self.blockRows, rowCount)
     }
 }
 

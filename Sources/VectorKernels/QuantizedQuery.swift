@@ -1,3 +1,5 @@
+import CKernels
+
 /// A query in 8-bit codes, and what is needed to bound its scores. Lives in a scratch and is reused.
 @safe
 struct QuantizedQuery: ~Copyable {
@@ -28,7 +30,7 @@ struct QuantizedQuery: ~Copyable {
     }
 
     /// Codes `query`. The constants are proved in docs/kernels.md, "The bound".
-    mutating func set(_ query: Span<Float>) {
+    mutating func set(_ query: Span<Float>, _ kernels: Kernels) {
         let count = (query.count + 7) / 8 * 8
         if count > capacity {
             // SAFETY: nobody holds the old codes.
@@ -36,29 +38,20 @@ struct QuantizedQuery: ~Copyable {
             unsafe codes = UnsafeMutablePointer.allocate(capacity: count)
             capacity = count
         }
-        var largest: Float = 0
-        for i in query.indices { largest = max(largest, abs(query[i])) }
-        step = Double(largest) / 127
-        let perStep = largest == 0 ? 0 : 127 / Double(largest)
-        var (sum, squares, codedSquares, missSquares) = (0, 0.0, 0, 0.0)
-        for i in 0..<count {
-            let x = i < query.count ? Double(query[i]) : 0
-            let code = (x * perStep).rounded()
-            // SAFETY: inside the capacity; |code| ≤ 127 because |x| ≤ largest.
-            unsafe (codes + i).initialize(to: Int8(code))
-            sum += Int(code)
-            codedSquares += Int(code) * Int(code)
-            squares += x * x
-            let miss = x - step * code
-            missSquares += miss * miss
+        let sums = unsafe query.withUnsafeBufferPointer { query in
+            // SAFETY: room for `count` codes, query.count rounded up to whole groups.
+            unsafe query.baseAddress.map { unsafe kernels.table.pointee.code_query($0, query.count, codes) }
+                ?? nl_query_sums()
         }
+        step = sums.step
         let up = 1 + 0x1p-30
-        offset = 7.5 * Float(sum)
-        weight = Float(Double(codedSquares).squareRoot() * up).nextUp
-        norm = squares.squareRoot() * up
-        let codedNorm = step * Double(codedSquares).squareRoot() * up
+        offset = 7.5 * Float(sums.sum)
+        weight = Float(sums.codedSquares.squareRoot() * up).nextUp
+        norm = sums.squares.squareRoot() * up
+        let codedNorm = step * sums.codedSquares.squareRoot() * up
         let roundings = Double((query.count + 15) / 16 + 4)
-        perLength = missSquares.squareRoot() * up + (1.01 * roundings + 8) * 0x1p-24 * max(norm, codedNorm)
+        perLength =
+            sums.missSquares.squareRoot() * up + (1.01 * roundings + 8) * 0x1p-24 * max(norm, codedNorm)
         always = Double(count + 16) * 0x1p-149 + step * 0x1p-140
     }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import HTTPMessages
 import HTTPServer
+import ModelRegistry
 import RecommendService
 
 /// What watching costs: counting a request, logging it, and writing `/metrics`.
@@ -48,7 +49,8 @@ struct ObserverBench: ParsableCommand {
             settings.format = part == .json ? .json : .text
             accessLog = try AccessLog(settings, loops: 1) { _ in }
         }
-        let service = Service(loops: 1, version: "0", commit: "0", accessLog: accessLog)
+        let models = ModelStore([ModelDeclaration(name: "none", policy: .alias("none"))], loops: 1)
+        let service = Service(models, version: "0", commit: "0", accessLog: accessLog)
         let loop = service.makeLoop(0)
         switch part {
         case .metrics: report(part, seconds { for _ in 0..<requests { count(loop) } }, requests)

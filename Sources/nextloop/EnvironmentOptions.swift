@@ -12,13 +12,17 @@ struct EnvironmentOptions {
 
     /// Options of which one rules out the others: the command line's choice silences the variables of the rest.
     private static let alternatives: [[String]] = [
-        ["--alias", "--version"], ["--implicit", "--user-factors"], ["--implicit", "--item-factors"],
+        ["--alias", "--version", "--latest"], ["--implicit", "--user-factors"], ["--implicit", "--item-factors"],
         ["--listen", "--host"], ["--listen", "--port"], ["--admin-listen", "--admin-port"],
     ]
-    /// Between the values of an option that may be repeated, as in PATH; a comma where values have colons themselves.
-    private static func listSeparator(of option: String) -> Character {
-        ["--listen", "--admin-listen", "--trusted-proxy"].contains(option) ? "," : ":"
-    }
+    /// Between the values of an option that may be repeated, as in PATH.
+    private static let listSeparator: Character = ":"
+    /// Repeatable options of commands with so many that their usage does not list them, and a comma where the values have colons
+    /// themselves.
+    private static let listSeparators: [String: Character] = [
+        "--listen": ",", "--admin-listen": ",", "--trusted-proxy": ",",
+        "--basket": ",", "--model": ":", "--experiment": ":", "--shadow": ":", "--gate-min-metric": ":",
+    ]
 
     init(root: any ParsableCommand.Type, environment: [String: String]) {
         self.root = root
@@ -42,7 +46,7 @@ struct EnvironmentOptions {
             if !option.takesValue {
                 if try isYes(value, Self.variable(of: option.name)) { added.append(option.name) }
             } else if option.repeats {
-                added += value.split(separator: Self.listSeparator(of: option.name)).flatMap {
+                added += value.split(separator: Self.listSeparators[option.name] ?? Self.listSeparator).flatMap {
                     [option.name, String($0)]
                 }
             } else {
@@ -103,7 +107,7 @@ struct EnvironmentOptions {
             let names = words.prefix { $0.hasPrefix("-") }.map { String($0.hasSuffix(",") ? $0.dropLast() : $0) }
             guard let name = names.first(where: { $0.hasPrefix("--") }) else { return nil }
             let value = words.dropFirst(names.count).first.flatMap { $0.hasPrefix("<") ? $0 : nil }
-            let repeats = value.map { help.contains("\(name) \($0) ...") } ?? false
+            let repeats = listSeparators[name] != nil || value.map { help.contains("\(name) \($0) ...") } ?? false
             return Option(name: name, names: names, takesValue: value != nil, repeats: repeats)
         }
     }

@@ -2,6 +2,7 @@ import FactorModel
 import HTTPServer
 import HotelOrders
 import ModelRegistry
+import RecommendService
 import Training
 
 /// Runs `work` and turns a room's error into the words and the exit code of a command.
@@ -36,6 +37,16 @@ extension RegistryError: CommandError {
         case .badModel: .badData
         case .missing: .inputMissing
         case .io: .io
+        }
+    }
+}
+
+extension Problem: CommandError {
+    var exitCode: CommandFailure.Code {
+        switch self {
+        case .unknownUser, .unknownItem: .inputMissing
+        case .cannotExplain: .badData
+        default: .usage
         }
     }
 }

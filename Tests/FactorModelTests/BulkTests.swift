@@ -5,9 +5,12 @@ import VectorKernels
 
 /// One by one is the oracle: bulk gives the same bits.
 @Suite("Bulk") struct BulkTests {
-    private func check(_ contents: ModelContents, _ queries: [RecommendationQuery], _ bulk: BulkScratch) throws {
+    private func check(
+        _ contents: ModelContents, _ queries: [RecommendationQuery], _ bulk: BulkScratch, isPrepared: Bool = false
+    ) throws {
         let directory = try TemporaryDirectory()
         let model = try openedModel(contents, in: directory)
+        if isPrepared { model.prepare() }
         let single = RecommendationScratch()
         var numbers: [Int] = []
         model.recommend(many: queries, scratch: bulk) { number, outcome, answer in
@@ -45,6 +48,28 @@ import VectorKernels
             }
             try check(contents, queries, bulk)
         }
+    }
+
+    /// Long-tailed items are ranked by codes, user by user; even ones in tiles.
+    @Test("gives the same bits once the codes are there", arguments: [false, true])
+    func withCodes(isLongTailed: Bool) throws {
+        var rng = SplitMix64(seed: 11)
+        var contents = sampleContents(users: 30, items: 4000, factors: 16, hotels: 3, seed: 5)
+        contents.foldIn = FoldInParameters(alpha: 2, regularization: 0.5)
+        if isLongTailed {
+            let scaled = contents.factors.itemFactors.enumerated().map { place, value in value / Float(1 + place / 16) }
+            contents.factors = Factors(factorCount: 16, userFactors: contents.factors.userFactors, itemFactors: scaled)
+        }
+        let filter = randomQuery(contents, using: &rng).filter
+        let queries = (0..<200).map { number in
+            var query = randomQuery(contents, using: &rng)
+            query.k = min(query.k, 20)
+            query.offset = number % 3
+            if number % 3 == 0 { query.filter = ItemFilter() }
+            if number % 3 == 1 { query.filter = filter }
+            return query
+        }
+        try check(contents, queries, BulkScratch(), isPrepared: true)
     }
 
     @Test("any number of users of one filter", arguments: [0, 1, 3, 4, 5, 63, 64, 65, 127, 128, 129, 200])

@@ -16,12 +16,11 @@ struct EngineOracle {
         let (catalogue, filter) = (contents.catalogue, query.filter)
         let departments = Array(Set(catalogue.departmentIDs.compactMap { $0 })).sorted()
         let seen = query.user.map { Set(contents.interactions.indices[contents.interactions.range(ofRow: $0.row)]) }
+        let sold = filter.hotels.map { Set($0.flatMap { catalogue.hotelItems[$0.row] }) }
+        let allowed = filter.allow.map { Set($0.map(\.row)) }
+        let denied = Set((filter.deny + filter.unavailable).map(\.row))
         return (0..<catalogue.itemCount).filter { item in
-            if let hotels = filter.hotels {
-                guard hotels.contains(where: { catalogue.hotelItems[$0.row].contains(UInt32(item)) }) else {
-                    return false
-                }
-            }
+            if let sold, !sold.contains(UInt32(item)) { return false }
             if let wanted = filter.departments {
                 guard let id = catalogue.departmentIDs[item], wanted.contains(where: { departments[$0.row] == id })
                 else { return false }
@@ -31,8 +30,8 @@ struct EngineOracle {
                     price <= filter.maxPrice ?? .max
                 else { return false }
             }
-            if let allow = filter.allow, !allow.contains(ItemIndex(item)) { return false }
-            if filter.deny.contains(ItemIndex(item)) { return false }
+            if let allowed, !allowed.contains(item) { return false }
+            if denied.contains(item) { return false }
             return !(query.excludeSeen && seen?.contains(UInt32(item)) == true)
         }
     }
@@ -48,7 +47,15 @@ struct EngineOracle {
     }
 
     func popular(_ query: RecommendationQuery) -> [Ranked] {
-        ranked(query, passing(query)) { contents.itemPopularity[$0] }
+        guard let hotels = query.filter.hotels, let counts = contents.hotelPopularity else {
+            return ranked(query, passing(query)) { contents.itemPopularity[$0] }
+        }
+        return ranked(query, passing(query)) { item in
+            Set(hotels).reduce(0) { sum, hotel in
+                let place = contents.catalogue.hotelItems[hotel.row].firstIndex(of: UInt32(item))
+                return sum + (place.map { counts[hotel.row][$0] } ?? 0)
+            }
+        }
     }
 
     func item(_ row: Int) -> [Float] {

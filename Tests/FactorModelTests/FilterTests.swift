@@ -11,7 +11,8 @@ import VectorKernels
         let scratch = RecommendationScratch()
         var rng = SplitMix64(seed: seed)
         for (items, hotels, rounds) in [(1, 1, 60), (23, 3, 200), (400, 3, 150), (2600, 5, 30)] {
-            let contents = sampleContents(users: 6, items: items, factors: 4, hotels: hotels, seed: seed)
+            let contents = sampleContents(
+                users: 6, items: items, factors: 4, hotels: hotels, seed: seed, countsByHotel: seed % 2 == 0)
             let oracle = EngineOracle(contents: contents)
             let model = try openedModel(contents, in: directory)
             for _ in 0..<rounds {
@@ -31,6 +32,102 @@ import VectorKernels
                 #expect(scratch.ranked == oracle.popular(query), "seed \(seed), \(query)")
             }
         }
+    }
+
+    /// Models large enough for sets of places, with and without lengths that tell, before the codes are there and after.
+    @Test("read in codes, agree with a naive filter and a full sort", arguments: [1, 2, 3] as [UInt64], [false, true])
+    func codesMatchNaive(seed: UInt64, isLongTailed: Bool) throws {
+        let directory = try TemporaryDirectory()
+        let scratch = RecommendationScratch()
+        var rng = SplitMix64(seed: seed)
+        // Departments of every density: two items, one in a hundred, a third; and more of them than have sets.
+        for (items, factors, hotels, departments) in [(20_000, 16, 4, 5), (3000, 64, 3, 100)] {
+            var contents = sampleContents(users: 6, items: items, factors: factors, hotels: hotels, seed: seed)
+            if isLongTailed {
+                let scaled = contents.factors.itemFactors.enumerated().map { place, value in
+                    value / Float(1 + place / factors * 7919 % items)
+                }
+                contents.factors = Factors(
+                    factorCount: factors, userFactors: contents.factors.userFactors, itemFactors: scaled)
+            }
+            contents.catalogue.departmentIDs = (0..<items).map { item in
+                departments == 100
+                    ? "d\(item % 100)" : item < 2 ? "two" : item % 100 == 7 ? "few" : item % 3 == 0 ? "third" : nil
+            }
+            contents.catalogue.hotelIDs.append("small")
+            contents.catalogue.hotelItems.append((0..<UInt32(items)).filter { $0 % 97 == 5 })
+            let oracle = EngineOracle(contents: contents)
+            let model = try openedModel(contents, in: directory)
+            let other = try openedModel(sampleContents(items: 700, factors: 64), in: directory)
+            model.prepare()
+            other.prepare()
+            for round in 0..<60 {
+                var query = randomQuery(contents, using: &rng)
+                query.user = UserIndex(round % 6)
+                query.basket = []
+                if round % 2 == 0 { query.filter.allow = nil }
+                query.k = [0, 1, 10, 10, 40, 1000, items + 7].randomElement(using: &rng) ?? 10
+                query.offset = [0, 0, 3, items].randomElement(using: &rng) ?? 0
+                query.filter.deny = Array(query.filter.deny.prefix(round * 50))
+                if round % 5 == 0 {
+                    query.filter.unavailable = (0..<items / 7).map { ItemIndex($0 * 7 % items) }
+                }
+                #expect(model.recommend(query, scratch: scratch).strategy == .als)
+                #expect(scratch.ranked == oracle.ranked(query, by: oracle.user(round % 6)), "seed \(seed), \(query)")
+                // A smaller model on the same scratch finds nothing of the larger one's filter in it.
+                if round % 10 == 0 {
+                    let plain = RecommendationQuery(user: UserIndex(0), k: 700)
+                    _ = other.recommend(plain, scratch: scratch)
+                    #expect(scratch.count == 700)
+                }
+            }
+        }
+    }
+
+    @Test("what is unavailable never comes back, whatever ranks") func unavailable() throws {
+        let directory = try TemporaryDirectory()
+        let model = try openedModel(sampleContents(), in: directory)
+        let gone = [3, 3, 22, 0].map { ItemIndex($0) }
+        let left = (0..<23).filter { ![0, 3, 22].contains($0) }
+        #expect(items(ItemFilter(unavailable: gone), model) == left)
+        #expect(items(ItemFilter(deny: [ItemIndex(1)], unavailable: gone), model) == left.filter { $0 != 1 })
+        #expect(items(ItemFilter(allow: [3, 4].map { ItemIndex($0) }, unavailable: gone), model) == [4])
+        let scratch = RecommendationScratch()
+        let query = RecommendationQuery(user: nil, k: 30, filter: ItemFilter(unavailable: gone))
+        _ = model.similar(to: ItemIndex(5), query, scratch: scratch)
+        #expect(scratch.ranked.map(\.item).sorted() == left.filter { $0 != 5 })
+    }
+
+    @Test(
+        "popularity within hotels is the sum of the orders in them, each hotel once; without counts it is that of all")
+    func popularityByHotel() throws {
+        let directory = try TemporaryDirectory()
+        var contents = sampleContents(items: 6, hotels: 2)
+        contents.catalogue.hotelItems = [[0, 1, 2, 3], [2, 3, 5]]
+        contents.itemPopularity = [9, 1, 6, 5, 4, 100]
+        let scratch = RecommendationScratch()
+        func popular(_ model: ModelSnapshot, _ hotels: [Int]) -> [EngineOracle.Ranked] {
+            let query = RecommendationQuery(user: nil, k: 9, hotels: hotels.map { HotelIndex($0) })
+            #expect(model.recommend(query, scratch: scratch).strategy == .popular)
+            let ranked = scratch.ranked
+            _ = model.popular(query, scratch: scratch)
+            #expect(scratch.ranked == ranked)
+            return ranked
+        }
+        let without = try openedModel(contents, in: directory)
+        #expect(popular(without, [0]).map(\.item) == [0, 2, 3, 1])
+        contents.hotelPopularity = [[0, 7, 2, 2], [3, 1, 4]]
+        let model = try openedModel(contents, in: directory)
+        #expect(popular(model, [0]).map(\.item) == [1, 2, 3, 0])
+        #expect(popular(model, [0]).map(\.score) == [7, 2, 2, 0])
+        #expect(popular(model, [1]).map(\.item) == [5, 2, 3])
+        #expect(popular(model, [1, 0, 1]).map(\.item) == [1, 2, 5, 3, 0])
+        #expect(popular(model, [1, 0, 1]).map(\.score) == [7, 5, 4, 3, 0])
+        // Of a few items of a large hotel too.
+        let query = RecommendationQuery(
+            user: nil, k: 9, filter: ItemFilter(hotels: [HotelIndex(1)], allow: [3, 5, 4].map { ItemIndex($0) }))
+        _ = model.popular(query, scratch: scratch)
+        #expect(scratch.ranked.map(\.item) == [5, 3] && scratch.ranked.map(\.score) == [4, 1])
     }
 
     private func items(_ filter: ItemFilter, _ model: ModelSnapshot) -> [Int] {

@@ -11,7 +11,8 @@ import Testing
 
     init() throws {
         directory = try TemporaryDirectory()
-        try writeModelFile(sampleContents(users: 4, items: 9, factors: 3, hotels: 2), to: directory.file("sound"))
+        try writeModelFile(
+            sampleContents(users: 4, items: 9, factors: 3, hotels: 2, countsByHotel: true), to: directory.file("sound"))
         file = [UInt8](try Data(contentsOf: URL(filePath: directory.file("sound"))))
         headerBytes = 8 + Int(file[0]) + Int(file[1]) << 8
     }
@@ -157,6 +158,13 @@ import Testing
         #expect(tensor(try withElement(Float(0).bitPattern, at: 1, of: "interactions.values")) == "interactions.values")
         #expect(tensor(try withElement(UInt32(9), at: 0, of: "hotel_items.indices")) == "hotel_items.indices")
         #expect(tensor(try withElement(UInt64.max, at: 1, of: "hotel_items.indptr")) == "hotel_items.indptr")
+        #expect(tensor(try withElement(nan, at: 0, of: "hotel_items.popularity")) == "hotel_items.popularity")
+        let negative = Float(-1).bitPattern
+        #expect(tensor(try withElement(negative, at: 1, of: "hotel_items.popularity")) == "hotel_items.popularity")
+        let most = ModelLimits.hotelPopularityMax
+        #expect(try withElement(most.bitPattern, at: 1, of: "hotel_items.popularity") == nil)
+        let more = most.nextUp.bitPattern
+        #expect(tensor(try withElement(more, at: 1, of: "hotel_items.popularity")) == "hotel_items.popularity")
         #expect(tensor(try withElement(nan, at: 26, of: "item_factors")) == "item_factors")
         #expect(tensor(try withElement(Float(2e19).bitPattern, at: 11, of: "user_factors")) == "user_factors")
         #expect(tensor(try withElement(nan, at: 0, of: "item_popularity")) == "item_popularity")
@@ -164,6 +172,23 @@ import Testing
         #expect(tensor(try withElement(Int64(-2), at: 0, of: "item_price")) == "item_price")
         #expect(tensor(try withElement(UInt32(3), at: 0, of: "item_department")) == "item_department")
         #expect(tensor(try withElement(UInt8(ascii: "2"), at: 0, of: "department_ids.bytes")) == "department_ids.bytes")
+    }
+
+    @Test("counts by hotel belong to the second format, and to no other") func formats() throws {
+        let plain = directory.file("plain")
+        try writeModelFile(sampleContents(users: 4, items: 9, factors: 3, hotels: 2), to: plain)
+        let without = [UInt8](try Data(contentsOf: URL(filePath: plain)))
+        func renumbered(_ file: [UInt8], to number: Character) throws -> [UInt8] {
+            let name = Array("nextloop-factors/".utf8)
+            let place = try #require(file.indices.first { file[$0...].starts(with: name) })
+            var changed = file
+            changed[place + name.count] = try #require(number.asciiValue)
+            return changed
+        }
+        #expect(try outcome(without) == nil)
+        #expect(try outcome(renumbered(without, to: "2")) == .missingTensor("hotel_items.popularity"))
+        #expect(try outcome(renumbered(file, to: "1")) == .unknownTensor("hotel_items.popularity"))
+        #expect(try outcome(renumbered(file, to: "2")) == nil)
     }
 
     @Test("the error does not depend on the number of threads")

@@ -77,15 +77,21 @@ import Testing
         #expect(files[0] == files[1])
     }
 
-    @Test("the file is laid out as the format's page says", arguments: [1, 2, 3, 8, 17])
-    func layout(hotels: Int) throws {
+    @Test("the file is laid out as the format's page says", arguments: [1, 2, 3, 8, 17], [false, true])
+    func layout(hotels: Int, countsByHotel: Bool) throws {
         let directory = try TemporaryDirectory()
-        try writeModelFile(sampleContents(hotels: hotels), to: directory.file("m"))
+        try writeModelFile(sampleContents(hotels: hotels, countsByHotel: countsByHotel), to: directory.file("m"))
         let file = [UInt8](try Data(contentsOf: URL(filePath: directory.file("m"))))
         let length = (0..<8).reduce(0) { $0 | Int(file[$1]) << ($1 * 8) }
         let header = try #require(
             try JSONSerialization.jsonObject(with: Data(file[8..<8 + length])) as? [String: [String: Any]])
-        #expect(header["__metadata__"] as? [String: String] == ["format": "nextloop-factors/1"])
+        #expect(header["__metadata__"] as? [String: String] == ["format": "nextloop-factors/\(countsByHotel ? 2 : 1)"])
+        #expect((header["hotel_items.popularity"] != nil) == countsByHotel)
+        #expect(
+            !countsByHotel
+                || header["hotel_items.popularity"]?["shape"] as? [Int]
+                    == header["hotel_items.indices"]?["shape"] as? [Int]
+        )
         let begin = try #require((header["item_factors"]?["data_offsets"] as? [Int])?.first)
         #expect((8 + length + begin).isMultiple(of: 64))
         for (name, tensor) in header where name != "__metadata__" {
@@ -134,6 +140,10 @@ import Testing
         ("popularit", { $0.itemPopularity[3] = -1 }),
         ("popularit", { $0.itemPopularity[3] = .nan }),
         ("popularities", { $0.itemPopularity.removeLast() }),
+        ("popularities of hotel row 1", { $0.hotelPopularity?[1].removeLast() }),
+        ("popularities of 2 hotels", { $0.hotelPopularity?.removeLast() }),
+        ("popularity of hotel row 2", { $0.hotelPopularity?[2][0] = -1 }),
+        ("popularity of hotel row 2", { $0.hotelPopularity?[2][1] = .infinity }),
         ("strength", { $0.interactions = history($0, values: 0) }),
         ("strength", { $0.interactions = history($0, values: .infinity) }),
         ("ascending", { $0.interactions = history($0, items: [4, 4]) }),
@@ -146,7 +156,7 @@ import Testing
     @Test("contents that a reader would refuse are not written", arguments: badContents.indices)
     func refusesContents(index: Int) throws {
         let (word, spoil) = Self.badContents[index]
-        var contents = sampleContents()
+        var contents = sampleContents(countsByHotel: true)
         spoil(&contents)
         let directory = try TemporaryDirectory()
         let error = try #require(throws: ModelFileError.self) { try writeModelFile(contents, to: directory.file("m")) }

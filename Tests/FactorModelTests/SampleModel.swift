@@ -4,7 +4,8 @@ import TestSupport
 /// Seeded contents of a small model: several hotels with runs of items and strays, users with and without history, items with and
 /// without attributes, and ties in popularity.
 func sampleContents(
-    users: Int = 7, items: Int = 23, factors: Int = 5, hotels: Int = 3, seed: UInt64 = 1, scale: Float = 1
+    users: Int = 7, items: Int = 23, factors: Int = 5, hotels: Int = 3, seed: UInt64 = 1, scale: Float = 1,
+    countsByHotel: Bool = false
 ) -> ModelContents {
     var rng = SplitMix64(seed: seed)
     var indptr: [UInt64] = [0]
@@ -35,7 +36,10 @@ func sampleContents(
         factors: Factors(
             factorCount: factors, userFactors: (0..<users * factors).map { _ in rng.nextFloat() * scale },
             itemFactors: (0..<items * factors).map { _ in rng.nextFloat() * scale }),
-        interactions: interactions, itemPopularity: interactions.columnSums())
+        interactions: interactions, itemPopularity: interactions.columnSums(),
+        // Whole numbers, so that a sum has no rounding; few of them, so that there are ties.
+        hotelPopularity: countsByHotel
+            ? hotelItems.enumerated().map { hotel, items in items.map { Float($0 * 7 % 5 + UInt32(hotel)) } } : nil)
 }
 
 /// Writes and opens the contents.

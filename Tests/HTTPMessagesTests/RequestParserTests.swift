@@ -212,9 +212,13 @@ import Testing
         var limits = Limits()
         limits.requestLineBytesMax = 40
         limits.headerBytesMax = 64
-        let line = String(repeating: "a", count: 41)
+        let line = "a " + String(repeating: "a", count: 39)
         #expect(parse(line, limits: limits) == .incomplete)
         #expect(parse(line + "a", limits: limits) == .refused(.requestLineTooLong(bytesMax: 40)))
+        let method = String(repeating: "a", count: 41)
+        #expect(parse(method, limits: limits) == .incomplete)
+        #expect(parse(method + "a", limits: limits) == .refused(.methodTooLong(bytesMax: 40)))
+        #expect(parse(method + " / HTTP/1.1\r\n", limits: limits) == .refused(.methodTooLong(bytesMax: 40)))
         let start = "GET / HTTP/1.1\r\n"
         let field = String(repeating: "a", count: 65)
         #expect(parse(start + field, limits: limits) == .incomplete)

@@ -63,7 +63,7 @@ private struct ReadOnlyFileSystem: RegistryFileSystem {
             { try readOnly.promote("guests", version: 2, alias: "production") },
             { _ = try readOnly.rollback("guests", alias: "production") },
             { _ = try readOnly.prune("guests", keep: 1) },
-            { try readOnly.updateUnavailableItems(of: "guests") { _ in [] } },
+            { try readOnly.updateUnavailable(of: "guests") { _ in [] } },
         ]
         for change in changes {
             let error = try #require(throws: RegistryError.self) { try change() }

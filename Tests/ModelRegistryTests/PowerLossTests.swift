@@ -23,7 +23,7 @@ import Testing
         do throws(RegistryError) {
             let view = View(
                 versions: try registry.versions(of: "guests"), aliases: try registry.aliases(of: "guests"),
-                unavailable: try registry.unavailableItems(of: "guests").map { String(decoding: $0, as: UTF8.self) })
+                unavailable: try registry.unavailableBytes(of: "guests").map { String(decoding: $0, as: UTF8.self) })
             for version in view.versions { try registry.verify("guests", version: version) }
             _ = try registry.aliasHistory(of: "guests")
             return view
@@ -75,13 +75,15 @@ import Testing
             #expect(try registry.rollback("guests", alias: "production") == production, "step \(step)")
             try registry.promote("guests", version: next, alias: "production")
         }
-        try registry.updateUnavailableItems(of: "guests") { _ in Array("{}".utf8) }
+        try registry.updateUnavailable(of: "guests") { _ in Array("{}".utf8) }
         _ = try registry.prune("guests", keep: 100)
         let names = try FileManager.default.contentsOfDirectory(atPath: "\(registry.path)/guests").filter {
             Int($0) == nil
         }
         #expect(
-            names.sorted() == [".lock", "aliases.json", "aliases.log", "last-version", "unavailable.json"],
+            names.sorted() == [
+                ".lock", ".unavailable.lock", "aliases.json", "aliases.log", "last-version", "unavailable.json",
+            ],
             "step \(step)")
     }
 
@@ -151,9 +153,9 @@ import Testing
         try losePower(
             before: {
                 _ = try $0.publishSample(promote: "production")
-                try $0.updateUnavailableItems(of: "guests") { _ in Array("old".utf8) }
+                try $0.updateUnavailable(of: "guests") { _ in Array("old".utf8) }
             },
-            in: { try $0.updateUnavailableItems(of: "guests") { old in Array("new".utf8) + (old ?? []) } },
+            in: { try $0.updateUnavailable(of: "guests") { old in Array("new".utf8) + (old ?? []) } },
             wanted: [
                 View(versions: [1], aliases: production, unavailable: "old"),
                 View(versions: [1], aliases: production, unavailable: "newold"),

@@ -43,13 +43,14 @@ import Testing
         }
         #expect(try registry.lease("guests", version: 1).version == 1)
     }
+}
 
-    private func withLock(_ path: String, _ body: () throws -> Void) throws {
-        switch try POSIXFileSystem().tryLock(path, .exclusive) {
-        case .locked(let lock):
-            try body()
-            _ = consume lock
-        default: Issue.record("\(path) could not be locked")
-        }
+/// Holds a file's lock as another process would.
+func withLock(_ path: String, _ body: () throws -> Void) throws {
+    switch try POSIXFileSystem().tryLock(path, .exclusive) {
+    case .locked(let lock):
+        try body()
+        _ = consume lock
+    default: Issue.record("\(path) could not be locked")
     }
 }

@@ -157,8 +157,8 @@ struct RecommendationAnswer: Codable, Equatable {
         #expect(metrics.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8")
         for line in [
             "http_requests_total{method=\"GET\",status=\"2xx\",handler=\"/recommend\"} 2",
-            "nextloop_recommendations_total{version=\"1\",strategy=\"als\"} 1",
-            "nextloop_recommendation_fallbacks_total{reason=\"unknown_user\"} 1",
+            "nextloop_recommendations_total{model=\"room-service\",version=\"1\",strategy=\"als\"} 1",
+            "nextloop_recommendation_fallbacks_total{model=\"room-service\",version=\"1\",reason=\"unknown_user\"} 1",
             "nextloop_model_info{model=\"room-service\",version=\"1\",alias=\"production\"} 1.0",
             "http_request_duration_highr_seconds_bucket{le=\"0.01\"}", "process_resident_memory_bytes",
         ] {

@@ -139,7 +139,7 @@ import Testing
         let producer = try #require(begun.producer)
         var text = ByteBuffer(capacity: 64)
         _ = producer.producePiece(into: &text)
-        fixture.service.slot.publish(fixture.served(version: 8))
+        fixture.service.models.publish(fixture.served(version: 8))
         #expect(try fixture.get("/recommend?user_id=ann").header("X-Model-Version") == "8")
         while producer.producePiece(into: &text) {}
         producer.ended(wasWhole: true)
@@ -154,9 +154,9 @@ import Testing
         let text = try fixture.get("/metrics").body
         for line in [
             #"http_requests_total{method="POST",status="2xx",handler="/recommend/bulk"} 1"#,
-            #"nextloop_recommendations_total{version="7",strategy="als"} 1"#,
-            #"nextloop_recommendation_fallbacks_total{reason="unknown_user"} 1"#,
-            "nextloop_topk_duration_seconds_count 2",
+            #"nextloop_recommendations_total{model="room-service",version="7",strategy="als"} 1"#,
+            #"nextloop_recommendation_fallbacks_total{model="room-service",version="7",reason="unknown_user"} 1"#,
+            #"nextloop_topk_duration_seconds_count{model="room-service",version="7"} 2"#,
             #"http_request_size_bytes_sum{handler="/recommend/bulk"} \#(lines.map { $0.utf8.count + 1 }.reduce(0, +)).0"#,
             #"http_response_size_bytes_sum{handler="/recommend/bulk"} \#(answer.body.utf8.count).0"#,
         ] {

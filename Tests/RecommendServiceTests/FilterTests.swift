@@ -82,11 +82,11 @@ import Testing
     @Test(
         "a parameter of another endpoint, or of none, is refused and what is known is listed",
         arguments: [
-            ("/recommend?user_id=ann&item_ids=a", "exclude_seen, strict, explain."),
-            ("/recommend?user_id=ann&basket=a", "exclude_seen, strict, explain."),
-            ("/popular?exclude_seen=true", "min_price, max_price, allow, deny."),
-            ("/items/a/similar?user_id=ann", "min_price, max_price, allow, deny."),
-            ("/users/ann?k=1", "The query has a parameter, and this path takes none."),
+            ("/recommend?user_id=ann&item_ids=a", "exclude_seen, strict, explain, model."),
+            ("/recommend?user_id=ann&basket=a", "exclude_seen, strict, explain, model."),
+            ("/popular?exclude_seen=true", "min_price, max_price, allow, deny, model."),
+            ("/items/a/similar?user_id=ann", "min_price, max_price, allow, deny, model."),
+            ("/users/ann?k=1", "Known parameters: model."),
         ])
     func unknownParameters(target: String, ending: String) throws {
         let answer = try fixture.get(target)

@@ -27,7 +27,6 @@ import Testing
         arguments: [
             ("/items/%61/similar", 200, ""), ("/items/zz/similar", 404, "unknown-item"),
             ("/items/a%2Fb/similar", 404, "unknown-item"), ("/items/a+b/similar", 404, "unknown-item"),
-            ("/items/%zz/similar", 400, "undecodable-path"), ("/items/%00/similar", 400, "undecodable-path"),
             ("/items/%ff/similar", 400, "undecodable-path"),
             ("/items/\(String(repeating: "x", count: 256))/similar", 404, "unknown-item"),
             ("/items/\(String(repeating: "x", count: 257))/similar", 400, "bad-parameter"),
@@ -72,7 +71,8 @@ import Testing
             try fixture.post("/score", #"{"item_ids":["a"]}"#).detail == "The parameter user_id is required.")
         #expect(
             try fixture.post("/score", #"{"user_id":"ann","item_ids":["a"],"k":1}"#).detail
-                == "The object has a member that this path does not know. Known members: user_id, strict, item_ids.")
+                == "The object has a member that this path does not know. Known members: user_id, strict, item_ids, model."
+        )
         #expect(try fixture.get("/score").header("Allow") == "POST")
     }
 

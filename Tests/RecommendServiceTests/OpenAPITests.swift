@@ -14,7 +14,8 @@ import Testing
     }
 
     private func target(_ path: String) -> String {
-        path.replacing("{item_id}", with: "a").replacing("{user_id}", with: "ann")
+        path.replacing("{item_id}", with: "a").replacing("{user_id}", with: "ann").replacing(
+            "{name}", with: "room-service")
     }
 
     private func queryParameters(_ operation: [String: Any]) -> [[String: Any]] {
@@ -28,7 +29,7 @@ import Testing
     }
 
     @Test("has every route, and nothing that is not one") func routes() {
-        #expect(Set(paths.keys) == Set(Route.allCases.filter { $0 != .none }.map { "\($0.template)" }))
+        #expect(Set(paths.keys) == Set(Route.allCases.filter { $0 != .none && !$0.isAdmin }.map { "\($0.template)" }))
     }
 
     @Test("has the methods that are answered, and no others") func methods() throws {

@@ -26,7 +26,7 @@ import Testing
         #expect(try empty.get("/readyz").status == 503)
         #expect(try empty.get("/recommend?user_id=ann").status == 503)
         #expect(try empty.get("/livez").status == 200)
-        empty.service.slot.publish(empty.served(version: 1))
+        empty.service.models.publish(empty.served(version: 1))
         empty.service.readiness.become(.ready)
         #expect(try empty.get("/readyz").body == #"{"status":"ready","model":"room-service","model_version":1}"# + "\n")
         empty.service.readiness.become(.draining)
@@ -39,7 +39,7 @@ import Testing
 
     @Test("a loop answers from the newest model that was published") func publish() throws {
         #expect(try fixture.get("/recommend?user_id=ann").header("X-Model-Version") == "7")
-        fixture.service.slot.publish(fixture.served(version: 8))
+        fixture.service.models.publish(fixture.served(version: 8))
         #expect(try fixture.get("/recommend?user_id=ann").header("X-Model-Version") == "8")
     }
 

@@ -2,6 +2,7 @@ import FactorModel
 import Foundation
 import HTTPMessages
 import HTTPServer
+import ModelRegistry
 import RecommendService
 import TestSupport
 
@@ -12,7 +13,7 @@ final class ServiceFixture {
     let service: Service
     let loop: LoopService
     let snapshot: ModelSnapshot
-    private let directory: TemporaryDirectory
+    let directory: TemporaryDirectory
 
     struct Answer {
         let status: Int
@@ -67,23 +68,59 @@ final class ServiceFixture {
         itemPopularity: [1, 5, 2, 5, 1])
 
     /// - Parameter foldIn: whether the model says what it was trained with.
-    init(loaded: Bool = true, foldIn: Bool = true, accessLog: AccessLog? = nil) throws {
+    /// - Parameter models: served beside `room-service`, which answers by default.
+    /// - Parameter following: answers with this follower's models instead.
+    /// - Parameter experiments: on `room-service`, as is `shadow`.
+    /// - Parameter admin: makes the operator's part from the directory, in which a registry may be kept, and the models.
+    init(
+        loaded: Bool = true, foldIn: Bool = true, models: [String] = [], following follower: ModelFollower? = nil,
+        experiments: [Experiment] = [], shadow: ShadowDeclaration? = nil, accessLog: AccessLog? = nil,
+        admin: ((TemporaryDirectory, ModelStore) throws -> (UnavailableItems, Admin?))? = nil
+    ) throws {
         directory = try TemporaryDirectory()
         var contents = Self.contents
         if foldIn { contents.foldIn = FoldInParameters(alpha: 2, regularization: 0.5) }
         try writeModelFile(contents, to: directory.file("model.safetensors"))
         snapshot = try ModelSnapshot.open(path: directory.file("model.safetensors"))
-        service = Service(loops: 1, version: "1.2.3", commit: "abc", accessLog: accessLog)
+        let declared = (["room-service"] + models).map {
+            ModelDeclaration(
+                name: $0, policy: .alias("production"), experiments: $0 == "room-service" ? experiments : [],
+                shadow: $0 == "room-service" ? shadow : nil)
+        }
+        let store = follower?.store ?? ModelStore(declared, loops: 1)
+        let (unavailable, admin) = try admin?(directory, store) ?? (nil, nil)
+        service = Service(
+            store, follower: follower, unavailable: unavailable, admin: admin, version: "1.2.3", commit: "abc",
+            accessLog: accessLog)
         loop = service.makeLoop(0)
-        if loaded {
-            service.slot.publish(served(version: 7))
+        if loaded, follower == nil {
+            service.models.noteLoaded()
+            service.models.publish(served(version: 7))
             service.readiness.become(.ready)
         }
     }
 
-    func served(version: Int) -> ServedModel {
+    /// Opens what `token` opens to operators.
+    static let token = "correct-horse-battery-staple"
+
+    /// Operators with a registry in the fixture's directory whose events nobody wants.
+    static func operators(_ directory: TemporaryDirectory, _ store: ModelStore) throws -> (UnavailableItems, Admin?) {
+        try operators(directory, store) { _ in }
+    }
+
+    static func operators(
+        _ directory: TemporaryDirectory, _ store: ModelStore, _ report: @escaping @Sendable (AdminEvent) -> Void
+    ) throws -> (UnavailableItems, Admin?) {
+        try FileManager.default.createDirectory(
+            atPath: directory.file("room-service"), withIntermediateDirectories: true)
+        let items = UnavailableItems(Registry(path: directory.path), store) { _ in }
+        let token = AdminToken(path: try directory.write(Data("\(Self.token)\n".utf8), as: "token"))
+        return (items, Admin(token: token, unavailable: items, report: report))
+    }
+
+    func served(_ name: String = "room-service", version: Int) -> ServedModel {
         ServedModel(
-            name: "room-service", version: version, alias: "production", snapshot: snapshot,
+            name: name, version: version, snapshot: snapshot,
             manifest: Array("{\"version\": \(version)}\n".utf8), createdAt: 1000, loadedAt: 2000, loadSeconds: 0.5,
             loops: 1)
     }
@@ -130,7 +167,7 @@ final class ServiceFixture {
     func begin(
         _ method: String, _ target: String, headers: String = "", body: [UInt8] = [], role: ListenerRole = .service
     ) throws -> Begun {
-        let lengthLine = body.isEmpty ? "" : "Content-Length: \(body.count)\r\n"
+        let lengthLine = body.isEmpty && method != "POST" ? "" : "Content-Length: \(body.count)\r\n"
         let request = Array("\(method) \(target) HTTP/1.1\r\nHost: a\r\n\(headers)\(lengthLine)\r\n".utf8)
         var parser = RequestParser()
         var limits = Limits()

@@ -79,7 +79,7 @@ package final class RunningServer {
         package let description: String
     }
 
-    /// Starts on port 0 and waits, at most ten seconds, until it says where it listens and `/readyz` answers 200.
+    /// Starts on port 0 and waits, at most a minute, until it says where it listens and `/readyz` answers 200.
     ///
     /// - Parameter output: a file for its standard output; nil: nobody sees it.
     package init(_ arguments: [String], environment: [String: String] = [:], output: String? = nil) throws {
@@ -95,15 +95,17 @@ package final class RunningServer {
         process.terminationHandler = { [ended] _ in ended.signal() }
         try process.run()
         var found: Int?
-        for _ in 0..<1000 {
+        for _ in 0..<6000 {
             let text = try BuiltBinary.text(errors)
-            if let match = text.firstMatch(of: /ready on https?:\/\/127\.0\.0\.1:([0-9]+)/) { found = Int(match.1) }
+            if let match = text.firstMatch(of: /(?:ready|listening) on https?:\/\/127\.0\.0\.1:([0-9]+)/) {
+                found = Int(match.1)
+            }
             if found != nil || !process.isRunning { break }
             Thread.sleep(forTimeInterval: 0.01)
         }
         guard let found else {
             kill(process.processIdentifier, SIGKILL)
-            throw DidNotStart(description: "no port after 10 s: \(try BuiltBinary.text(errors))")
+            throw DidNotStart(description: "no port after 60 s: \(try BuiltBinary.text(errors))")
         }
         port = found
     }

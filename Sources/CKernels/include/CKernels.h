@@ -46,7 +46,20 @@ typedef struct {
     const int8_t *query;       // [8 * groups], -127...127, zeros beyond the factors
     float offset;              // 7.5 * the sum of `query`
     float weight;              // what a row's error counts for: at least |query as coded|
+    // Sets of places, 64 to a word: a place is kept that is in both of `allowed`, NULL for all, and not in `excluded`, NULL
+    // for none.
+    const uint64_t *_Nullable allowed[2];
+    const uint64_t *_Nullable excluded;
 } nl_code_scan;
+
+/// What a query's codes are made of and miss, in double.
+typedef struct {
+    double step;           // the query is about step * codes; 0 for a zero query
+    double sum;            // of the codes, exact
+    double codedSquares;   // of the codes, exact
+    double squares;        // of the query
+    double missSquares;    // of query - step * codes
+} nl_query_sums;
 
 /// Rows longer than this are not coded but always candidates: their products would leave float32.
 #define NL_CODED_NORM_MAX 0x1p100f
@@ -66,14 +79,20 @@ typedef struct {
     /// No NaN and no infinity among n values.
     bool (*all_finite)(const float *values, size_t n);
 
+    /// Codes a finite query of n values: codes[8 * groups], zeros beyond n. With |code| <= 127 whatever the values are.
+    nl_query_sums (*code_query)(const float *query, size_t n, int8_t *codes);
     /// bounds[16 * (b - first) + r] = scale * (query . codes - offset) + error * weight of row r of block b, with one
-    /// rounding for each operation. In fours: end - first is a multiple of 4.
-    /// Returns a bar that at least `rank` of them reach and not many more, or -infinity.
-    float (*code_bounds)(const nl_code_scan *scan, size_t first, size_t end, size_t rank, float *bounds);
+    /// rounding for each operation; -infinity for a row that the sets do not let pass. In fours: first and end are
+    /// multiples of 4.
+    /// places[]: at least `rank` and not many more of the best, each the best of those that lie a multiple of 64 apart, from 0
+    /// for the first row of `first`. Returns how many; 0 when there are not so many or rank is 0.
+    size_t (*code_bounds)(
+        const nl_code_scan *scan, size_t first, size_t end, size_t rank, float *bounds, uint32_t places[_Nonnull 64]);
     /// The places of the bounds that are at least `bar`, ascending. Returns how many.
     size_t (*places_at_least)(const float *bounds, size_t count, float bar, uint32_t *places);
-    /// The places 16 * b + r, ascending, of blocks first..<end whose bound is at least `bar`, and their bounds. In fours,
-    /// with room for 16 * (end - first) of each. Returns how many.
+    /// The places 16 * b + r, ascending, of blocks first..<end whose bound is at least `bar` and that the sets let pass,
+    /// and their bounds. In fours, with room for 16 * (end - first) of each. Blocks of which no row passes are not
+    /// read. Returns how many.
     size_t (*code_candidates)(
         const nl_code_scan *scan, size_t first, size_t end, float bar, uint32_t *places, float *bounds);
     /// norms[r] >= the length of row r, by less than 2^-20 of it; infinite when float32 has no such number.

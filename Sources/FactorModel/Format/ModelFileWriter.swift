@@ -8,7 +8,8 @@ package func writeModelFile(_ contents: ModelContents, to path: String) throws(M
     try contents.validate()
     let sections = try ModelFileSections(contents).sections
     var metadata = contents.foldIn?.metadata ?? [:]
-    metadata["format"] = ModelTensors.format
+    metadata["format"] =
+        contents.hotelPopularity == nil ? ModelTensors.format : ModelTensors.formatWithHotelPopularity
     var header = SafetensorsHeader(metadata: metadata)
     var offset = 0
     var aligned = 0
@@ -82,8 +83,14 @@ private struct ModelFileSections {
                 ModelTensors.userFactors, .f32, factors.userFactors, shape: [factors.userCount, factors.factorCount]))
         add(Section(ModelTensors.historyStrengths, .f32, contents.interactions.values))
         add(Section(ModelTensors.itemPopularity, .f32, contents.itemPopularity))
-        add(Section(ModelTensors.historyItems, .u32, contents.interactions.indices))
         let hotelItemCount = catalogue.hotelItems.reduce(0) { $0 + $1.count }
+        if let popularity = contents.hotelPopularity {
+            add(
+                Section(ModelTensors.hotelPopularity, .f32, shape: [hotelItemCount]) { file throws(ModelFileError) in
+                    for counts in popularity { try file.write(counts) }
+                })
+        }
+        add(Section(ModelTensors.historyItems, .u32, contents.interactions.indices))
         add(
             Section(ModelTensors.hotelItems, .u32, shape: [hotelItemCount]) { file throws(ModelFileError) in
                 for items in catalogue.hotelItems { try file.write(items) }

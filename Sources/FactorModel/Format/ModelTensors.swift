@@ -1,7 +1,9 @@
 /// The names, types and order of the tensors in a model file. docs/model-format.md says what each holds.
 enum ModelTensors {
-    /// What `__metadata__.format` says. Another number is another format.
+    /// What `__metadata__.format` says of a model without counts by hotel. Another number is another format.
     static let format = "nextloop-factors/1"
+    /// The same with ``hotelPopularity``.
+    static let formatWithHotelPopularity = "nextloop-factors/2"
 
     static let itemFactors = "item_factors"
     static let userFactors = "user_factors"
@@ -15,6 +17,7 @@ enum ModelTensors {
     static let historyStrengths = "interactions.values"
     static let hotelStarts = "hotel_items.indptr"
     static let hotelItems = "hotel_items.indices"
+    static let hotelPopularity = "hotel_items.popularity"
     static let itemPopularity = "item_popularity"
     static let popularityOrder = "popularity_order"
     static let itemPrice = "item_price"

@@ -21,10 +21,10 @@ final class Derived<Value: Sendable>: Sendable {
 
 extension ModelSnapshot {
     /// Computes ahead what fold-in, explain and similar would compute at their first call, YᵀY and the lengths of the item
-    /// vectors, and the codes that make a ranking of the whole catalogue several times faster: until they are there it reads
-    /// the float32 factors. Call it once the snapshot serves, on a thread that answers no requests.
+    /// vectors, and the codes that make a ranking of the catalogue or a large hotel many times faster: until they are there
+    /// it reads the float32 factors. Call it once the snapshot serves, on a thread that answers no requests.
     package func prepare() {
-        if itemCount > 0 { _ = quantizedItems.value { withItemFactors { quantize($0, factorCount: factorCount) } } }
+        if itemCount > 0 { _ = codedItems.value { CodedItems(self) } }
         _ = itemNorms()
         if hasFoldIn { _ = itemGram() }
     }

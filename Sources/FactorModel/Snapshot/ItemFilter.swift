@@ -11,10 +11,13 @@ package struct ItemFilter: Equatable, Sendable {
     package var allow: [ItemIndex]?
     /// Never these items, in any order, repeats allowed.
     package var deny: [ItemIndex]
+    /// Nor these, which cannot be had just now: the operator's list beside the caller's, so that neither has to be copied into the
+    /// other. In any order, repeats allowed.
+    package var unavailable: [ItemIndex]
 
     package init(
         hotels: [HotelIndex]? = nil, departments: [DepartmentIndex]? = nil, minPrice: Int64? = nil,
-        maxPrice: Int64? = nil, allow: [ItemIndex]? = nil, deny: [ItemIndex] = []
+        maxPrice: Int64? = nil, allow: [ItemIndex]? = nil, deny: [ItemIndex] = [], unavailable: [ItemIndex] = []
     ) {
         self.hotels = hotels
         self.departments = departments
@@ -22,15 +25,13 @@ package struct ItemFilter: Equatable, Sendable {
         self.maxPrice = maxPrice
         self.allow = allow
         self.deny = deny
+        self.unavailable = unavailable
     }
 
     /// Whether there is a condition that needs an item's attributes to be looked at.
     var asksForAttributes: Bool { departments != nil || minPrice != nil || maxPrice != nil }
 
-    /// Whether it leaves out nothing but what it denies.
-    var asksForNothing: Bool { hotels == nil && allow == nil && !asksForAttributes }
-
-    /// Whether both let the same items pass but for what they deny.
+    /// Whether both let the same items pass but for what they deny or is unavailable.
     func hasSameCandidates(as other: ItemFilter) -> Bool {
         hotels == other.hotels && departments == other.departments && minPrice == other.minPrice
             && maxPrice == other.maxPrice && allow == other.allow

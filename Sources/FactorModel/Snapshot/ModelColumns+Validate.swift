@@ -171,6 +171,13 @@ extension ModelColumns {
                 $0 == ModelTensors.noDepartment || Int($0) < departmentCount
             }
         }
+        if let hotelPopularity {
+            checks.add(hotelPopularity.count) { range throws(ModelFileError) in
+                try hotelPopularity.check(range, ModelTensors.hotelPopularity, "negative or too large") {
+                    $0 >= 0 && $0 <= ModelLimits.hotelPopularityMax
+                }
+            }
+        }
         checks.add(itemPopularity.count) { range throws(ModelFileError) in
             try itemPopularity.check(range, ModelTensors.itemPopularity, "negative or not finite") {
                 $0.isFinite && $0 >= 0

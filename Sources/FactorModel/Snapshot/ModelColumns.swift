@@ -13,6 +13,8 @@ struct ModelColumns: Sendable {
     let historyStrengths: Column<Float>
     let hotelStarts: Column<UInt64>
     let hotelItems: Column<UInt32>
+    /// At the places of `hotelItems`; nil in a model that does not hold it.
+    let hotelPopularity: Column<Float>?
     let itemPopularity: Column<Float>
     let popularityOrder: Column<UInt32>
     let itemPrice: Column<Int64>
@@ -42,6 +44,9 @@ struct ModelColumns: Sendable {
         historyStrengths = try reader.column(ModelTensors.historyStrengths, .f32, shape: [historyItems.count])
         hotelStarts = try reader.column(ModelTensors.hotelStarts, .u64, shape: [hotelIDs.count + 1])
         hotelItems = try reader.column(ModelTensors.hotelItems, .u32, shape: nil)
+        hotelPopularity =
+            reader.hasHotelPopularity
+            ? try reader.column(ModelTensors.hotelPopularity, .f32, shape: [hotelItems.count]) : nil
         itemPopularity = try reader.column(ModelTensors.itemPopularity, .f32, shape: [items])
         popularityOrder = try reader.column(ModelTensors.popularityOrder, .u32, shape: [items])
         itemPrice = try reader.column(ModelTensors.itemPrice, .i64, shape: [items])
@@ -56,6 +61,8 @@ private struct ModelFileReader {
     private let dataStart: Int
     private var left: [String: SafetensorsHeader.Tensor]
     let metadata: [String: String]
+    /// Whether it is the format with counts by hotel.
+    let hasHotelPopularity: Bool
 
     init(_ file: MappedFile) throws(ModelFileError) {
         self.file = file
@@ -72,8 +79,11 @@ private struct ModelFileReader {
             try SafetensorsHeader(json: json, dataBytes: dataBytes)
         }
         let format = header.metadata["format"] ?? ""
-        guard format == ModelTensors.format else {
-            throw .wrongFormat(got: String(format.prefix(64)), wanted: ModelTensors.format)
+        hasHotelPopularity = format == ModelTensors.formatWithHotelPopularity
+        guard hasHotelPopularity || format == ModelTensors.format else {
+            throw .wrongFormat(
+                got: String(format.prefix(64)),
+                wanted: "\(ModelTensors.format) or \(ModelTensors.formatWithHotelPopularity)")
         }
         left = header.tensors
         metadata = header.metadata

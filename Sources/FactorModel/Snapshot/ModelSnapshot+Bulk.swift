@@ -29,7 +29,14 @@ extension ModelSnapshot {
             let plan = plan(query, answer)
             scratch.outcomes.append(plan)
             switch plan.strategy {
-            case .als, .foldIn: if answer.begin(query, itemCount: itemCount) { scratch.waiting.append(place) }
+            case .als, .foldIn:
+                // Where the lengths of a trained model leave out most of the items, one user by codes takes less time than a
+                // user's share of reading all of them.
+                guard answer.begin(query, itemCount: itemCount) else { break }
+                let isFound = withVector(of: query, plan, answer) {
+                    rankByCodes($0, query, answer, insteadOf: .shared)
+                }
+                if !isFound { scratch.waiting.append(place) }
             case .popular, .similar: rankByPopularity(query, answer)
             }
         }

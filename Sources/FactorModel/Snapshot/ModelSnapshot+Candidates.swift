@@ -75,16 +75,15 @@ extension ModelSnapshot {
         body(sold.span)
     }
 
-    /// Lends the rows to leave out, ascending: what the filter denies, what the user has seen when the query asks to leave
-    /// it out, and one item `also`.
+    /// Lends the rows to leave out, ascending: what the filter denies, what is unavailable, what the user has seen when the query
+    /// asks to leave it out, and one item `also`.
     func withExcluded(
         _ query: RecommendationQuery, also item: ItemIndex? = nil, _ scratch: RecommendationScratch,
         _ body: (Span<UInt32>) -> Void
     ) {
-        let seen = query.excludeSeen ? query.user : nil
-        if query.filter.deny.isEmpty, item == nil {
-            guard let seen else { return body(Span()) }
-            return withHistory(seen) { items, _ in body(items) }
+        if query.filter.deny.isEmpty, query.filter.unavailable.isEmpty, item == nil {
+            guard query.excludeSeen, let user = query.user else { return body(Span()) }
+            return withHistory(user) { items, _ in body(items) }
         }
         gatherExcluded(query, also: item, scratch)
         let excluded = scratch.excluded
@@ -97,11 +96,18 @@ extension ModelSnapshot {
     ) {
         scratch.shared.marks.reserve(itemCount)
         if let item { scratch.shared.marks.insert(checkedRow(item)) }
-        for item in query.filter.deny { scratch.shared.marks.insert(checkedRow(item)) }
-        if query.excludeSeen, let user = query.user {
-            withHistory(user) { items, _ in scratch.shared.marks.insert(items) }
-        }
+        forEachExcluded(query) { scratch.shared.marks.insert($0) }
         scratch.shared.marks.drain(into: &scratch.excluded)
+    }
+
+    /// Calls with the same rows in any order, some perhaps several times.
+    func forEachExcluded(_ query: RecommendationQuery, _ body: (UInt32) -> Void) {
+        for item in query.filter.deny { body(checkedRow(item)) }
+        for item in query.filter.unavailable { body(checkedRow(item)) }
+        guard query.excludeSeen, let user = query.user else { return }
+        withHistory(user) { items, _ in
+            for place in items.indices { body(items[place]) }
+        }
     }
 
     func checkedRow(_ item: ItemIndex) -> UInt32 {

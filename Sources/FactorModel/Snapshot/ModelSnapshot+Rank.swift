@@ -87,75 +87,16 @@ extension ModelSnapshot {
 
     // MARK: By a vector
 
-    /// Ranks by x·yᵢ.
-    ///
-    /// The whole catalogue is read in 4-bit codes once ``prepare()`` has made them; the ids, their order and every bit of the
-    /// scores are those of the float32 factors (docs/kernels.md has the proof). Lists of rows are scored directly.
+    /// Ranks by x·yᵢ, reading the float32 factors of the rows that pass.
     func rank(
         by vector: Span<Float>, _ query: RecommendationQuery, without excluded: Span<UInt32>,
         _ scratch: RecommendationScratch
     ) {
         withItemFactors { matrix in
-            if query.filter.asksForNothing, let items = quantizedItems.ifMade {
-                topK(vector, matrix, items, scratch: scratch.shared.codes, into: &scratch.best) { row in
-                    let place = firstPlace(in: excluded, notBelow: row)
-                    return place == excluded.count || excluded[place] != row
-                }
-                scratch.best.sortBestFirst()
-                return
-            }
             rank(
                 query, without: excluded, scratch,
                 scoreRange: { scoreRows(vector, matrix, firstRow: $0, into: &$1) },
                 scoreList: { scoreRows(vector, matrix, rows: $0, into: &$1) })
         }
-    }
-
-    // MARK: By popularity
-
-    /// Ranks by how often the items were ordered.
-    func rankByPopularity(_ query: RecommendationQuery, _ scratch: RecommendationScratch) {
-        guard scratch.begin(query, itemCount: itemCount) else { return }
-        withExcluded(query, scratch) { excluded in
-            let isListed = query.filter.allow != nil || query.filter.hotels != nil
-            if !isListed, offerMostPopular(query, without: excluded, scratch) {
-                scratch.best.sortBestFirst()
-                return
-            }
-            scratch.best.reset(k: scratch.wanted)
-            columns.itemPopularity.withSpan { popularity in
-                rank(
-                    query, without: excluded, scratch,
-                    scoreRange: { first, scores in
-                        for place in 0..<scores.count { scores[place] = popularity[first + place] }
-                    },
-                    scoreList: { rows, scores in
-                        for place in rows.indices { scores[place] = popularity[Int(rows[place])] }
-                    })
-            }
-        }
-    }
-
-    /// Walks down the order of popularity that the file holds: without conditions on attributes no more items are looked at
-    /// than are wanted or left out.
-    ///
-    /// With them it gives up after a sixteenth of the catalogue: reading attributes in random order costs more than reading all of
-    /// them in a row.
-    ///
-    /// - Returns: whether the best are found.
-    private func offerMostPopular(
-        _ query: RecommendationQuery, without excluded: Span<UInt32>, _ scratch: RecommendationScratch
-    ) -> Bool {
-        let test = query.filter.asksForAttributes ? AttributeTest(query.filter, columns, scratch) : nil
-        let end = test == nil ? itemCount : itemCount / 16
-        for place in 0..<end {
-            if scratch.best.count == scratch.wanted { return true }
-            let row = columns.popularityOrder[place]
-            if let test, !test.passes(Int(row), columns, scratch) { continue }
-            var next = firstPlace(in: excluded, notBelow: row)
-            if contains(row, in: excluded, &next) { continue }
-            scratch.best.offer(row: row, score: columns.itemPopularity[Int(row)])
-        }
-        return test == nil || scratch.best.count == scratch.wanted
     }
 }

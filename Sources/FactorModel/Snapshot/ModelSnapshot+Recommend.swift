@@ -5,7 +5,7 @@ extension ModelSnapshot {
     ///
     /// 1. with a basket, x·yᵢ with x folded in from the user's history and the basket: ``Strategy/foldIn``;
     /// 2. xᵤ·yᵢ: ``Strategy/als``, with ``FallbackReason/noFactors`` when there was a basket that could not be folded in;
-    /// 3. how often the items were ordered: ``Strategy/popular``, with ``FallbackReason/unknownUser`` when neither a known user nor a
+    /// 3. how often the items were ordered, in the filter's hotels when the model knows it: ``Strategy/popular``, with ``FallbackReason/unknownUser`` when neither a known user nor a
     ///    basket was given, else ``FallbackReason/noFactors``.
     ///
     /// Filters act before the ranking: `k` items come back whenever `k` pass them. Equal scores go by item row, the lower
@@ -23,6 +23,8 @@ extension ModelSnapshot {
     }
 
     /// Ranks the items by how often they were ordered, within the filters; equal ones by item row.
+    ///
+    /// With hotels in the filter it is how often they were ordered there, all of them together, when the model holds that.
     package func popular(_ query: RecommendationQuery, scratch: RecommendationScratch) -> RecommendationOutcome {
         scratch.setSubject(.none)
         rankByPopularity(query, scratch)
@@ -47,19 +49,20 @@ extension ModelSnapshot {
 
     /// Ranks by the vector of a plan by vector.
     func rank(_ query: RecommendationQuery, by plan: RecommendationOutcome, _ scratch: RecommendationScratch) {
-        withExcluded(query, scratch) { excluded in
-            withVector(of: query, plan, scratch) { rank(by: $0, query, without: excluded, scratch) }
+        withVector(of: query, plan, scratch) { vector in
+            if rankByCodes(vector, query, scratch) { return }
+            withExcluded(query, scratch) { rank(by: vector, query, without: $0, scratch) }
         }
     }
 
     /// Lends the vector that a plan by vector ranks with.
-    func withVector(
+    func withVector<R>(
         of query: RecommendationQuery, _ plan: RecommendationOutcome, _ scratch: RecommendationScratch,
-        _ body: (Span<Float>) -> Void
-    ) {
+        _ body: (Span<Float>) -> R
+    ) -> R {
         if plan.strategy == .als, let user = query.user { return withUserFactors(user, body) }
         let vector = scratch.vector
-        body(vector.span)
+        return body(vector.span)
     }
 
     /// Whether a user's vector is not all zeros.

@@ -11,7 +11,7 @@ package final class ModelSnapshot: Sendable {
     /// |yᵢ|, see ``itemNorms()``.
     let norms = Derived<[Float]>()
     /// The item factors in 4-bit codes, made by ``prepare()`` only.
-    let quantizedItems = Derived<QuantizedItems>()
+    let codedItems = Derived<CodedItems>()
     /// YᵀY, see ``itemGram()``.
     let gram = Derived<[Double]>()
 

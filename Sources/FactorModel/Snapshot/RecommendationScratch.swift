@@ -124,11 +124,16 @@ final class SharedScratch {
     var sold: [UInt32] = []
     /// The allowed rows, ascending.
     var allowed: [UInt32] = []
+    /// Rows of the hotels of a filter, ascending, each once.
+    var hotels: [UInt32] = []
     /// [departments], whether each may serve.
     var departments: [Bool] = []
     let solver = FoldInSolver()
-    /// For rankings of the whole catalogue; a quarter of a megabyte, made by the first of them.
+    /// For rankings by codes; a quarter of a megabyte, made by the first of them.
     lazy var codes = TopKScratch()
+    /// Places among the codes that a ranking leaves out; empty between uses.
+    var excludedPlaces = PlaceSet(placeCount: 0)
+    var choiceRoom = ChoiceRoom()
 }
 
 /// What made an answer: what there is to explain.

@@ -7,10 +7,13 @@ extension LoopService {
         return "application/json"
     }
 
-    /// `GET /readyz`: 200 when a model answers and no drain has begun; else 503 with the reason.
-    func writeReadiness(_ model: ServedModel?, into body: inout ByteBuffer) throws(Problem) -> StaticString {
+    /// `GET /readyz`: 200 when every model answers and no drain has begun; else 503 with the reason.
+    func writeReadiness(_ plan: ServingPlan, into body: inout ByteBuffer) throws(Problem) -> StaticString {
         if let reason = service.readiness.reason { throw .notReady(reason) }
-        guard let model else { throw .notReady("No model is loaded yet.") }
+        for model in plan.models where model.live == nil {
+            throw .notReady(service.models.unreadiness(of: model.name))
+        }
+        guard let model = plan.standard.live else { preconditionFailure("BUG: the first model is one of all") }
         body.append("{\"status\":\"ready\",\"model\":" as StaticString)
         body.appendJSONString(model.name)
         body.append(",\"model_version\":" as StaticString)

@@ -10,67 +10,89 @@ extension LoopService {
         _ query: Span<UInt8>, _ rules: ParameterRules, _ model: ServedModel, into body: inout ByteBuffer
     ) throws(Problem) -> StaticString {
         try parameters.read(query: query, rules, model.snapshot, decoding: &queryItem)
-        return try writeRecommend(model, into: &body)
+        let type = try writeRecommend(model, into: &body)
+        shadow(query, isBody: false, model)
+        return type
     }
 
     /// `POST /recommend`: the same as a JSON object, with a basket that is folded in.
     func writeRecommend(
-        object text: Span<UInt8>, _ rules: ParameterRules, _ model: ServedModel, into body: inout ByteBuffer
+        object text: Span<UInt8>, _ rules: ParameterRules, _ plan: ServingPlan, _ answering: inout ServedModel?,
+        into body: inout ByteBuffer
     ) throws(Problem) -> StaticString {
-        try readObject(text, rules, model)
-        return try writeRecommend(model, into: &body)
+        let model = try readObject(text, rules, plan, &answering, inExperiments: true)
+        let type = try writeRecommend(model, into: &body)
+        shadow(text, isBody: true, model)
+        return type
     }
 
     private func writeRecommend(_ model: ServedModel, into body: inout ByteBuffer) throws(Problem) -> StaticString {
         try checkRecommend(model.snapshot)
+        countArm()
         let outcome = rank(model) { $0.recommend($1, scratch: $2) }
         parameters.withUserID { userID in
             writeRecommendation(
                 outcome, scratch, userID: userID, explains: parameters.explain, model: model.name,
-                version: model.version, snapshot: model.snapshot, requestID: requestID, into: &body)
+                version: model.version, snapshot: model.snapshot, arm: armStatement, requestID: requestID, into: &body)
         }
         return "application/json"
     }
 
-    /// Parses a body and reads the parameters in it.
-    func readObject(_ text: Span<UInt8>, _ rules: ParameterRules, _ model: ServedModel) throws(Problem) {
+    /// Parses a body, chooses the model that it names and reads the parameters in it.
+    func readObject(
+        _ text: Span<UInt8>, _ rules: ParameterRules, _ plan: ServingPlan, _ answering: inout ServedModel?,
+        inExperiments: Bool = false
+    ) throws(Problem) -> ServedModel {
         do {
             try document.parse(text)
         } catch {
             throw .badBody("The body is not JSON as wanted here: \(error).")
         }
+        let chosen = try chosenModel(plan, document)
+        self.chosen = chosen
+        let model = inExperiments ? assigned(chosen, document) : chosen.answering
+        answering = model
         try parameters.read(document, rules, model.snapshot)
+        return model
     }
-
-    /// Contributions that one answer may list: some ten megabytes of JSON.
-    static let contributionsMax = 100_000
 
     /// Checks what depends on the model: whether the user may fall back and the answer can be explained.
-    func checkRecommend(_ snapshot: ModelSnapshot) throws(Problem) {
-        if parameters.strict, parameters.query.user == nil { throw .unknownUser }
-        guard parameters.explain else { return }
-        guard snapshot.hasFoldIn else { throw .cannotExplain }
-        let query = parameters.query
-        let history = query.user.map { snapshot.withHistory($0) { items, _ in items.count } } ?? 0
-        let contributions = min(query.k, snapshot.itemCount) * (history + query.basket.count)
-        guard contributions <= Self.contributionsMax else {
-            throw .badParameter(
-                "\(Parameter.explain.name)", got: "true for up to \(contributions) contributions",
-                wanted: "at most \(Self.contributionsMax): a smaller k")
-        }
-    }
+    func checkRecommend(_ snapshot: ModelSnapshot) throws(Problem) { try parameters.check(snapshot) }
 
     /// Runs one ranking on the loop's scratch, timed and counted.
     func rank(
         _ model: ServedModel,
         _ ranking: (ModelSnapshot, RecommendationQuery, RecommendationScratch) -> RecommendationOutcome
     ) -> RecommendationOutcome {
+        denyUnavailable(model)
         let clock = ContinuousClock()
         let began = clock.now
         let outcome = ranking(model.snapshot, parameters.query, scratch)
         accessEntry.strategy = outcome.strategy
         let took = (clock.now - began) / .seconds(1)
+        rankSeconds = took
+        lastOutcome = outcome
         model.metrics.count(outcome, scratch, seconds: took, loop: loop)
+        if let user = parameters.query.user { model.recentUsers.note(user, loop: loop) }
         return outcome
+    }
+
+    /// Hands a sample of what the live version answered to the shadow.
+    private func shadow(_ text: Span<UInt8>, isBody: Bool, _ model: ServedModel) {
+        guard let shadow = chosen?.shadow, model === chosen?.live, text.count <= Shadow.requestBytesMax,
+            sampler.takes(shadow.declaration.share)
+        else { return }
+        // SAFETY: the span's bytes are alive for the call, which copies them.
+        let copy = unsafe text.withUnsafeBufferPointer { unsafe Array($0) }
+        shadow.submit(
+            ShadowJob(
+                text: copy, isBody: isBody, live: RankedIDs(lastOutcome, scratch, model.snapshot),
+                seconds: rankSeconds))
+    }
+
+    /// Adds to what the request denies the items that are not to be had. Every ranking goes through here.
+    func denyUnavailable(_ model: ServedModel) {
+        let rows = unavailable.rows(of: model.unavailable)
+        if !rows.isEmpty { parameters.deny(rows, model.snapshot) }
     }
 }

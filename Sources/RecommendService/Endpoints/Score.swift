@@ -8,9 +8,10 @@ extension LoopService {
     /// A user without a vector has no scores: all are null and `fallback_reason` says why, for a list of nulls alone could
     /// as well mean unknown items. With `strict` an unknown user is a 404.
     func writeScore(
-        object text: Span<UInt8>, _ rules: ParameterRules, _ model: ServedModel, into body: inout ByteBuffer
+        object text: Span<UInt8>, _ rules: ParameterRules, _ plan: ServingPlan, _ answering: inout ServedModel?,
+        into body: inout ByteBuffer
     ) throws(Problem) -> StaticString {
-        try readObject(text, rules, model)
+        let model = try readObject(text, rules, plan, &answering)
         let snapshot = model.snapshot
         var reason: FallbackReason?
         if let user = parameters.query.user {

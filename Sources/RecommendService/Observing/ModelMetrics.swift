@@ -1,7 +1,7 @@
 import FactorModel
 import PrometheusText
 
-/// What is counted per served version. Lives and dies with the loaded model, so a version's label never lingers.
+/// What is counted per loaded version. Lives and dies with it, so a version's label never lingers.
 final class ModelMetrics: Sendable {
     let set: MetricSet
     let shown: ShownItems
@@ -11,28 +11,30 @@ final class ModelMetrics: Sendable {
     private let score: Histogram
     private let topK: Histogram
 
-    init(version: Int, itemCount: Int, loops: Int) {
+    init(model: String, version: Int, itemCount: Int, loops: Int) {
         var schema = MetricSchema()
+        let labels = [Label("model", model), Label("version", String(version))]
         recommendations = Strategy.allCases.map {
             schema.counter(
                 "nextloop_recommendations_total", "Answers by model version and strategy.",
-                [Label("version", String(version)), Label("strategy", $0.rawValue)])
+                labels + [Label("strategy", $0.rawValue)])
         }
         fallbacks = FallbackReason.allCases.map {
             schema.counter(
                 "nextloop_recommendation_fallbacks_total", "Answers that fell back, by reason.",
-                [Label("reason", $0.rawValue)])
+                labels + [Label("reason", $0.rawValue)])
         }
-        empty = schema.counter("nextloop_recommendation_empty_total", "Answers without a single item.")
+        empty = schema.counter("nextloop_recommendation_empty_total", "Answers without a single item.", labels)
         score = schema.histogram(
             "nextloop_recommendation_score", "Scores of the items recommended by the factors.",
-            bounds: [-0.5, -0.1, 0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 5])
+            bounds: [-0.5, -0.1, 0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 5],
+            labels)
         topK = schema.histogram(
             "nextloop_topk_duration_seconds", "Time to filter, score and rank for one answer.",
             bounds: [
                 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                 0.1, 0.25, 0.5, 1,
-            ])
+            ], labels)
         set = MetricSet(schema, shards: loops)
         shown = ShownItems(itemCount: itemCount, loops: loops)
     }

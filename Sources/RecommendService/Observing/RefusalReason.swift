@@ -18,11 +18,13 @@ package struct RefusalReason: Equatable, Sendable {
         // Of the server.
         case headTimeout, bodyTimeout, bodyTooLarge, requestLineTooLong, unknownExpectation, headersTooLarge
         case tooManyHeaders, unsupportedTransferCoding, connectUnsupported, notTls, connectionLimit, clientLimit
-        case tooBusy, unsupportedVersion
+        case tooBusy, unsupportedVersion, inflatedBodyTooLarge, unsupportedContentCoding, noAcceptableCoding
+        case methodTooLong
         // Of the application: the types of its problems.
         case unknownPath, methodNotAllowed, undecodablePath, missingParameter, unknownParameter, repeatedParameter
         case badParameter, undecodableQuery, badBody, unsupportedMediaType, tooManyLines, unknownUser, unknownItem
-        case cannotExplain, notReady, busy
+        case cannotExplain, notReady, busy, lengthRequired, unknownModel, unknownHotel, notMarked, notStored
+        case unauthorized
     }
 
     private init(named: Named) { index = named.rawValue }
@@ -51,6 +53,10 @@ package struct RefusalReason: Equatable, Sendable {
         case .tooManyFromClient: self.init(named: .clientLimit)
         case .tooBusy: self.init(named: .tooBusy)
         case .unsupportedVersion: self.init(named: .unsupportedVersion)
+        case .inflatedBodyTooLarge: self.init(named: .inflatedBodyTooLarge)
+        case .unsupportedContentCoding: self.init(named: .unsupportedContentCoding)
+        case .noAcceptableCoding: self.init(named: .noAcceptableCoding)
+        case .methodTooLong: self.init(named: .methodTooLong)
         }
     }
 
@@ -72,6 +78,12 @@ package struct RefusalReason: Equatable, Sendable {
         case .cannotExplain: self.init(named: .cannotExplain)
         case .notReady: self.init(named: .notReady)
         case .busy: self.init(named: .busy)
+        case .lengthRequired: self.init(named: .lengthRequired)
+        case .unknownModel: self.init(named: .unknownModel)
+        case .unknownHotel: self.init(named: .unknownHotel)
+        case .notMarked: self.init(named: .notMarked)
+        case .notStored: self.init(named: .notStored)
+        case .unauthorized: self.init(named: .unauthorized)
         case .refused: preconditionFailure("BUG: a refusal of the server's that the application is said to have made")
         }
     }

@@ -6,8 +6,10 @@ import HTTPMessages
 /// https://spec.openapis.org/oas/v3.1.0
 enum OpenAPIDocument {
     /// The whole document, as it is served.
-    static func text(version: String) -> String {
-        let paths = Route.allCases.filter { $0 != .none }
+    ///
+    /// - Parameter withAdmin: whether `/admin/*` is served.
+    static func text(version: String, withAdmin: Bool) -> String {
+        let paths = Route.allCases.filter { $0 != .none && (withAdmin || !$0.isAdmin) }
             .map { "\"\($0.template)\":{\(operations(of: $0))}" }.joined(separator: ",\n")
         return """
             {"openapi":"3.1.0",
@@ -24,7 +26,7 @@ enum OpenAPIDocument {
             },
             "headers":{
             \(OpenAPISchemas.headers)
-            }}}
+            }\(withAdmin ? ",\n" + AdminOperations.securitySchemes : "")}}
 
             """
     }
@@ -32,6 +34,7 @@ enum OpenAPIDocument {
     // MARK: Operations
 
     private static func operations(of route: Route) -> String {
+        if let text = AdminOperations.text(of: route) { return text }
         var operations: [String] = []
         if route.allows(.get) { operations.append("\"get\":{\(operation(route, isPost: false))}") }
         if route.allows(.post) { operations.append("\"post\":{\(operation(route, isPost: true))}") }
@@ -47,6 +50,7 @@ enum OpenAPIDocument {
             "\"summary\":\(quoted(entry.summary))", "\"description\":\(quoted(entry.description))",
         ]
         if isPost, let body = requestBody(of: route) { members.append(body) }
+        if route.isAdmin { members.append(AdminOperations.security) }
         let parameters = self.parameters(of: route, isPost: isPost)
         if !parameters.isEmpty { members.append("\"parameters\":[\(parameters.joined(separator: ","))]") }
         members.append("\"responses\":{\(responses(of: route, entry))}")
@@ -93,7 +97,7 @@ enum OpenAPIDocument {
                 """
         case .json: content = "\"application/json\":{\"schema\":\(object(of: rules))}"
         }
-        return "\"requestBody\":{\"required\":true,\"content\":{\(content)}}"
+        return "\"requestBody\":{\"required\":\(!route.bodyMayBeMissing),\"content\":{\(content)}}"
     }
 
     private static func object(of rules: ParameterRules) -> String {
@@ -125,6 +129,8 @@ enum OpenAPIDocument {
             return """
                 {"type":"array","items":\(items),"minItems":\(inQuery ? 1 : 0),"maxItems":\(Parameter.listCountMax)}
                 """
+        case .modelName:
+            return "{\"type\":\"string\",\"pattern\":\(quoted(Parameter.modelNamePattern))}"
         case .basket:
             return """
                 {"type":"array","maxItems":\(Parameter.listCountMax),"items":{"type":"object",\
@@ -142,6 +148,9 @@ enum OpenAPIDocument {
         if route.answersFromModel {
             headers += ",\"X-Model-Version\":{\"$ref\":\"#/components/headers/X-Model-Version\"}"
         }
+        if route == .recommend {
+            headers += ",\"X-Experiment\":{\"$ref\":\"#/components/headers/X-Experiment\"}"
+        }
         let schema = entry.answerSchema.map { reference($0) } ?? "{\"type\":\"string\"}"
         var responses = [
             """
@@ -149,6 +158,13 @@ enum OpenAPIDocument {
             "content":{\(quoted(entry.answerType)):{"schema":\(schema)}}}
             """
         ]
+        if let accepted = entry.accepted {
+            responses.append(
+                """
+                "202":{"description":\(quoted(accepted)),"headers":{\(headers)},\
+                "content":{\(quoted(entry.answerType)):{"schema":\(schema)}}}
+                """)
+        }
         for (status, meaning) in entry.problems + [("default", "A refusal of the server's own.")] {
             responses.append(
                 """

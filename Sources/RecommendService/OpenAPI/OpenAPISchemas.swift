@@ -11,7 +11,9 @@ enum OpenAPISchemas {
         "X-Request-ID":{"description":"Taken from the request when it is 1 to 128 characters of [A-Za-z0-9._-], else made.",
          "required":true,"schema":{"type":"string","pattern":"^[A-Za-z0-9._-]{1,128}$"}},
         "X-Model-Version":{"description":"The model version that answered.","required":true,
-         "schema":{"type":"string","pattern":"^[1-9][0-9]*$"}}
+         "schema":{"type":"string","pattern":"^[1-9][0-9]*$"}},
+        "X-Experiment":{"description":"Of an answer that an arm of an experiment gave: experiment=arm.",
+         "schema":{"type":"string"}}
         """#
 
     static let schemas = #"""
@@ -30,6 +32,8 @@ enum OpenAPISchemas {
          "item_id":{"type":"string","description":"Of similar items: the item that was asked about."},
          "model":{"type":"string"},
          "model_version":{"type":"integer","minimum":1},
+         "experiment":{"type":["string","null"],"description":"Of models with experiments: the one whose arm answered."},
+         "arm":{"type":["string","null"],"description":"The arm; null for a guest in none."},
          "strategy":{"enum":["als","fold_in","popular","similar"]},
          "fallback_reason":{"enum":[null,"unknown_user","no_factors","too_few_items"]},
          "items":{"type":"array","maxItems":1000,"description":"Best first, equal scores by item row. Never padded.",
@@ -55,6 +59,33 @@ enum OpenAPISchemas {
           "unevaluatedProperties":false,"type":"object","required":["count"],"properties":{
           "count":{"type":"number","description":"How often it was ordered; of imported models, the value given."}}}},
          "request_id":{"type":"string"}}},
+        "ModelStatus":{"type":"object",
+         "required":["name","default","policy","live","problem","looked_at","aliases","versions"],"properties":{
+         "name":{"type":"string"},
+         "default":{"type":"boolean","description":"Whether it answers requests that name no model."},
+         "policy":{"type":"object","additionalProperties":false,"minProperties":1,"maxProperties":1,"properties":{
+          "alias":{"type":"string"},"version":{"type":"integer","minimum":1},"latest":{"type":"integer","minimum":1}}},
+         "live":{"type":["integer","null"],"minimum":1,"description":"The version that answers."},
+         "problem":{"type":["string","null"],
+          "description":"Why the policy cannot be followed at the moment; what is live goes on."},
+         "looked_at":{"type":["string","null"],"format":"date-time"},
+         "aliases":{"type":"object","additionalProperties":{"type":"integer","minimum":1}},
+         "versions":{"type":"array","description":"Newest first.","items":{"type":"object",
+          "additionalProperties":false,"required":["version","state","live","since","gate","reason"],"properties":{
+          "version":{"type":"integer","minimum":1},"state":{"enum":["available","loading","ready","rejected"]},
+          "live":{"type":"boolean"},
+          "since":{"type":["string","null"],"format":"date-time"},
+          "gate":{"enum":[null,"verify","warm_up","overlap","score_shift","metric","coverage","catalogue"]},
+          "reason":{"type":["string","null"],"description":"Why it was rejected."}}}}}},
+        "Models":{"type":"object","additionalProperties":false,"required":["models","request_id"],"properties":{
+         "models":{"type":"array","minItems":1,"items":{"allOf":[{"$ref":"#/components/schemas/ModelStatus"}],
+          "unevaluatedProperties":false}},
+         "request_id":{"type":"string"}}},
+        "Model":{"allOf":[{"$ref":"#/components/schemas/ModelStatus"}],"unevaluatedProperties":false,
+         "type":"object","required":["request_id"],"properties":{"request_id":{"type":"string"}}},
+        "Reload":{"type":"object","additionalProperties":false,"required":["status","models","version","request_id"],
+         "properties":{"status":{"enum":["live","accepted"]},"models":{"type":"array","items":{"type":"string"}},
+         "version":{"type":["integer","null"],"minimum":1},"request_id":{"type":"string"}}},
         "Manifest":{"type":"object","description":"docs/registry.md describes its members."},
         "Health":{"type":"object","required":["status"],"properties":{"status":{"enum":["alive","ready"]},
          "model":{"type":"string"},"model_version":{"type":"integer","minimum":1}}},

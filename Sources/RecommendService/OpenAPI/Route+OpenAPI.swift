@@ -8,6 +8,8 @@ struct OperationDescription {
     var answer = "The answer."
     var answerType = "application/json"
     var answerSchema: String?
+    /// When a 202 comes with the same schema.
+    var accepted: String?
     /// Statuses of our own problems, and when they come.
     var problems: [(status: String, meaning: String)] = []
 }
@@ -18,15 +20,22 @@ extension Route {
         switch self {
         case .similar: ("item_id", "The item, percent-encoded.")
         case .user: ("user_id", "The guest, percent-encoded.")
+        case .model: ("name", "The model, as GET /models names it.")
         default: nil
         }
     }
 
     private static let badQuery = ("400", "A parameter is unknown, repeated, missing or out of its bounds.")
     private static let badBody = ("400", "The body is not JSON, or a member is unknown, missing, repeated or wrong.")
+    private static let lengthRequired = ("411", "The request says nothing of a body.")
     private static let tooLarge = ("413", "The body is larger than the server accepts.")
-    private static let wrongType = ("415", "The Content-Type is not the one wanted.")
-    private static let unknownUser = ("404", "The model does not know the user, and strict asks for no fallback.")
+    private static let wrongType = (
+        "415", "The Content-Type is not the one wanted, or the Content-Encoding is not gzip."
+    )
+    private static let unknownUser = (
+        "404", "No such model is served, or it does not know the user and strict asks for no fallback."
+    )
+    private static let unknownModel = ("404", "No model of this name is served.")
     private static let cannotExplain = ("409", "The model lacks what an explanation is made from.")
     private static let unready = ("503", "No model is loaded yet, or the server has too much to do.")
 
@@ -49,25 +58,39 @@ extension Route {
                 description:
                     "The cosine-nearest items, within the same filters as /recommend, without the item itself.",
                 answer: "Items, most similar first.", answerSchema: "Recommendation",
-                problems: [Self.badQuery, ("404", "The model does not hold the item."), Self.unready])
+                problems: [
+                    Self.badQuery, ("404", "No such model is served, or it does not hold the item."), Self.unready,
+                ])
         case .popular:
             OperationDescription(
                 id: "popular", tag: "Recommend", summary: "The most ordered items",
                 description: "What was ordered most often, within the same filters as /recommend.",
                 answer: "Items, most ordered first.", answerSchema: "Recommendation",
-                problems: [Self.badQuery, Self.unready])
+                problems: [Self.badQuery, Self.unknownModel, Self.unready])
         case .user:
             OperationDescription(
                 id: "user", tag: "Model", summary: "What the model holds of a user",
                 description: "Whether the model knows the user, and their orders, most ordered first. 200 both ways.",
                 answer: "Known or not, and the history.", answerSchema: "User",
-                problems: [("400", "The path or the query is not as wanted."), Self.unready])
+                problems: [("400", "The path or the query is not as wanted."), Self.unknownModel, Self.unready])
         case .modelInfo:
             OperationDescription(
-                id: "modelInfo", tag: "Model", summary: "The served version's manifest",
+                id: "modelInfo", tag: "Model", summary: "The live version's manifest",
                 description:
                     "Shapes, training parameters, evaluation, digests and lineage, as the registry holds them.",
-                answer: "manifest.json, byte for byte.", answerSchema: "Manifest", problems: [Self.unready])
+                answer: "manifest.json, byte for byte.", answerSchema: "Manifest",
+                problems: [Self.badQuery, Self.unknownModel, Self.unready])
+        case .models:
+            OperationDescription(
+                id: "models", tag: "Model", summary: "Every model and the state of its versions",
+                description: "What is served, what was rejected and why, and what the registry held at the last look.",
+                answer: "The models, the one that answers by default first.", answerSchema: "Models",
+                problems: [Self.badQuery])
+        case .model:
+            OperationDescription(
+                id: "model", tag: "Model", summary: "One model and the state of its versions",
+                description: "As in GET /models.", answer: "The model.", answerSchema: "Model",
+                problems: [("400", "The path or the query is not as wanted."), Self.unknownModel])
         case .livez:
             OperationDescription(
                 id: "livez", tag: "Operate", summary: "Whether the process runs",
@@ -89,7 +112,7 @@ extension Route {
             OperationDescription(
                 id: "docs", tag: "Operate", summary: "A page to try requests from",
                 description: "One page without outside assets.", answerType: "text/html; charset=utf-8")
-        case .recommendBulk, .score, .none: nil
+        case .recommendBulk, .score, .adminReload, .adminItem, .adminItems, .adminDrain, .adminUndrain, .none: nil
         }
     }
 
@@ -105,7 +128,8 @@ extension Route {
                     """,
                 answer: "Items, best first.", answerSchema: "Recommendation",
                 problems: [
-                    Self.badBody, Self.unknownUser, Self.cannotExplain, Self.tooLarge, Self.wrongType, Self.unready,
+                    Self.badBody, Self.unknownUser, Self.cannotExplain, Self.lengthRequired, Self.tooLarge,
+                    Self.wrongType, Self.unready,
                 ])
         case .recommendBulk:
             OperationDescription(
@@ -127,7 +151,23 @@ extension Route {
                     not hold. For a user without a vector all are null and fallback_reason says why.
                     """,
                 answer: "One score or null for each id.", answerSchema: "Scores",
-                problems: [Self.badBody, Self.unknownUser, Self.tooLarge, Self.wrongType, Self.unready])
+                problems: [
+                    Self.badBody, Self.unknownUser, Self.lengthRequired, Self.tooLarge, Self.wrongType, Self.unready,
+                ])
+        case .adminReload:
+            OperationDescription(
+                id: "reload", tag: "Operate", summary: "Look at the registry now, or serve a version",
+                description: """
+                    With a version: that one answers until the policy wants another than now, or until a reload without a \
+                    version. With force: gates are passed over; verification never is. Without a body: every model is \
+                    looked at now, and pins end.
+                    """,
+                answer: "The version was in memory and answers.", answerSchema: "Reload",
+                accepted: "The follower does it; GET /models/{name} tells how it ended.",
+                problems: [
+                    Self.badBody, ("401", "The bearer token is missing or wrong."), Self.unknownModel, Self.tooLarge,
+                    Self.wrongType, Self.unready,
+                ])
         default: nil
         }
     }

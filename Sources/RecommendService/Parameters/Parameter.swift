@@ -17,6 +17,9 @@ enum Parameter: UInt8, CaseIterable, Sendable {
     case explain
     case basket
     case itemIDs
+    case model
+    case version
+    case force
 
     /// What a value looks like. One past a bound is a 400.
     enum Kind: Equatable {
@@ -30,6 +33,8 @@ enum Parameter: UInt8, CaseIterable, Sendable {
         case ids(splitsAtCommas: Bool)
         /// Objects of an item id and a count; in bodies only.
         case basket
+        /// As `modelName` below.
+        case modelName
     }
 
     static let idBytes = 1...ModelLimits.idBytesMax
@@ -38,6 +43,8 @@ enum Parameter: UInt8, CaseIterable, Sendable {
     /// Fifteen digits are exact in JSON's floating point.
     static let priceRange = 0...999_999_999_999_999
     static let basketCountRange = 1...10_000
+    /// As a registry names models.
+    static let modelNamePattern = "^[a-z0-9][a-z0-9._-]{0,63}$"
 
     var kind: Kind {
         switch self {
@@ -47,8 +54,10 @@ enum Parameter: UInt8, CaseIterable, Sendable {
         case .minPrice, .maxPrice: .wholeNumber(Self.priceRange, standard: nil)
         case .hotelID, .departmentID, .itemIDs: .ids(splitsAtCommas: false)
         case .allow, .deny: .ids(splitsAtCommas: true)
-        case .excludeSeen, .strict, .explain: .flag
+        case .excludeSeen, .strict, .explain, .force: .flag
+        case .version: .wholeNumber(1...999_999_999, standard: nil)
         case .basket: .basket
+        case .model: .modelName
         }
     }
 
@@ -68,6 +77,9 @@ enum Parameter: UInt8, CaseIterable, Sendable {
         case .explain: "explain"
         case .basket: "basket"
         case .itemIDs: "item_ids"
+        case .model: "model"
+        case .version: "version"
+        case .force: "force"
         }
     }
 
@@ -88,6 +100,10 @@ enum Parameter: UInt8, CaseIterable, Sendable {
         case .explain: "Say for each item which items of the history or basket carried its score."
         case .basket: "What the guest is about to order, folded in. Items that the model does not know are left out."
         case .itemIDs: "The items to score, in the order of the answer."
+        case .model:
+            "Which of the served models answers, as GET /models names them. The first of them when it is not given."
+        case .version: "The version that is to answer, whatever the policy wants."
+        case .force: "Let the version through the gates; it is verified all the same."
         }
     }
 
@@ -103,24 +119,26 @@ enum Parameter: UInt8, CaseIterable, Sendable {
 
 /// Some of the parameters, as bits.
 struct ParameterSet: OptionSet {
-    let rawValue: UInt16
+    let rawValue: UInt32
 
-    init(rawValue: UInt16) { self.rawValue = rawValue }
-    init(_ parameter: Parameter) { rawValue = 1 << UInt16(parameter.rawValue) }
+    init(rawValue: UInt32) { self.rawValue = rawValue }
+    init(_ parameter: Parameter) { rawValue = 1 << UInt32(parameter.rawValue) }
 
     static let none: ParameterSet = []
     static let userID = ParameterSet(.userID)
     static let itemIDs = ParameterSet(.itemIDs)
+    static let model = ParameterSet(.model)
     /// Which ranks of which items: what every ranking takes.
     static let ranking: ParameterSet = [
         ParameterSet(.k), ParameterSet(.offset), ParameterSet(.hotelID), ParameterSet(.departmentID),
-        ParameterSet(.minPrice), ParameterSet(.maxPrice), ParameterSet(.allow), ParameterSet(.deny),
+        ParameterSet(.minPrice), ParameterSet(.maxPrice), ParameterSet(.allow), ParameterSet(.deny), .model,
     ]
     static let recommend: ParameterSet = ranking.union([
         .userID, ParameterSet(.excludeSeen), ParameterSet(.strict), ParameterSet(.explain),
     ])
     static let recommendBody = recommend.union(ParameterSet(.basket))
-    static let score: ParameterSet = [.userID, .itemIDs, ParameterSet(.strict)]
+    static let reload: ParameterSet = [.model, ParameterSet(.version), ParameterSet(.force)]
+    static let score: ParameterSet = [.userID, .itemIDs, ParameterSet(.strict), .model]
 
     func contains(_ parameter: Parameter) -> Bool { contains(ParameterSet(parameter)) }
 

@@ -35,6 +35,11 @@ extension RecommendParameters {
                 throw Self.wrong(value, document, "\(name)", "true or false")
             }
             set(parameter, document.boolean(value))
+        case .modelName:
+            guard document.kind(value) == .string else {
+                throw Self.wrong(value, document, "\(name)", Self.modelNameInWords)
+            }
+            try document.withString(value) { text throws(Problem) in try Self.checkModelName(text) }
         case .ids:
             try forEachEntry(of: value, parameter, document, "ids") { (parameters, number, entry) throws(Problem) in
                 guard document.kind(entry) == .string else {
@@ -100,7 +105,7 @@ extension RecommendParameters {
         "a string of \(Parameter.idBytes.lowerBound) to \(Parameter.idBytes.upperBound) bytes"
 
     /// A number without a fraction, however it is written: to JSON 5, 5.0 and 5e0 are the same.
-    private static func wholeNumber(
+    static func wholeNumber(
         _ value: Int, _ document: borrowing JSONDocument, in range: ClosedRange<Int>, _ path: String
     ) throws(Problem) -> Int {
         guard document.kind(value) == .number else { throw wrong(value, document, path, wholeNumber(in: range)) }
@@ -110,7 +115,7 @@ extension RecommendParameters {
         throw .badParameter(path, got: whole?.description ?? number.description, wanted: wholeNumber(in: range))
     }
 
-    private static func wrong(
+    static func wrong(
         _ value: Int, _ document: borrowing JSONDocument, _ path: String, _ wanted: String
     ) -> Problem {
         .badParameter(path, got: "\(document.kind(value).inWords)", wanted: wanted)

@@ -62,6 +62,7 @@ extension RecommendParameters {
             case .id: try setUserID(value, snapshot)
             case .wholeNumber(let range, _): set(parameter, try wholeNumber(value, in: range, of: parameter))
             case .flag: set(parameter, try flag(value, of: parameter))
+            case .modelName: try Self.checkModelName(value)
             case .ids, .basket: preconditionFailure("BUG: \(parameter) in a query")
             }
         }

@@ -1,5 +1,6 @@
 import FactorModel
 import HTTPMessages
+import ModelRegistry
 
 /// What one request asks for, read strictly: an unknown or repeated parameter is an error, because a misspelt filter must
 /// not pass silently.
@@ -17,11 +18,12 @@ struct RecommendParameters: ~Copyable {
     /// The parameters seen so far.
     var given = ParameterSet.none
     /// Ids given of each list, known to the model or not.
-    private var idCounts = InlineArray<16, Int>(repeating: 0)
+    private var idCounts = InlineArray<32, Int>(repeating: 0)
     private var hotels: [HotelIndex] = []
     private var departments: [DepartmentIndex] = []
     private var allowed: [ItemIndex] = []
     private var denied: [ItemIndex] = []
+    private var leftOut: [ItemIndex] = []
     private var basket: [BasketItem] = []
     private var userID = ByteBuffer(capacity: 256)
 
@@ -65,6 +67,19 @@ struct RecommendParameters: ~Copyable {
         if given.contains(.allow) { query.filter.allow = allowed }
         query.filter.deny = denied
         query.basket = basket
+    }
+
+    /// Leaves out what is not to be had, beside what the request itself denies.
+    mutating func deny(_ unavailable: UnavailableRows, _ snapshot: ModelSnapshot) {
+        query.filter.unavailable = []
+        guard let hotels = query.filter.hotels, unavailable.areLocal else {
+            // Shared, not copied.
+            query.filter.unavailable = unavailable.everywhere
+            return
+        }
+        leftOut.removeAll(keepingCapacity: true)
+        unavailable.forEachItem(within: hotels, snapshot) { leftOut.append($0) }
+        query.filter.unavailable = leftOut
     }
 
     // MARK: One value
@@ -127,6 +142,20 @@ struct RecommendParameters: ~Copyable {
         if count <= Parameter.listCountMax { return }
         throw .badParameter(
             "\(parameter.name)", got: "\(count) entries or more", wanted: "at most \(Parameter.listCountMax)")
+    }
+
+    static let modelNameInWords =
+        "a model's name: 1 to 64 of a-z, 0-9, dot, underscore and dash, beginning with a letter or digit"
+
+    /// Whether the model is served was asked before: here it is only the name that may be none.
+    static func checkModelName(_ name: Span<UInt8>) throws(Problem) {
+        if isModelName(name) { return }
+        throw .badParameter("\(Parameter.model.name)", got: harmless(name), wanted: modelNameInWords)
+    }
+
+    static func isModelName(_ name: Span<UInt8>) -> Bool {
+        guard name.count <= 64, let text = try? UTF8Span(validating: name) else { return false }
+        return ModelRegistry.isModelName(String(copying: text))
     }
 
     static func wholeNumber(in range: ClosedRange<Int>) -> String {

@@ -195,12 +195,16 @@ extension RegistryCommand {
         @Option(help: "Alias, for example production.")
         var alias: String
 
+        @Flag(help: "Servers that follow the alias let the version through their gates; it is verified all the same.")
+        var force = false
+
         @OptionGroup var change: AliasChangeOptions
 
         func run() throws {
             try reporting { () throws(RegistryError) in
                 try registry.opened.promote(
-                    registry.model, version: version, alias: alias, actor: change.actor, reason: change.reason)
+                    registry.model, version: version, alias: alias, actor: change.actor, reason: change.reason,
+                    force: force)
             }
             standardOutput("\(registry.model) \(alias) is version \(version)\n")
         }

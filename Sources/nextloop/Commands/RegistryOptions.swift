@@ -31,8 +31,6 @@ struct VersionOptions: ParsableArguments {
         return .alias(alias ?? "production")
     }
 
-    /// The alias that is followed, or empty.
-    var aliasName: String { version == nil ? alias ?? "production" : "" }
 }
 
 /// What the history says of a change of an alias, beside the change.

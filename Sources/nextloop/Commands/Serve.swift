@@ -11,13 +11,15 @@ struct Serve: ParsableCommand {
         commandName: "serve",
         abstract: "Answers GET /recommend and Prometheus' /metrics over HTTP.",
         discussion: """
+            Versions are followed, verified and held against gates while the one before serves on; GET /models tells what \
+            became of each. SIGHUP: look at the registry now, also at what was refused.
             SIGTERM or SIGINT: /readyz turns 503 at once, requests are answered for --drain-seconds more, then what \
             is in flight is finished, within --shutdown-timeout, and the process exits 0. A second signal ends it at once \
-            (143 or 130 in a shell). SIGHUP reads the TLS certificates again, opens the access log again and ends nothing. Sockets of systemd (LISTEN_FDS) are listened on.
+            (143 or 130 in a shell). SIGHUP also reads the TLS certificates again, opens the access log again and ends nothing. Sockets of \
+            systemd (LISTEN_FDS) are listened on.
             """)
 
-    @OptionGroup var registry: RegistryOptions
-    @OptionGroup var version: VersionOptions
+    @OptionGroup var follow: FollowOptions
 
     @OptionGroup var listening: ListenOptions
 
@@ -32,6 +34,10 @@ struct Serve: ParsableCommand {
 
     @OptionGroup var limits: LimitOptions
     @OptionGroup var tls: TLSOptions
+    @OptionGroup var gates: GateOptions
+    @OptionGroup var admin: AdminOptions
+    @OptionGroup var experiments: ExperimentOptions
+    @OptionGroup var contentCoding: ContentCodingOptions
     @OptionGroup var accessLog: AccessLogOptions
 
     func validate() throws {
@@ -76,11 +82,21 @@ struct Serve: ParsableCommand {
             configuration.encrypt(with: tls)
             signals.onHangup { tls.reload(log: log) }
         }
+        configuration.gzip = contentCoding.settings
         configuration.trustedProxies = listening.trustedProxies
         let accessLog = try accessLog.open(loops: loops, log: log)
         if let accessLog { signals.onHangup { accessLog.reopen(log: log) } }
+        let models = ModelStore(try experiments.completed(try follow.declarations()), loops: loops)
+        let unavailable = UnavailableItems(follow.opened, models) { log.warning("\($0)") }
+        let follower = ModelFollower(
+            models, follow.opened, settings: follow.settings(gates: gates.settings, threads: loops),
+            prepare: unavailable.prepare
+        ) { event in
+            log.log(level: event.isWarning ? .warning : .info, "\(event)")
+        }
         let service = Service(
-            loops: loops, version: BuildInfo.version, commit: BuildInfo.commit,
+            models, follower: follower, unavailable: unavailable, admin: try admin.admin(unavailable, log),
+            version: BuildInfo.version, commit: BuildInfo.commit,
             hasAdminListener: configuration.listeners.contains { $0.role == .admin }, tls: tls, accessLog: accessLog)
         let server = HTTPServer(configuration) { loop in
             let service = service.makeLoop(loop)
@@ -88,22 +104,30 @@ struct Serve: ParsableCommand {
         }
         // Listening comes first: whoever probes while a large model is verified gets a 503 that says so.
         try reporting { () throws(ServerError) in try server.start() }
-        let model = try load(loops: loops)
-        service.slot.publish(model)
+        let watch = RegistryWatch(
+            follow.opened, models: models.plan.models.map(\.name), interval: .seconds(follow.pollSeconds)
+        ) { log.info("\($0)") }
+        // Marks first: a version never answers without them.
+        unavailable.start()
+        try firstLook(follower)
         // A stop that was asked for while the model was loading: never say ready first.
         if !signals.isStopPending { service.readiness.become(.ready) }
-        log.info(
-            "ready on \(Self.list(server.boundAddresses, configuration, .service))",
-            metadata: [
-                "model": "\(model.name)", "version": "\(model.version)", "users": "\(model.snapshot.userCount)",
-                "items": "\(model.snapshot.itemCount)", "threads": "\(loops)",
-            ])
+        logReadiness(
+            models, on: Self.list(server.boundAddresses, configuration, .service), loops: loops, log)
         if service.hasAdminListener {
             log.info("admin on \(Self.list(server.boundAddresses, configuration, .admin))")
         }
 
         // Behind the readiness: requests are answered meanwhile, exactly as after it, only slower.
-        model.snapshot.prepare()
+        for model in models.plan.models { model.live?.snapshot.prepare() }
+        Thread.detachNewThread { while watch.wait() { follower.wake() } }
+        follower.start()
+        service.startShadows()
+
+        signals.onHangup {
+            log.info("SIGHUP: looking at the registry")
+            follower.lookAgain()
+        }
 
         let signal = signals.waitForStop()
         log.info("signal \(signal): draining for \(drainSeconds) s")
@@ -115,16 +139,34 @@ struct Serve: ParsableCommand {
             finished ? "stopped: every request was answered" : "stopped: some connections were cut at the deadline")
     }
 
-    private func load(loops: Int) throws -> ServedModel {
-        let began = ContinuousClock.now
-        return try reporting { () throws(RegistryError) in
-            let number = try registry.opened.resolve(registry.model, version.selection)
-            let opened = try registry.opened.open(registry.model, version: number, threads: loops)
-            return ServedModel(
-                name: registry.model, version: number, alias: version.aliasName, snapshot: opened.snapshot,
-                manifest: opened.manifestBytes, createdAt: opened.manifest.createdAt.timeIntervalSince1970,
-                loadedAt: Date().timeIntervalSince1970, loadSeconds: (ContinuousClock.now - began) / .seconds(1),
-                loops: loops)
+    /// Loads what can be served now. A model that has nothing ends the process, unless it is to wait.
+    private func firstLook(_ follower: ModelFollower) throws {
+        let failures = follower.look()
+        if follow.waitForModel { return }
+        for model in follower.store.plan.models where model.live == nil {
+            switch failures[model.name] {
+            case .registry(let error): throw CommandFailure(error.exitCode, "\(error)")
+            case let failure: throw CommandFailure(.badData, "\(model.name): \(failure?.description ?? "no version")")
+            }
+        }
+    }
+
+    private func logReadiness(_ models: ModelStore, on addresses: String, loops: Int, _ log: Logger) {
+        let plan = models.plan
+        let missing = plan.models.filter { $0.live == nil }.map(\.name)
+        guard missing.isEmpty else {
+            return log.warning(
+                "listening on \(addresses), not ready: waiting for a version of \(missing.joined(separator: ", "))"
+            )
+        }
+        for model in plan.models.reversed() {
+            guard let live = model.live else { continue }
+            log.info(
+                "\(model.name == plan.standard.name ? "ready on \(addresses)" : "also serving")",
+                metadata: [
+                    "model": "\(live.name)", "version": "\(live.version)", "users": "\(live.snapshot.userCount)",
+                    "items": "\(live.snapshot.itemCount)", "threads": "\(loops)",
+                ])
         }
     }
 

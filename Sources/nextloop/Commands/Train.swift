@@ -49,6 +49,7 @@ struct Train: ParsableCommand {
         let contents = ModelContents(
             userIDs: history.userIDs, catalogue: history.catalogue, factors: trained.factors,
             interactions: history.interactions, itemPopularity: history.interactions.columnSums(),
+            hotelPopularity: history.orderLineCounts.map { $0.map { Float($0) } },
             foldIn: FoldInParameters(alpha: settings.alpha, regularization: settings.regularization))
         let draft = ManifestDraft(
             training: TrainingRecord(settings, trained), data: history.dataRecord, evaluation: evaluation,

@@ -1,0 +1,95 @@
+import VectorKernels
+
+/// Who shares the reading of the float32 rows, which a ranking by codes competes with.
+enum FloatScanCost {
+    case alone
+    /// Many users of one filter: see ``ScoreTile``.
+    case shared
+
+    /// What the score of a row costs, in rows of codes; docs/engine.md, "What is read", has the figures behind it.
+    fileprivate var rowsPerRow: Double {
+        switch self {
+        case .alone: 6
+        case .shared: 0.75
+        }
+    }
+}
+
+extension ModelSnapshot {
+    /// Ranks by x·yᵢ, reading the items in 4-bit codes: the ids, their order and every bit of the scores are those of a ranking by
+    /// the float32 factors (docs/kernels.md has the proof).
+    ///
+    /// - Returns: false, with nothing kept, when the codes are not there yet or reading the float32 rows of the items that pass is
+    ///   the shorter way: see docs/engine.md, "What is read".
+    /// - Complexity: besides the ranking, a few nanoseconds for each item denied, unavailable or seen.
+    func rankByCodes(
+        _ vector: Span<Float>, _ query: RecommendationQuery, _ scratch: RecommendationScratch,
+        insteadOf cost: FloatScanCost = .alone
+    ) -> Bool {
+        guard query.filter.allow == nil, let coded = codedItems.ifMade,
+            let choice = coded.choice(query.filter, self, room: &scratch.shared.choiceRoom)
+        else { return false }
+        // Taken out of the scratch while it is filled and read: an array in a class is asked for access at every write.
+        var excluded = PlaceSet(placeCount: 0)
+        swap(&excluded, &scratch.shared.excludedPlaces)
+        excluded.reserve(itemCount)
+        var hasExcluded = false
+        forEachExcluded(query) { row in
+            excluded.insert(coded.places[Int(row)])
+            hasExcluded = true
+        }
+        let filter = PlaceFilter(
+            allowed: choice.hotels, alsoAllowed: choice.departments, excluded: hasExcluded ? excluded : nil)
+        let isFound = rank(vector, query.filter, coded, choice, filter, cost, scratch)
+        if hasExcluded { forEachExcluded(query) { excluded.remove(coded.places[Int($0)]) } }
+        swap(&excluded, &scratch.shared.excludedPlaces)
+        if isFound { scratch.best.sortBestFirst() } else { scratch.best.reset(k: scratch.wanted) }
+        return isFound
+    }
+
+    private func rank(
+        _ vector: Span<Float>, _ filter: ItemFilter, _ coded: CodedItems, _ choice: CodedItems.Choice,
+        _ places: PlaceFilter, _ cost: FloatScanCost, _ scratch: RecommendationScratch
+    ) -> Bool {
+        var left = filter
+        if !choice.testsDepartments { left.departments = nil }
+        let test = left.asksForAttributes ? AttributeTest(left, columns, scratch) : nil
+        func passes(_ row: UInt32) -> Bool { test?.passes(Int(row), columns, scratch) ?? true }
+        let isFound = withItemFactors { matrix in
+            guard let effort = effort(filter, choice, cost, wanted: scratch.wanted, asksRows: test != nil) else {
+                return false
+            }
+            return topK(
+                vector, matrix, coded.items, scratch: scratch.shared.codes, into: &scratch.best, filter: places,
+                asksRows: test != nil, effort: effort, where: passes)
+        }
+        guard !isFound, choice.departments != nil, cost == .alone else { return isFound }
+        // The set names the rows that pass, where a look at every item's department would find them.
+        scratch.best.reset(k: scratch.wanted)
+        withItemFactors { matrix in
+            Kernels.best.scoreAll(
+                vector, matrix, coded.items, scratch: scratch.shared.codes, into: &scratch.best, filter: places,
+                where: passes)
+        }
+        return true
+    }
+
+    /// What a scan may cost before the float32 rows are the shorter way; nil when they are from the start.
+    private func effort(
+        _ filter: ItemFilter, _ choice: CodedItems.Choice, _ cost: FloatScanCost, wanted: Int, asksRows: Bool
+    ) -> ScanEffort? {
+        // A long answer from few items scores most of them, by whichever way; few items are looked at sooner than asked for.
+        guard choice.servedCount >= 32 * wanted, !asksRows || choice.servedCount >= Self.askedItemsMin else {
+            return nil
+        }
+        // What floats cost: the attributes of the items that are sold, and the score of every one that passes.
+        let looks = asksRows ? attributeEffort * Double(choice.servedCount) : 0
+        let scores = cost.rowsPerRow * Double(choice.servedCount)
+        return ScanEffort(rowsMax: Int(asksRows ? looks : scores), rowsMaxIfAllPass: Int(looks + scores))
+    }
+
+    private static let askedItemsMin = 16_384
+
+    /// What looking at the price and department of a row costs, the rows in a row, in rows of codes: a nanosecond.
+    private var attributeEffort: Double { 128 / Double(factorCount) }
+}

@@ -1,0 +1,111 @@
+package import Foundation
+import Synchronization
+
+/// What operators may do, and the check that it is one. Off (404) when a process has none.
+package final class Admin: Sendable {
+    let token: AdminToken
+    let unavailable: UnavailableItems
+    let report: @Sendable (AdminEvent) -> Void
+    private let counts = Mutex<[AdminResult: Int]>([:])
+
+    /// - Parameter report: told of every change and every refused attempt; never of a token.
+    package init(
+        token: AdminToken, unavailable: UnavailableItems, report: @escaping @Sendable (AdminEvent) -> Void
+    ) {
+        self.token = token
+        self.unavailable = unavailable
+        self.report = report
+    }
+
+    /// Lets a request through that presents one of the tokens (RFC 6750 section 2.1).
+    ///
+    /// - Parameter authorization: the value of the `Authorization` header, empty without one.
+    func check(_ authorization: Span<UInt8>, _ route: Route) throws(Problem) {
+        let result = result(of: authorization)
+        counts.withLock { $0[result, default: 0] += 1 }
+        switch result {
+        case .accepted: return
+        case .unreadableToken:
+            report(.tokenUnreadable(tokenProblem ?? "cannot be read"))
+            throw .notReady("The admin token file cannot be read at the moment. The log says why.")
+        case .missingToken, .wrongToken:
+            report(.refused("\(route.template)", result))
+            throw .unauthorized(isWrong: result == .wrongToken)
+        }
+    }
+
+    private func result(of authorization: Span<UInt8>) -> AdminResult {
+        guard let presented = Self.bearerToken(in: authorization) else { return .missingToken }
+        guard let tokens = try? token.tokens() else { return .unreadableToken }
+        // All of them, whichever fits.
+        var fits = false
+        for token in tokens where constantTimeEqual(authorization.extracting(presented), token) { fits = true }
+        return fits ? .accepted : .wrongToken
+    }
+
+    private var tokenProblem: String? {
+        do throws(AdminToken.FileError) {
+            _ = try token.tokens()
+            return nil
+        } catch {
+            return error.description
+        }
+    }
+
+    /// Where the token lies in `Bearer <token>`; the scheme in any case (RFC 9110 section 11.1).
+    private static func bearerToken(in authorization: Span<UInt8>) -> Range<Int>? {
+        let scheme: StaticString = "bearer"
+        let length = scheme.utf8CodeUnitCount
+        guard authorization.count > length, authorization[length] == UInt8(ascii: " ") else { return nil }
+        for index in 0..<length {
+            // SAFETY: index is below the count of the scheme's bytes.
+            if unsafe authorization[index] | 0x20 != scheme.utf8Start[index] { return nil }
+        }
+        var start = length
+        while start < authorization.count, authorization[start] == UInt8(ascii: " ") { start += 1 }
+        return start < authorization.count ? start..<authorization.count : nil
+    }
+
+    /// Requests so far by result.
+    func count(_ result: AdminResult) -> Int { counts.withLock { $0[result] ?? 0 } }
+}
+
+/// What became of a request to `/admin`; the names are metric labels.
+package enum AdminResult: String, Sendable, CaseIterable {
+    case accepted
+    case missingToken = "missing_token"
+    case wrongToken = "wrong_token"
+    case unreadableToken = "unreadable_token"
+}
+
+/// What an operator's log should hold of `/admin`.
+package enum AdminEvent: Sendable, Equatable, CustomStringConvertible {
+    case refused(String, AdminResult)
+    case tokenUnreadable(String)
+    case unavailable(model: String, item: String, hotel: String?, until: Date?)
+    case available(model: String, item: String, hotel: String?)
+    case heldBack, letGo
+
+    package var isWarning: Bool {
+        switch self {
+        case .refused, .tokenUnreadable: true
+        case .unavailable, .available, .heldBack, .letGo: false
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .refused(let path, let result): "admin: a request to \(path) was refused: \(result.rawValue)"
+        case .tokenUnreadable(let reason): "admin: \(reason)"
+        case .unavailable(let model, let item, let hotel, let until):
+            "admin: \(model): item \(item) is unavailable\(Self.at(hotel))"
+                + (until.map { " until \($0.formatted(.iso8601))" } ?? "")
+        case .available(let model, let item, let hotel):
+            "admin: \(model): item \(item) is available again\(Self.at(hotel))"
+        case .heldBack: "admin: drained: /readyz says 503, requests are answered"
+        case .letGo: "admin: undrained"
+        }
+    }
+
+    private static func at(_ hotel: String?) -> String { hotel.map { " at hotel \($0)" } ?? " everywhere" }
+}

@@ -1,0 +1,144 @@
+import FactorModel
+import Foundation
+import HTTPMessages
+import ModelRegistry
+
+/// The operator's requests. They write a small file and synchronise it: the loop that answers one waits for the disk, guests on other
+/// loops do not.
+extension LoopService {
+    /// Answers a request to `/admin`, once its token fits.
+    ///
+    /// - Parameter segment: the variable part of the path, still encoded.
+    /// - Returns: the status.
+    func answerAdmin(
+        _ route: Route, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ content: Span<UInt8>,
+        _ segment: Span<UInt8>, _ query: Span<UInt8>, _ plan: ServingPlan
+    ) throws(Problem) -> Int {
+        guard let admin = service.admin else { throw .unknownPath }
+        try admin.check(bytes.extracting(head.header("authorization", in: bytes) ?? 0..<0), route)
+        if !route.allows(head.method) { throw .methodNotAllowed(route) }
+        if route == .adminReload {
+            let contentType = bytes.extracting(head.header("content-type", in: bytes) ?? 0..<0)
+            return try answerReload(query, contentType, content, plan)
+        }
+        var parameters = AdminParameters()
+        switch route {
+        case .adminItem:
+            try decodeSegment(segment, "item_id")
+            let itemID = pathID.withBytes { AdminParameters.text($0) }
+            try parameters.read(query, known: head.method == .put ? .all : .place, plan)
+            try checkKnown(itemID, parameters)
+            if head.method == .put {
+                try markUnavailable(itemID, parameters, admin)
+            } else {
+                try markAvailable(itemID, parameters, admin)
+            }
+        case .adminItems:
+            try parameters.read(query, known: .model, plan)
+            writeUnavailable(parameters.model.name, admin)
+        case .adminDrain, .adminUndrain:
+            try parameters.read(query, known: .none, plan)
+            hold(back: route == .adminDrain, admin)
+        default: preconditionFailure("BUG: \(route) is not the operator's")
+        }
+        return 200
+    }
+
+    private func answerReload(
+        _ query: Span<UInt8>, _ contentType: Span<UInt8>, _ content: Span<UInt8>, _ plan: ServingPlan
+    ) throws(Problem) -> Int {
+        guard let rules = Route.adminReload.bodyRules else { preconditionFailure("BUG: a reload without rules") }
+        guard content.isEmpty || Route.adminReload.bodyType.matches(contentType) else {
+            throw .unsupportedMediaType(wanted: Route.adminReload.bodyType.wanted)
+        }
+        guard query.isEmpty else { throw .unknownParameter(.queryOfPost, known: rules.known.list) }
+        return try writeReload(object: content, rules, plan, into: &body)
+    }
+
+    /// A misspelt id must not pass silently: the guest would still be offered what is sold out.
+    private func checkKnown(_ itemID: String, _ parameters: borrowing AdminParameters) throws(Problem) {
+        let loaded = parameters.model.loaded
+        if loaded.isEmpty { throw .notReady(service.models.unreadiness(of: parameters.model.name)) }
+        guard loaded.contains(where: { $0.snapshot.item(id: itemID) != nil }) else { throw .unknownItem }
+        guard let hotelID = parameters.hotelID else { return }
+        guard loaded.contains(where: { $0.snapshot.hotel(id: hotelID) != nil }) else { throw .unknownHotel }
+    }
+
+    private func markUnavailable(
+        _ itemID: String, _ parameters: borrowing AdminParameters, _ admin: Admin
+    ) throws(Problem) {
+        let model = parameters.model.name
+        let mark = UnavailableItem(
+            itemID: itemID, hotelID: parameters.hotelID, since: Date(), until: parameters.until)
+        do throws(RegistryError) {
+            try admin.unavailable.mark(mark, in: model)
+        } catch {
+            throw .notStored(error)
+        }
+        admin.report(.unavailable(model: model, item: itemID, hotel: mark.hotelID, until: mark.until))
+        body.append("{\"model\":" as StaticString)
+        body.appendJSONString(model)
+        body.append(",\"unavailable\":" as StaticString)
+        write(mark)
+        writeEnd(requestID, into: &body)
+    }
+
+    private func markAvailable(_ itemID: String, _ parameters: borrowing AdminParameters, _ admin: Admin)
+        throws(Problem)
+    {
+        let model = parameters.model.name
+        let wasMarked: Bool
+        do throws(RegistryError) {
+            wasMarked = try admin.unavailable.unmark(
+                itemID: itemID, hotelID: parameters.hotelID, in: model, at: Date())
+        } catch {
+            throw .notStored(error)
+        }
+        if !wasMarked { throw .notMarked }
+        admin.report(.available(model: model, item: itemID, hotel: parameters.hotelID))
+        body.append("{\"model\":" as StaticString)
+        body.appendJSONString(model)
+        body.append(",\"available\":{\"item_id\":" as StaticString)
+        body.appendJSONString(itemID)
+        body.append(",\"hotel_id\":" as StaticString)
+        writeOptional(parameters.hotelID)
+        body.append("}" as StaticString)
+        writeEnd(requestID, into: &body)
+    }
+
+    private func writeUnavailable(_ model: String, _ admin: Admin) {
+        body.append("{\"model\":" as StaticString)
+        body.appendJSONString(model)
+        body.append(",\"unavailable\":[" as StaticString)
+        for (place, mark) in admin.unavailable.inForce(model).enumerated() {
+            if place > 0 { body.append(UInt8(ascii: ",")) }
+            write(mark)
+        }
+        body.append("]" as StaticString)
+        writeEnd(requestID, into: &body)
+    }
+
+    private func hold(back isHeldBack: Bool, _ admin: Admin) {
+        service.readiness.hold(back: isHeldBack)
+        admin.report(isHeldBack ? .heldBack : .letGo)
+        body.append("{\"drained\":" as StaticString)
+        body.append(isHeldBack ? "true" : "false" as StaticString)
+        writeEnd(requestID, into: &body)
+    }
+
+    private func write(_ mark: UnavailableItem) {
+        body.append("{\"item_id\":" as StaticString)
+        body.appendJSONString(mark.itemID)
+        body.append(",\"hotel_id\":" as StaticString)
+        writeOptional(mark.hotelID)
+        body.append(",\"since\":" as StaticString)
+        body.appendJSONString(mark.since.formatted(.iso8601))
+        body.append(",\"until\":" as StaticString)
+        writeOptional(mark.until?.formatted(.iso8601))
+        body.append("}" as StaticString)
+    }
+
+    private func writeOptional(_ text: String?) {
+        if let text { body.appendJSONString(text) } else { body.append("null" as StaticString) }
+    }
+}

@@ -1,0 +1,40 @@
+/// What following a registry has to tell an operator: each once per cause, however often it is met again.
+package enum FollowEvent: Equatable, Sendable, CustomStringConvertible {
+    /// The policy cannot be followed at the moment; `live` goes on.
+    case problem(model: String, reason: String, live: Int?)
+    /// It can again.
+    case recovered(model: String)
+    case loading(model: String, version: Int)
+    case rejected(model: String, version: Int, gate: Gate, reason: String, live: Int?)
+    /// Another version answers from now on.
+    case live(model: String, version: Int, before: Int?)
+    /// A version was loaded that no lease keeps from a prune.
+    case unleased(model: String, version: Int, reason: String)
+    /// A gate was not asked, or the operator let a version through it.
+    case note(model: String, version: Int, String)
+
+    package var isWarning: Bool {
+        switch self {
+        case .problem, .rejected, .unleased: true
+        case .recovered, .loading, .live, .note: false
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .problem(let model, let reason, let live):
+            "\(model): cannot follow: \(reason)\(Self.goingOn(live))"
+        case .recovered(let model): "\(model): can be followed again"
+        case .loading(let model, let version): "\(model): loading version \(version)"
+        case .rejected(let model, let version, let gate, let reason, let live):
+            "\(model): version \(version) is rejected by the gate \(gate.rawValue): \(reason)\(Self.goingOn(live))"
+        case .live(let model, let version, let before):
+            "\(model): version \(version) answers\(before.map { " instead of \($0)" } ?? "")"
+        case .unleased(let model, let version, let reason):
+            "\(model): version \(version) is not kept from a prune: \(reason)"
+        case .note(let model, let version, let text): "\(model): version \(version): \(text)"
+        }
+    }
+
+    private static func goingOn(_ live: Int?) -> String { live.map { "; version \($0) goes on" } ?? "" }
+}

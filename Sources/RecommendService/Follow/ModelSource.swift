@@ -1,0 +1,20 @@
+package import ModelRegistry
+
+/// Where versions come from: a registry, or a script in tests.
+package protocol ModelSource: Sendable {
+    /// Every version of a model, ascending.
+    func versions(of model: String) throws(RegistryError) -> [Int]
+    func aliases(of model: String) throws(RegistryError) -> [String: Int]
+    /// Versions that servers are to let through their gates, by the alias that was pointed at them.
+    func forced(of model: String) throws(RegistryError) -> [String: Int]
+    /// The versions that a policy wants, the one to answer with first.
+    func versions(wanted policy: VersionPolicy, of model: String) throws(RegistryError) -> [Int]
+    /// What a version looks like from outside; nil when it is not there.
+    func fingerprint(of model: String, version: Int) throws(RegistryError) -> VersionFingerprint?
+    /// Opens a version after checking everything.
+    func open(_ model: String, version: Int, options: OpenOptions) throws(RegistryError) -> OpenedVersion
+    /// Keeps a prune off a version until the value goes away.
+    func lease(_ model: String, version: Int) throws(RegistryError) -> ServingLease
+}
+
+extension Registry: ModelSource {}

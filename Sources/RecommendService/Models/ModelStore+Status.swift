@@ -1,0 +1,100 @@
+/// How an attempt to load a version ended; the names are metric labels.
+package enum LoadResult: String, Sendable, CaseIterable {
+    case success
+    /// It could not be read or is damaged.
+    case failure
+    /// A gate refused it.
+    case rejected
+}
+
+/// A kind of rejection, counted.
+struct Rejection: Hashable {
+    let model: String
+    let gate: Gate
+}
+
+extension ModelStore {
+    /// Every model as `GET /models` shows it, in the order of the command line.
+    package func statuses() -> [ModelStatus] { note { $0.entries.map(\.status) } }
+
+    /// One of them; nil for a model that is not served.
+    package func status(of name: String) -> ModelStatus? {
+        note { state in state.place(of: name).map { state.entries[$0].status } }
+    }
+
+    /// Why a model cannot answer yet, in words for `/readyz` and for requests that ask for it.
+    func unreadiness(of name: String) -> String {
+        let problem = status(of: name)?.problem
+        return
+            "The model '\(name)' has no version that can answer yet: \(problem ?? "it is being loaded and verified")."
+    }
+
+    // MARK: Notes of whoever loads
+
+    /// What the registry held at a look.
+    package func noteRegistry(_ name: String, versions: [Int], aliases: [String: Int], at time: Double) {
+        edit(name) { entry in
+            entry.available = versions
+            entry.aliases = aliases
+            entry.lookedAt = time
+            // A version that went away takes its reason with it: numbers are never reused.
+            let known = Set(versions)
+            entry.notes = entry.notes.filter { known.contains($0.key) || $0.value.state == .loading }
+        }
+    }
+
+    /// Why the policy cannot be followed; nil when it can.
+    package func noteProblem(_ name: String, _ problem: String?, at time: Double) {
+        edit(name) { entry in
+            entry.problem = problem
+            entry.lookedAt = time
+        }
+    }
+
+    package func noteLoading(_ name: String, version: Int, at time: Double) {
+        edit(name) { $0.notes[version] = VersionStatus(version: version, state: .loading, since: time) }
+    }
+
+    /// - Parameter isNew: false when the same was said before: then it is not counted again.
+    package func noteRejected(
+        _ name: String, version: Int, gate: Gate, reason: String, isNew: Bool = true, at time: Double
+    ) {
+        note { state in
+            guard let place = state.place(of: name) else { return }
+            state.entries[place].notes[version] = VersionStatus(
+                version: version, state: .rejected, reason: reason, gate: gate, since: time)
+            guard isNew else { return }
+            state.loads[gate == .verify ? .failure : .rejected, default: 0] += 1
+            state.rejections[Rejection(model: name, gate: gate), default: 0] += 1
+        }
+    }
+
+    /// A version was loaded and passed everything.
+    package func noteLoaded() { note { $0.loads[.success, default: 0] += 1 } }
+
+    /// Forgets what was said of a version, so that it is tried again.
+    package func forgetNote(_ name: String, version: Int) { edit(name) { $0.notes[version] = nil } }
+
+    private func edit(_ name: String, _ body: (inout Entry) -> Void) {
+        note { state in
+            guard let place = state.place(of: name) else { return }
+            body(&state.entries[place])
+        }
+    }
+}
+
+extension Entry {
+    var status: ModelStatus {
+        let numbers = Set(available).union(loaded.keys).union(notes.keys).sorted(by: >)
+        return ModelStatus(
+            name: declaration.name, policy: declaration.policy, live: live,
+            versions: numbers.map(status(of:)), aliases: aliases, problem: problem, lookedAt: lookedAt)
+    }
+
+    private func status(of version: Int) -> VersionStatus {
+        if let model = loaded[version] {
+            return VersionStatus(version: version, state: .ready, since: model.loadedAt)
+        }
+        return notes[version] ?? VersionStatus(version: version, state: .available)
+    }
+}

@@ -1,0 +1,37 @@
+package import FactorModel
+import PrometheusText
+
+/// One loaded version and everything an answer needs to say about it. Immutable but for its counters.
+package final class ServedModel: Sendable {
+    package let name: String
+    package let version: Int
+    package let snapshot: ModelSnapshot
+    /// `manifest.json` as it lies in the registry.
+    let manifest: [UInt8]
+    /// Seconds since 1970.
+    let createdAt: Double
+    let loadedAt: Double
+    let loadSeconds: Double
+    let metrics: ModelMetrics
+    /// What is not to be had at the moment.
+    let unavailable = UnavailableSlot()
+    let recentUsers: RecentUsers
+    /// What keeps a prune off the version for as long as it is loaded; nothing where the registry cannot be written to.
+    private let lease: (any Sendable)?
+
+    package init(
+        name: String, version: Int, snapshot: ModelSnapshot, manifest: [UInt8], createdAt: Double, loadedAt: Double,
+        loadSeconds: Double, loops: Int, lease: (any Sendable)? = nil
+    ) {
+        self.name = name
+        self.version = version
+        self.snapshot = snapshot
+        self.manifest = manifest
+        self.createdAt = createdAt
+        self.loadedAt = loadedAt
+        self.loadSeconds = loadSeconds
+        self.lease = lease
+        recentUsers = RecentUsers(loops: loops)
+        metrics = ModelMetrics(model: name, version: version, itemCount: snapshot.itemCount, loops: loops)
+    }
+}

@@ -1,0 +1,289 @@
+import FactorModel
+import Foundation
+import ModelRegistry
+import RecommendService
+import Synchronization
+import TestSupport
+import Testing
+
+/// Goal: whatever happens to a registry, a good version answers and the reason why not another is told once. Method: a real registry on disk,
+/// with failures scripted in between, looked at step by step.
+@Suite("Following a registry") struct ModelFollowerTests {
+    let fixture: FollowFixture
+
+    init() throws { fixture = try FollowFixture() }
+
+    private var name: String { FollowFixture.name }
+
+    @Test("an alias is followed by promote and by rollback, and the version before is let go of") func alias() throws {
+        try fixture.publish()
+        #expect(fixture.follower.look() == [:])
+        #expect(fixture.live == 1)
+        try fixture.publish(FollowFixture.contents(noise: 0.01))
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(fixture.loaded == [2])
+        #expect(fixture.state(1) == .available)
+        _ = try fixture.registry.rollback(name, alias: "production")
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(
+            fixture.events() == [
+                .live(model: name, version: 1, before: nil), .live(model: name, version: 2, before: 1),
+                .note(model: name, version: 1, "not compared with version 2, which is newer: this is a way back"),
+                .live(model: name, version: 1, before: 2),
+            ])
+        #expect(fixture.status.problem == nil)
+    }
+
+    @Test("a look without news reads nothing and tells nothing") func quiet() throws {
+        try fixture.publish()
+        fixture.follower.look()
+        _ = fixture.events()
+        for _ in 0..<5 { fixture.follower.look() }
+        #expect(fixture.events().isEmpty)
+        #expect(fixture.source.opened.withLock { $0 } == [1])
+    }
+
+    @Test("the latest two are held, the newest answers") func latest() throws {
+        let fixture = try FollowFixture([name: .latest(2)])
+        for seed in 0..<3 {
+            try fixture.publish(FollowFixture.contents(noise: Float(seed) * 0.01), promote: nil)
+        }
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        #expect(fixture.loaded == [2, 3])
+        try fixture.publish(FollowFixture.contents(noise: 0.05), promote: nil)
+        fixture.follower.look()
+        #expect(fixture.live == 4)
+        #expect(fixture.loaded == [3, 4])
+        // The newest is removed by hand: it goes on until there is a newer one.
+        try FileManager.default.removeItem(atPath: fixture.directory.file("models/room-service/4"))
+        fixture.follower.look()
+        #expect(fixture.live == 4)
+        try fixture.publish(FollowFixture.contents(noise: 0.06), promote: nil)
+        fixture.follower.look()
+        #expect(fixture.live == 5)
+        #expect(fixture.loaded == [3, 5])
+    }
+
+    @Test("several models follow policies of their own, and one that fails leaves the others alone") func several()
+        throws
+    {
+        let fixture = try FollowFixture([name: .alias("production"), "minibar": .version(1), "absent": .latest(1)])
+        try fixture.publish()
+        try fixture.publish(model: "minibar", promote: nil)
+        let failures = fixture.follower.look()
+        #expect(failures.keys.sorted() == ["absent"])
+        #expect(failures["absent"] == .registry(.noModel("absent", path: fixture.directory.file("models"))))
+        #expect(fixture.store.plan.model(named: name)?.live?.version == 1)
+        #expect(fixture.store.plan.model(named: "minibar")?.live?.version == 1)
+        try fixture.publish(FollowFixture.contents(noise: 0.01), model: "minibar", promote: nil)
+        fixture.follower.look()
+        #expect(fixture.store.plan.model(named: "minibar")?.live?.version == 1)
+    }
+
+    // MARK: What goes wrong
+
+    @Test("an alias that points nowhere keeps what is served and says so once") func danglingAlias() throws {
+        try fixture.publish()
+        fixture.follower.look()
+        try fixture.publish(FollowFixture.contents(noise: 0.01))
+        try FileManager.default.removeItem(atPath: fixture.directory.file("models/room-service/2"))
+        _ = fixture.events()
+        for _ in 0..<3 { fixture.follower.look() }
+        #expect(fixture.live == 1)
+        #expect(fixture.status.problem?.contains("no version 2") == true)
+        #expect(fixture.events().count == 1)
+        _ = try fixture.registry.promote(name, version: 1, alias: "production")
+        fixture.follower.look()
+        #expect(fixture.status.problem == nil)
+        #expect(fixture.events() == [.recovered(model: name)])
+    }
+
+    @Test("a version that is removed while it is served goes on being served") func removed() throws {
+        try fixture.publish()
+        fixture.follower.look()
+        try FileManager.default.removeItem(atPath: fixture.directory.file("models/room-service/1"))
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        let model = try #require(fixture.store.plan.standard.live)
+        let scratch = RecommendationScratch()
+        let user = try #require(model.snapshot.user(id: "u5"))
+        _ = model.snapshot.recommend(RecommendationQuery(user: user, k: 5), scratch: scratch)
+        #expect(scratch.count == 5)
+        #expect(fixture.status.problem?.contains("no version 1") == true)
+        #expect(fixture.status.versions.map(\.state) == [.ready])
+    }
+
+    @Test("a registry that disappears and returns costs a message each") func disappears() throws {
+        try fixture.publish()
+        fixture.follower.look()
+        _ = fixture.events()
+        fixture.source.failure.withLock { $0 = .noRegistry(path: "models") }
+        for _ in 0..<3 { fixture.follower.look() }
+        #expect(fixture.live == 1)
+        #expect(fixture.events().count == 1)
+        fixture.source.failure.withLock { $0 = .system(call: "opendir", path: "models", code: EIO) }
+        fixture.follower.look()
+        #expect(fixture.events().count == 1, "another cause")
+        fixture.source.failure.withLock { $0 = nil }
+        fixture.follower.look()
+        #expect(fixture.events() == [.recovered(model: name)])
+        #expect(fixture.status.versions.map(\.version) == [1])
+    }
+
+    @Test("a damaged version is refused once, and read again only when its files change") func damaged() throws {
+        try fixture.publish()
+        fixture.follower.look()
+        try fixture.publish(FollowFixture.contents(noise: 0.01))
+        let whole = try Data(contentsOf: URL(filePath: fixture.file(2)))
+        var flipped = whole
+        flipped[flipped.count / 2] ^= 1
+        try flipped.write(to: URL(filePath: fixture.file(2)))
+        _ = fixture.events()
+        for _ in 0..<3 {
+            fixture.follower.look()
+            fixture.pass(seconds: 100)
+        }
+        #expect(fixture.live == 1)
+        #expect(fixture.state(2) == .rejected)
+        #expect(fixture.gate(2) == .verify)
+        #expect(fixture.status.versions[0].reason?.contains("SHA-256") == true)
+        #expect(fixture.status.problem?.contains("SHA-256") == true)
+        #expect(fixture.events().count == 1)
+        #expect(fixture.source.opened.withLock { $0 } == [1, 2])
+        try whole.write(to: URL(filePath: fixture.file(2)))
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(fixture.status.problem == nil)
+    }
+
+    @Test("a cause that may pass is tried again, less and less often, and counted once") func backOff() throws {
+        try fixture.publish()
+        fixture.follower.look()
+        try fixture.publish(FollowFixture.contents(noise: 0.01))
+        fixture.source.openFailures.withLock { $0[2] = .system(call: "read", path: "2", code: EIO) }
+        var attempts: [Int] = []
+        for second in 0..<200 {
+            let before = fixture.source.opened.withLock { $0.count }
+            fixture.follower.look()
+            if fixture.source.opened.withLock({ $0.count }) > before { attempts.append(second) }
+            fixture.pass(seconds: 1)
+        }
+        #expect(attempts == [0, 1, 3, 7, 15, 31, 63, 123, 183])
+        #expect(fixture.events().filter { if case .rejected = $0 { true } else { false } }.count == 1)
+        fixture.source.openFailures.withLock { $0 = [:] }
+        fixture.pass(seconds: 60)
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+    }
+
+    @Test("a registry without locks is served, and said once to be without") func leases() throws {
+        fixture.source.leaseFailure.withLock { $0 = .noLease(path: "x", code: ENOLCK) }
+        try fixture.publish()
+        fixture.follower.look()
+        try fixture.publish(FollowFixture.contents(noise: 0.01))
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(fixture.events().filter { if case .unleased = $0 { true } else { false } }.count == 1)
+    }
+
+    @Test("a loaded version is leased: a prune leaves it, and takes it once it is let go of") func leased() throws {
+        try fixture.publish()
+        fixture.follower.look()
+        for seed in 1..<4 { try fixture.publish(FollowFixture.contents(noise: Float(seed) * 0.01), promote: nil) }
+        try fixture.registry.promote(name, version: 3, alias: "production")
+        try fixture.registry.promote(name, version: 4, alias: "production")
+        _ = try fixture.registry.prune(name, keep: 1)
+        #expect(try fixture.registry.versions(of: name).contains(1))
+        fixture.follower.look()
+        #expect(fixture.live == 4)
+        _ = try fixture.registry.prune(name, keep: 1)
+        #expect(try !fixture.registry.versions(of: name).contains(1))
+    }
+
+    // MARK: The operator
+
+    @Test("a pin answers until the policy wants another version, or it is taken back") func pin() throws {
+        try fixture.publish()
+        try fixture.publish(FollowFixture.contents(noise: 0.01))
+        fixture.follower.look()
+        #expect(!fixture.follower.pin(name, version: 1, force: false), "it has to be loaded first")
+        for _ in 0..<2 {
+            fixture.follower.look()
+            #expect(fixture.live == 1)
+        }
+        fixture.follower.follow([name], force: false)
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        _ = fixture.follower.pin(name, version: 1, force: false)
+        fixture.follower.look()
+        try fixture.publish(FollowFixture.contents(noise: 0.02))
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        fixture.follower.look()
+        #expect(fixture.live == 3, "the pin is over")
+    }
+
+    @Test("what is kept in memory answers again at once, also without the registry") func keepPrevious() throws {
+        var settings = FollowSettings()
+        settings.previousKept = 1
+        let fixture = try FollowFixture(settings: settings)
+        for seed in 0..<3 {
+            try fixture.publish(FollowFixture.contents(noise: Float(seed) * 0.01))
+            fixture.follower.look()
+        }
+        #expect(fixture.loaded == [2, 3])
+        fixture.source.failure.withLock { $0 = .noRegistry(path: "gone") }
+        #expect(fixture.follower.pin(name, version: 2, force: false))
+        #expect(fixture.live == 2)
+        fixture.source.failure.withLock { $0 = nil }
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(fixture.loaded == [2, 3])
+        #expect(fixture.source.opened.withLock { $0 } == [1, 2, 3])
+    }
+
+    @Test("a wish that comes while another version loads is not overtaken by it") func wishDuringLoad() throws {
+        var settings = FollowSettings()
+        settings.previousKept = 1
+        let fixture = try FollowFixture(settings: settings)
+        try fixture.publish()
+        fixture.follower.look()
+        try fixture.publish(FollowFixture.contents(noise: 0.01))
+        fixture.follower.look()
+        try fixture.publish(FollowFixture.contents(noise: 0.02))
+        let follower = fixture.follower
+        fixture.source.whileOpening.withLock {
+            $0 = { version in if version == 3 { _ = follower.pin(FollowFixture.name, version: 1, force: false) } }
+        }
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+    }
+
+    @Test("a pin on a version that is not there says so and changes nothing") func missingPin() throws {
+        try fixture.publish()
+        fixture.follower.look()
+        #expect(!fixture.follower.pin(name, version: 9, force: true))
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(fixture.status.problem == "version 9, which was asked for, is not in the registry")
+        fixture.follower.follow([name], force: false)
+        fixture.follower.look()
+        #expect(fixture.status.problem == nil)
+    }
+
+    @Test("the thread follows when it is woken and ends when it is stopped") func thread() throws {
+        try fixture.publish()
+        fixture.follower.look()
+        try fixture.publish(FollowFixture.contents(noise: 0.01))
+        fixture.follower.start()
+        fixture.follower.wake()
+        for _ in 0..<1000 where fixture.live != 2 { Thread.sleep(forTimeInterval: 0.01) }
+        #expect(fixture.live == 2)
+        fixture.follower.stop()
+    }
+}

@@ -1,0 +1,167 @@
+import FactorModel
+import Foundation
+import ModelRegistry
+import RecommendService
+import Synchronization
+import TestSupport
+import Testing
+
+/// Ann likes c, a, b, d, e in this order; hotel h1 sells a, b, d and h2 sells c, d, e.
+@Suite("Items taken from sale") struct UnavailableTests {
+    private let fixture: ServiceFixture
+    private let registry: Registry
+    private let items: UnavailableItems
+    private let reports = Reports()
+    private let now = Date(timeIntervalSince1970: 1_800_000_000)
+
+    final class Reports: Sendable {
+        let texts = Mutex<[String]>([])
+    }
+
+    init() throws {
+        var made: (Registry, UnavailableItems)?
+        let reports = reports
+        fixture = try ServiceFixture { directory, store in
+            let registry = Registry(path: directory.path)
+            try FileManager.default.createDirectory(
+                atPath: directory.file("room-service"), withIntermediateDirectories: true)
+            let items = UnavailableItems(registry, store) { text in reports.texts.withLock { $0.append(text) } }
+            made = (registry, items)
+            return (items, nil)
+        }
+        (registry, items) = try #require(made)
+    }
+
+    private func mark(_ item: String, _ hotel: String? = nil, until: Date? = nil) throws {
+        try items.mark(
+            UnavailableItem(itemID: item, hotelID: hotel, since: now, until: until), in: "room-service")
+    }
+
+    private func recommended(_ more: String = "") throws -> [String] {
+        try fixture.get("/recommend?user_id=ann\(more)").itemIDs
+    }
+
+    @Test("gone everywhere: from recommendations, fallbacks, similar, popular and bulk, by the next request")
+    func everywhere() throws {
+        #expect(try recommended() == ["c", "a", "b", "d", "e"])
+        try mark("c")
+        #expect(try recommended() == ["a", "b", "d", "e"])
+        #expect(try recommended("&hotel_id=h2") == ["d", "e"])
+        #expect(try !fixture.get("/recommend?user_id=stranger").itemIDs.contains("c"))
+        #expect(try !fixture.get("/popular").itemIDs.contains("c"))
+        #expect(try !fixture.get("/items/a/similar").itemIDs.contains("c"))
+        #expect(try fixture.get("/recommend?user_id=ann&allow=c,a").itemIDs == ["a"])
+        #expect(try fixture.post("/recommend", "{\"user_id\":\"ann\",\"k\":1}").itemIDs == ["a"])
+        let lines = try fixture.bulk(["{\"user_id\":\"ann\"}", "{\"user_id\":\"bob\"}", "{\"user_id\":\"new\"}"]).lines
+        #expect(lines.count == 3)
+        #expect(lines.allSatisfy { !ServiceFixture.Answer.itemIDs($0).contains("c") })
+    }
+
+    @Test("one can still ask what is like an item that is gone")
+    func similarToIt() throws {
+        try mark("c")
+        #expect(try fixture.get("/items/c/similar").status == 200)
+    }
+
+    @Test("gone at one hotel: still there for others, and for requests that name no hotel")
+    func oneHotel() throws {
+        try mark("d", "h1")
+        #expect(try recommended("&hotel_id=h1") == ["a", "b"])
+        #expect(try recommended("&hotel_id=h2") == ["c", "d", "e"])
+        #expect(try recommended() == ["c", "a", "b", "d", "e"])
+        #expect(try recommended("&hotel_id=h1&hotel_id=h2") == ["c", "a", "b", "d", "e"])
+    }
+
+    @Test("gone at every hotel that sells it: gone")
+    func allHotels() throws {
+        try mark("d", "h1")
+        try mark("d", "h2")
+        #expect(try recommended() == ["c", "a", "b", "e"])
+        // Only h2 sells c: to run out there is to run out.
+        try mark("c", "h2")
+        #expect(try recommended() == ["a", "b", "e"])
+    }
+
+    @Test("within several hotels an item is gone when those of them that sell it have none")
+    func severalHotels() throws {
+        try mark("a", "h1")
+        try mark("d", "h1")
+        #expect(try recommended("&hotel_id=h1&hotel_id=h2") == ["c", "b", "d", "e"])
+    }
+
+    @Test("what a request denies and what is unavailable are both left out, and the next request is free of both")
+    func deny() throws {
+        try mark("c")
+        #expect(try recommended("&deny=a") == ["b", "d", "e"])
+        #expect(try items.unmark(itemID: "c", hotelID: nil, in: "room-service", at: now))
+        #expect(try recommended() == ["c", "a", "b", "d", "e"])
+        #expect(try !items.unmark(itemID: "c", hotelID: nil, in: "room-service", at: now))
+    }
+
+    @Test("a mark ends at its time, to the second, by a look")
+    func end() throws {
+        try mark("c", until: now.addingTimeInterval(60))
+        items.look(at: now.addingTimeInterval(59))
+        #expect(try recommended().first == "a")
+        items.look(at: now.addingTimeInterval(60))
+        #expect(try recommended().first == "c")
+        #expect(items.inForce("room-service").isEmpty)
+    }
+
+    @Test("what another process marked is in force after a look")
+    func otherProcess() throws {
+        let other = Registry(path: registry.path)
+        _ = try other.mark(UnavailableItem(itemID: "c", since: now), unavailableIn: "room-service")
+        #expect(try recommended().first == "c")
+        items.look(at: now)
+        #expect(try recommended().first == "a")
+    }
+
+    @Test("a version that is loaded later has the marks: prepared before it answers, or by the next look")
+    func laterVersion() throws {
+        try mark("c")
+        let next = fixture.served(version: 8)
+        items.prepare(next)
+        fixture.service.models.publish(next)
+        #expect(try recommended().first == "a")
+        fixture.service.models.publish(fixture.served(version: 9))
+        items.look(at: now)
+        #expect(try recommended().first == "a")
+    }
+
+    @Test("a file that cannot be read leaves the marks in force and is told once")
+    func damaged() throws {
+        try mark("c")
+        items.look(at: now)
+        let file = fixture.directory.file("room-service/unavailable.json")
+        let good = try Data(contentsOf: URL(fileURLWithPath: file))
+        try Data("{".utf8).write(to: URL(fileURLWithPath: file))
+        items.look(at: now)
+        items.look(at: now)
+        #expect(try recommended().first == "a")
+        #expect(reports.texts.withLock { $0 }.count == 1)
+        #expect(
+            try fixture.get("/metrics").body.contains("nextloop_unavailable_items_readable{model=\"room-service\"} 0"))
+        try good.write(to: URL(fileURLWithPath: file))
+        items.look(at: now)
+        #expect(reports.texts.withLock { $0 }.count == 2)
+        #expect(
+            try fixture.get("/metrics").body.contains("nextloop_unavailable_items_readable{model=\"room-service\"} 1"))
+        #expect(try fixture.get("/metrics").body.contains("nextloop_unavailable_items{model=\"room-service\"} 1"))
+    }
+
+    @Test("a registry that goes away puts nothing back on sale")
+    func registryGone() throws {
+        try mark("c")
+        try FileManager.default.removeItem(atPath: fixture.directory.file("room-service"))
+        items.look(at: now)
+        #expect(try recommended().first == "a")
+    }
+
+    @Test("marks of ids that the model does not hold mean nothing to it")
+    func strangers() throws {
+        try mark("zzz")
+        try mark("c", "nowhere")
+        #expect(try recommended() == ["c", "a", "b", "d", "e"])
+    }
+}

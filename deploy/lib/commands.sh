@@ -1,0 +1,262 @@
+# shellcheck shell=bash
+# The commands. What they may not do to the live colour, they refuse.
+
+command_deploy() {
+    local live to from version=$asked_version image=$asked_image canary=${setting[CANARY]} began id
+    if [ -n "$image" ] && [ "${setting[MODE]}" != compose ]; then
+        fail 64 "--image is for BLUE_GREEN_MODE=compose; this is ${setting[MODE]}"
+    fi
+    if [ "$dry_run" = yes ]; then
+        dry_run_deploy
+        return
+    fi
+    lock_or_fail
+    prepare_routing
+    if [ -n "$(read_state .deployment.id)" ]; then
+        read_deployment
+        local step
+        step=$(read_state .deployment.step)
+        if { [ -z "$asked_version" ] && [ -z "$asked_image" ]; } ||
+            { [ "$asked_version" = "$version" ] && [ "$asked_image" = "$image" ]; }; then
+            tell resume "$to" "a run ended in step '${step:-start}' of deployment $deployment_id: going on there"
+            resumed=yes
+            run_steps "${step:-start}"
+            return
+        fi
+        clean_up "another version is asked for"
+        version=$asked_version image=$asked_image canary=${setting[CANARY]}
+    fi
+    resolve_version || fail 65 "$failure"
+    choose_colours
+    id=$(date -u +%Y%m%dT%H%M%SZ)-$$
+    began=$(now) deployment_id=$id resumed=no
+    change_state '.warm = null | .deployment = {id: $id, step: "start", to: $to, from: $from, version: $v, image: $i, canary: $c, began: $began}' \
+        --arg id "$id" --arg to "$to" --arg from "$from" --arg v "$version" --arg i "$image" --arg c "$canary" --arg began "$began"
+    tell deploy "$to" "deployment $id: ${version:+version $version}${image:+ image $image} to $to; ${from:-no colour} is live${canary:+; canary steps $canary}" \
+        version "$version" image "$image" from "$from"
+    run_steps start
+}
+
+# Sets version when neither --version nor --image says it: what the alias names now.
+resolve_version() {
+    [ -z "$version" ] && [ -z "$image" ] || return 0
+    local listing
+    if ! listing=$("${setting[BINARY]}" registry show --registry "${setting[REGISTRY]}" --model "${setting[MODEL]}" --json 2>&1 9>&-); then
+        failure="no --version, and the registry does not say what '${setting[ALIAS]}' is: ${listing:0:300}"
+        return 1
+    fi
+    version=$(jq -r --arg alias "${setting[ALIAS]}" '.model.aliases[$alias] // ""' <<<"$listing")
+    failure="no --version, and model ${setting[MODEL]} has no alias '${setting[ALIAS]}' in ${setting[REGISTRY]}"
+    [ -n "$version" ]
+}
+
+# Sets to and from. The colour that is meant to be live may be dead while the other one answers in its place (nginx's
+# backup): then the one that answers is made the live one first, and the dead one gets the deployment.
+choose_colours() {
+    live=$(live_colour)
+    local other
+    other=$(other_than "${live:-green}")
+    if [ -n "$live" ] && ! is_ready "$live" && [ -n "$(generation "$other")" ] && is_ready "$other"; then
+        tell heal "$other" "$live is live but not ready, $other answers in its place: making it official"
+        route "$other" 100 || true
+        live=$other
+        other=$(other_than "$live")
+    fi
+    to=$other from=$live
+    if [ -n "$live" ] && ! is_ready "$live"; then from=""; fi
+}
+
+# Ends a deployment that a killed run left behind: guests on the former colour, candidate stopped.
+clean_up() { # clean_up WHY
+    read_deployment
+    current_step=clean-up
+    tell clean-up "$to" "deployment $deployment_id was left unfinished in step '$(read_state .deployment.step)': $1"
+    local words=()
+    read -ra words <<<"$(routed)"
+    if [ "${words[0]:-}" = "$to" ] && [ -n "$from" ]; then
+        if is_ready "$from"; then
+            route "$from" 100 || true
+        else
+            tell clean-up "$to" "$from is not ready: the guests stay on $to"
+            change_state '.deployment = null'
+            current_step=""
+            return 0
+        fi
+    fi
+    if [ "$(live_colour)" != "$to" ]; then
+        drain "$to"
+        stop_colour "$to"
+    fi
+    change_state '.deployment = null | .last = {id: $id, result: "abandoned", reason: $r, to: $to, time: now | floor}' \
+        --arg id "$deployment_id" --arg r "$1" --arg to "$to"
+    current_step="" deployment_id=""
+}
+
+command_rollback() {
+    local began target reason="asked for by $(id -un)" to from version image canary seconds current
+    began=$(now)
+    if [ "$dry_run" = yes ]; then
+        target=$(read_state 'if .deployment then .deployment.from else .previous end')
+        printf 'would route all guests to %s (now: %s)\n' "${target:-nobody: nothing is recorded to go back to}" "$(routed)"
+        return
+    fi
+    lock_by_force
+    current_step=rollback
+    if [ -n "$(read_state .deployment.id)" ]; then
+        read_deployment
+        target=$from
+        began=$(now)
+        [ -n "$target" ] || { clean_up "a rollback was asked for"; return; }
+    else
+        target=$(read_state .previous)
+        [ -n "$target" ] || fail 65 "there is nothing to roll back to; 'blue-green status' says what there is"
+    fi
+    if [ "$(routed)" = "$target 100" ] && is_ready "$target"; then
+        tell rollback "$target" "all guests are on $target already"
+    else
+        bring_back "$target" || fail 1 "$failure"
+        route "$target" 100 || true
+    fi
+    seconds=$(since "$began")
+    current=$(other_than "$target")
+    tell rolled-back "$target" "live after $seconds s; $reason" seconds "$seconds"
+    # The guests are safe; what is left may take its time.
+    if [ -n "$(read_state .deployment.id)" ]; then
+        clean_up "a rollback was asked for"
+        change_state '.previous = ""'
+    else
+        change_state '.previous = $c | .warm = null | .last = {id: "", result: "rolled back", to: $t, reason: $r, time: now | floor}' \
+            --arg c "$current" --arg t "$target" --arg r "$reason"
+    fi
+    tell_slack warning "NextLoop: rolled back to $target" Colour "$target" Version "$(version_served "$target")" \
+        Verdict "rolled back by hand" Reason "$reason" Duration "$seconds s"
+    printf 'rolled back to %s version %s\n' "$target" "$(version_served "$target")"
+}
+
+# A colour that was stopped is started again with what it last served.
+bring_back() { # bring_back COLOUR
+    failure=""
+    if [ -n "$(generation "$1")" ] && is_ready "$1"; then return 0; fi
+    local old_version old_image
+    old_version=$(read_state ".colours.$1.version")
+    old_image=$(read_state ".colours.$1.image")
+    if [ -z "$old_version$old_image" ]; then
+        failure="$1 is not running and what it served is not recorded"
+        return 1
+    fi
+    tell start "$1" "no longer running: starting ${old_version:+version $old_version}${old_image:+ image $old_image} again"
+    stop_colour "$1"
+    start_colour "$1" "$old_version" "$old_image" && await_ready "$1"
+}
+
+command_switch() {
+    local target=${1:-} live began
+    live=$(live_colour)
+    [ -n "$target" ] || target=$(other_than "${live:-green}")
+    if [ "$dry_run" = yes ]; then
+        printf 'would route all guests to %s (now: %s), ready: %s\n' "$target" "$(routed)" "$(is_ready "$target" && echo yes || echo no)"
+        return
+    fi
+    lock_or_fail
+    prepare_routing
+    current_step=switch
+    [ -z "$(read_state .deployment.id)" ] || fail 75 "a deployment is unfinished: 'blue-green deploy' goes on with it, 'blue-green rollback' takes it back"
+    [ "$(routed)" != "$target 100" ] || { printf '%s is live already\n' "$target"; return; }
+    is_ready "$target" || fail 65 "$target is not ready: nobody is sent there"
+    began=$(now)
+    route "$target" 100 careful || fail 1 "the switch did not take effect"
+    change_state '.previous = $live | .warm = null' --arg live "$live"
+    tell switched "$target" "live after $(since "$began") s, by hand"
+    tell_slack warning "NextLoop: switched to $target by hand" Colour "$target (was: ${live:-none})" Version "$(version_served "$target")" Duration "$(since "$began") s"
+    printf 'switched to %s version %s\n' "$target" "$(version_served "$target")"
+}
+
+not_the_live_colour() { # not_the_live_colour COLOUR VERB
+    local words=()
+    read -ra words <<<"$(routed)"
+    if [ "$force" = no ] && [ ${#words[@]} -gt 0 ] && { [ "${words[0]}" = "$1" ] || [ "${words[1]}" != 100 ]; }; then
+        fail 65 "guests are on $1: not $2 it without --force"
+    fi
+}
+
+command_drain() {
+    local colour=$1
+    not_the_live_colour "$colour" draining
+    if [ "$dry_run" = yes ]; then printf 'would wait until %s has answered its last request\n' "$colour"; return; fi
+    lock_or_fail
+    current_step=drain
+    drain "$colour"
+}
+
+command_stop() {
+    local colour=$1
+    not_the_live_colour "$colour" stopping
+    if [ "$dry_run" = yes ]; then printf 'would drain and stop %s\n' "$colour"; return; fi
+    lock_or_fail
+    current_step=stop
+    if [ "$force" = no ] && [ "$(read_state .deployment.to)" = "$colour" ]; then
+        fail 75 "$colour is the candidate of an unfinished deployment: 'blue-green deploy' or 'blue-green rollback' first"
+    fi
+    if [ "$force" = no ]; then drain "$colour"; fi
+    stop_colour "$colour"
+    change_state 'if .warm.colour == $c then .warm = null else . end' --arg c "$colour"
+    tell stopped "$colour" "stopped"
+    printf 'stopped %s\n' "$colour"
+}
+
+# One object with everything that status prints; also for scripts.
+status_object() {
+    local colour colours=() answer
+    for colour in blue green; do
+        local state=stopped ready=no served=""
+        if [ -n "$(generation "$colour")" ]; then state=running; fi
+        if is_ready "$colour"; then ready=yes served=$(version_served "$colour"); fi
+        colours+=("$(jq -cn --arg c "$colour" --arg a "$(address_of "$colour")" --arg s $state --arg r $ready --arg v "$served" \
+            --arg i "$(read_state ".colours.$colour.image")" --arg g "$(generation "$colour")" \
+            '{colour: $c, address: $a, state: $s, ready: ($r == "yes"), version: $v, image: $i, generation: $g}')")
+    done
+    answer=$(curl -s -m 2 "${setting[NGINX_STATUS_URL]}/routing?user_id=a" 2>/dev/null) || answer=null
+    { if [ -e "$(state_file)" ]; then cat "$(state_file)"; else echo '{}'; fi; } | jq --argjson colours "[$(IFS=,; printf '%s' "${colours[*]}")]" \
+        --arg live "$(live_colour)" --arg routed "$(routed)" --argjson nginx "$(jq -c . <<<"$answer" 2>/dev/null || echo null)" \
+        '{live: $live, routed: $routed, nginx: $nginx, colours: $colours, deployment: .deployment, previous: .previous, warm: .warm, last: .last}'
+}
+
+command_status() {
+    local object
+    object=$(status_object)
+    if [ "$json" = yes ]; then
+        printf '%s\n' "$object"
+        return
+    fi
+    jq -r '
+        "live      \(if .live == "" then "none" else .live end)\(if (.routed | endswith(" 100")) or .routed == "" then "" else "   canary: \(.routed | sub(" "; " gets "))%" end)",
+        (.colours[] | "\(.colour + "      " | .[:10])\(.address)  \(.state)\(if .ready then ", ready, version \(.version)" else ", not ready" end)\(if .image != "" then ", image \(.image)" else "" end)"),
+        "nginx     \(if .nginx == null then "does not answer" elif .nginx.table == "missing" then "finds no table: uses the colour of its start, \(.nginx.colour)" else "follows the table" end)",
+        (if (.deployment // null) then "unfinished deployment \(.deployment.id): step \(.deployment.step), \(.deployment.to) version \(.deployment.version): run deploy to go on, rollback to take it back" else empty end),
+        (if (.warm // null) then "warm      \(.warm.colour) until \(if .warm.until == "forever" then "forever" else (.warm.until | tonumber | todate) end)\(if .warm.until != "forever" and (.warm.until | tonumber) < now then " (overdue: stop \(.warm.colour) ends it)" else "" end)" else empty end),
+        "rollback  \(if (.previous // "") == "" then "nothing to go back to" else "to \(.previous)" end)",
+        (if (.last // null) then "last      \(.last.result): \(.last.to)\(if .last.version then " version \(.last.version)" else "" end), \(.last.time | todate)\(if .last.reason then ": \(.last.reason)" else "" end)" else empty end)
+        ' <<<"$object"
+}
+
+dry_run_deploy() {
+    local live to from step
+    step=$(read_state .deployment.step)
+    [ -z "$step" ] || printf 'an unfinished deployment is in step %s: this run would go on with it, or clean it up for another version\n' "$step"
+    resolve_version || fail 65 "$failure"
+    live=$(live_colour)
+    to=$(other_than "${live:-green}")
+    from=$live
+    printf '%s\n' "live now: ${live:-none}${live:+, version $(version_served "$live")}" \
+        "1 start    ${version:+version $version }${image:+image $image }on $to at $(address_of "$to") (${setting[MODE]}); wait ${setting[READY_SECONDS]} s for /readyz" \
+        "2 check    version, golden requests of ${setting[GOLDEN]:-$here/golden.jsonl}, overlap@${setting[OVERLAP_K]} of ${setting[OVERLAP_MIN]} with ${from:-nobody}, ${setting[LOAD_REQUESTS]} requests" \
+        "3 canary   ${canary:-no steps}${canary:+ %, ${setting[CANARY_SECONDS]} s each, judged by ${setting[PROMETHEUS_URL]:-the colours own metrics}}" \
+        "4 switch   ${setting[NGINX_TEST]:-no nginx test}, then rename ${setting[ROUTING]}/table" \
+        "5 watch    ${setting[WATCH_SECONDS]} s, back to ${from:-nobody} on errors, latency or a crash" \
+        "6 drain    ${from:-nobody}, keep it warm for ${setting[KEEP_WARM]} s, stop it" \
+        "7 tell     ${setting[SLACK_WEBHOOK_FILE]:-nobody (BLUE_GREEN_SLACK_WEBHOOK_FILE is not set)}"
+    if [ "${setting[MODE]}" != compose ] && is_listening "$to" && [ -z "$(generation "$to")" ]; then
+        fail 1 "the address $(address_of "$to") is taken by a program that is not ours"
+    fi
+    nginx_test || fail 1 "nginx would not start with its configuration"
+}

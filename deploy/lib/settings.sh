@@ -1,0 +1,113 @@
+# shellcheck shell=bash
+# Settings: a file of NAME=value lines, overridden by environment variables BLUE_GREEN_NAME. Read, never executed.
+
+declare -A setting=(
+    [MODE]=process                     # process, systemd or compose
+    [STATE]=/var/lib/nextloop/blue-green
+    [ROUTING]=/etc/nginx/routing
+    [BLUE_ADDRESS]=127.0.0.1:8081
+    [GREEN_ADDRESS]=127.0.0.1:8082
+    [NGINX_STATUS_URL]=http://127.0.0.1:8090
+    [NGINX_TEST]="nginx -t"
+    [BINARY]=nextloop
+    [REGISTRY]=""
+    [MODEL]=room-service
+    [ALIAS]=production
+    [SERVE_OPTIONS]="--drain-seconds 1"
+    [STOP_SECONDS]=30
+    [SYSTEMCTL]=systemctl
+    [SYSTEMD_UNIT]=nextloop@
+    [COMPOSE]="docker compose"
+    [COMPOSE_FILE]=""
+    [CONTAINER]=docker
+    [CONTAINER_NAME]=nextloop-
+    [READY_SECONDS]=60
+    [GOLDEN]=""
+    [USERS_FILE]=""
+    [OVERLAP_USERS]=50
+    [OVERLAP_K]=10
+    [OVERLAP_MIN]=0.3
+    [LOAD_REQUESTS]=2000
+    [LOAD_CONNECTIONS]=4
+    [LOAD_SECONDS]=20
+    [ERROR_RATIO_MAX]=0.01
+    [P99_SECONDS_MAX]=0.25
+    [P99_TIMES_MAX]=2
+    [P99_FLOOR_SECONDS]=0.025
+    [CANARY]=""
+    [CANARY_SECONDS]=60
+    [SAMPLES_MIN]=200
+    [PROMETHEUS_URL]=""
+    [PROMETHEUS_SELECTOR]='job="nextloop"'
+    [WATCH_SECONDS]=60
+    [DRAIN_SECONDS]=15
+    [KEEP_WARM]=300
+    [SLACK_WEBHOOK_FILE]=""
+    [SLACK_SECONDS]=5
+)
+
+# Flags beat the environment, the environment beats the file, the file beats what stands above.
+read_settings() { # read_settings FILE|""
+    local file=$1 line name number=0
+    if [ -n "$file" ]; then
+        [ -r "$file" ] || fail 66 "settings: cannot read $file"
+        while IFS= read -r line || [ -n "$line" ]; do
+            number=$((number + 1))
+            case $line in '' | '#'*) continue ;; esac
+            name=${line%%=*}
+            if [ "$name" = "$line" ] || [ -z "${setting[${name#BLUE_GREEN_}]+set}" ]; then
+                fail 78 "settings: $file line $number: got '${line:0:80}', wanted BLUE_GREEN_NAME=value with a name of blue-green.conf.example"
+            fi
+            setting[${name#BLUE_GREEN_}]=${line#*=}
+        done <"$file"
+    fi
+    for name in "${!setting[@]}"; do
+        local variable=BLUE_GREEN_$name
+        [ -z "${!variable+set}" ] || setting[$name]=${!variable}
+    done
+}
+
+check_settings() {
+    local name
+    case ${setting[MODE]} in
+    process | systemd | compose) ;;
+    *) fail 78 "settings: BLUE_GREEN_MODE is '${setting[MODE]}'; wanted process, systemd or compose" ;;
+    esac
+    for name in READY_SECONDS OVERLAP_USERS OVERLAP_K LOAD_REQUESTS LOAD_CONNECTIONS LOAD_SECONDS CANARY_SECONDS \
+        SAMPLES_MIN WATCH_SECONDS DRAIN_SECONDS STOP_SECONDS SLACK_SECONDS; do
+        [[ ${setting[$name]} =~ ^(0|[1-9][0-9]{0,5})$ ]] ||
+            fail 78 "settings: BLUE_GREEN_$name is '${setting[$name]}'; wanted a whole number from 0 to 999999"
+    done
+    for name in READY_SECONDS LOAD_CONNECTIONS LOAD_SECONDS SAMPLES_MIN STOP_SECONDS SLACK_SECONDS OVERLAP_K; do
+        [ "${setting[$name]}" -ge 1 ] || fail 78 "settings: BLUE_GREEN_$name is 0; wanted 1 or more"
+    done
+    for name in OVERLAP_MIN ERROR_RATIO_MAX P99_SECONDS_MAX P99_TIMES_MAX P99_FLOOR_SECONDS; do
+        [[ ${setting[$name]} =~ ^[0-9]{1,6}(\.[0-9]{1,6})?$ ]] ||
+            fail 78 "settings: BLUE_GREEN_$name is '${setting[$name]}'; wanted a number such as 0.01"
+    done
+    for name in BLUE_ADDRESS GREEN_ADDRESS; do
+        [[ ${setting[$name]} =~ ^[A-Za-z0-9._-]+:[0-9]{1,5}$ ]] ||
+            fail 78 "settings: BLUE_GREEN_$name is '${setting[$name]}'; wanted host:port"
+    done
+    [[ ${setting[KEEP_WARM]} =~ ^(forever|0|[1-9][0-9]{0,5})$ ]] ||
+        fail 78 "settings: BLUE_GREEN_KEEP_WARM is '${setting[KEEP_WARM]}'; wanted seconds or forever"
+    [[ ${setting[CANARY]} =~ ^([1-9][0-9]?(,[1-9][0-9]?)*)?$ ]] ||
+        fail 78 "settings: the canary steps are '${setting[CANARY]}'; wanted percentages from 1 to 99, such as 5,25,50"
+    local before=0 percent
+    for percent in ${setting[CANARY]//,/ }; do
+        [ "$percent" -gt "$before" ] || fail 78 "settings: the canary steps '${setting[CANARY]}' do not rise"
+        before=$percent
+    done
+    for name in STATE ROUTING; do
+        case ${setting[$name]} in
+        /*) ;;
+        *) fail 78 "settings: BLUE_GREEN_$name is '${setting[$name]}'; wanted an absolute path" ;;
+        esac
+    done
+    for name in curl jq flock setsid awk od; do
+        command -v "$name" >/dev/null || fail 69 "blue-green needs the program '$name': run scripts/setup test, or install it"
+    done
+}
+
+address_of() { local name=${1^^}_ADDRESS; printf '%s' "${setting[$name]}"; }
+other_than() { if [ "$1" = blue ]; then printf green; else printf blue; fi; }

@@ -1,0 +1,273 @@
+# shellcheck shell=bash
+# A deployment, step by step. Every step may be done again: a run that was killed goes on at the step that the state names.
+
+# Sets to, from, version, image, canary, began from the state.
+read_deployment() {
+    local line
+    line=$(read_state '.deployment | "\(.id) \(.to) \(.from // "" | if . == "" then "-" else . end) \(.version | if . == "" then "-" else . end) \(.image | if . == "" then "-" else . end) \(.canary | if . == "" then "-" else . end) \(.began)"')
+    read -r deployment_id to from version image canary began <<<"$line"
+    from=${from#-} version=${version#-} image=${image#-} canary=${canary#-}
+}
+
+run_steps() { # run_steps FIRST
+    local step reached=no
+    for step in start check canary switch watch drain; do
+        [ "$step" != "$1" ] || reached=yes
+        [ "$reached" = yes ] || continue
+        failure=""
+        step_is "$step"
+        "step_$step" || { give_up "$step"; return; }
+    done
+    finish
+}
+
+step_start() {
+    local generation
+    generation=$(generation "$to")
+    # A run that was killed here may have started it already.
+    if [ -z "$generation" ] || [ "$resumed" = no ] || [ "$(version_served "$to")" != "$version" ]; then
+        stop_colour "$to"
+        if is_listening "$to"; then
+            failure="the address $(address_of "$to") is taken by a program that is not ours"
+            return 1
+        fi
+        tell start "$to" "starting ${version:+version $version}${image:+ image $image} on $(address_of "$to")" version "$version" image "$image"
+        start_colour "$to" "$version" "$image" || return 1
+    fi
+    await_ready "$to" || return 1
+    # The generation: a crash between two steps, with a supervisor that is quick, shows as another one.
+    change_state '.colours[$c] = {version: $v, image: $i, generation: $g, started: now | floor}' --arg c "$to" \
+        --arg v "$version" --arg i "$image" --arg g "$(generation "$to")"
+    tell ready "$to" "ready $(since "$began") s after the deployment began"
+}
+
+step_check() {
+    check_version "$to" "$version" || return 1
+    if [ -z "$version" ]; then # An image without a version: what it says from now on is what was asked for.
+        version=$(version_served "$to")
+        change_state '.deployment.version = $v | .colours[$c].version = $v' --arg v "$version" --arg c "$to"
+    fi
+    check_golden "$to" || return 1
+    if [ -n "$from" ]; then check_overlap "$to" "$from" || return 1; fi
+    check_load "$to" || return 1
+    still_well "$to"
+}
+
+step_canary() {
+    local percent
+    if [ -z "$canary" ] || [ -z "$from" ]; then
+        [ -z "$canary" ] || tell canary "$to" "no live colour: the canary steps are left out"
+        return 0
+    fi
+    for percent in ${canary//,/ }; do
+        route "$to" "$percent" careful || { failure="nginx did not take the canary step of $percent %"; return 1; }
+        judge_canary "$percent" || return 1
+    done
+}
+
+# One canary step: CANARY_SECONDS of traffic, then the verdict; without enough traffic, synthetic traffic and one more wait.
+judge_canary() { # judge_canary PERCENT
+    local percent=$1 began=$SECONDS until verdict=() synthetic=no
+    scrape "$to" "$work/canary.to" || true
+    scrape "$from" "$work/canary.from" || true
+    until=$((SECONDS + setting[CANARY_SECONDS]))
+    while true; do
+        still_well "$to" || return 1
+        read -ra verdict <<<"$(canary_verdict $((SECONDS - began)))"
+        if [ "${verdict[0]}" = fail ] || { [ "${verdict[0]}" = pass ] && { [ "$SECONDS" -ge "$until" ] || [ $synthetic = yes ]; }; }; then
+            break
+        fi
+        if [ "$SECONDS" -ge "$until" ]; then
+            if [ $synthetic = yes ]; then break; fi
+            tell canary "$to" "$percent %: ${verdict[*]}: synthetic traffic to both colours" verdict "${verdict[0]}"
+            synthetic=yes
+            synthetic_load "$to" "$work/synthetic"
+            synthetic_load "$from" "$work/synthetic"
+            until=$((SECONDS + setting[CANARY_SECONDS] + 1))
+        fi
+        pause 1
+    done
+    tell canary "$to" "$percent %: ${verdict[*]}" verdict "${verdict[0]}" percent "$percent" synthetic "$synthetic"
+    [ "${verdict[0]}" != pass ] || return 0
+    [ "${verdict[0]}" = fail ] || inconclusive=yes
+    failure="canary at $percent %: ${verdict[*]}"
+    return 1
+}
+
+canary_verdict() { # canary_verdict SECONDS
+    local ours=() theirs=()
+    if [ -n "${setting[PROMETHEUS_URL]}" ]; then
+        local seconds=$(($1 > 5 ? $1 : 5))
+        read -ra ours <<<"$(prometheus_counts "$to" $seconds)"
+        read -ra theirs <<<"$(prometheus_counts "$from" $seconds)"
+    else
+        scrape "$to" "$work/canary.to.now" || true
+        scrape "$from" "$work/canary.from.now" || true
+        read -ra ours <<<"$(between "$work/canary.to" "$work/canary.to.now" 2>/dev/null)"
+        read -ra theirs <<<"$(between "$work/canary.from" "$work/canary.from.now" 2>/dev/null)"
+    fi
+    judge "${ours[0]:-0}" "${ours[1]:-0}" "${ours[2]:-nan}" "${theirs[0]:-0}" "${theirs[1]:-0}" "${theirs[2]:-nan}"
+}
+
+# Alive, in the life in which it became ready, and ready: asked twice, because one lost probe is no reason to turn back.
+still_well() { # still_well COLOUR
+    local ready=no life
+    if is_ready "$1"; then
+        ready=yes
+    else
+        pause 0.3
+        if is_ready "$1"; then ready=yes; fi
+    fi
+    life=$(generation "$1")
+    if [ -z "$life" ] || [ "$life" != "$(read_state ".colours.$1.generation")" ]; then
+        failure="it crashed: $(log_end "$1")"
+        return 1
+    fi
+    [ $ready = no ] || return 0
+    failure="/readyz does not say ready: $(answer_of "$1" /readyz 2>&1 | cut -c 1-200)"
+    return 1
+}
+
+step_switch() {
+    still_well "$to" || return 1
+    local at
+    at=$(now)
+    route "$to" 100 careful || { failure="the switch did not take effect: see the lines above"; return 1; }
+    change_state '.previous = $from' --arg from "$from"
+    tell switched "$to" "live${from:+ instead of $from} after $(since "$at") s"
+}
+
+step_watch() {
+    local until=$((SECONDS + setting[WATCH_SECONDS])) tick=0 verdict=() counts=()
+    scrape "$to" "$work/watch.first" || true
+    while [ "$SECONDS" -lt "$until" ]; do
+        still_well "$to" || return 1
+        # A sliding window of ten seconds: trouble at the end of a long watch is not drowned by its quiet beginning.
+        scrape "$to" "$work/watch.$((tick % 10))" || true
+        local earlier=$work/watch.$(((tick + 1) % 10))
+        [ -e "$earlier" ] || earlier=$work/watch.first
+        read -ra counts <<<"$(between "$earlier" "$work/watch.$((tick % 10))" 2>/dev/null)"
+        read -ra verdict <<<"$(judge "${counts[0]:-0}" "${counts[1]:-0}" "${counts[2]:-nan}" "" "" "")"
+        if [ "${verdict[0]}" = fail ]; then
+            failure="under guests' traffic: ${verdict[*]:1}"
+            return 1
+        fi
+        tick=$((tick + 1))
+        pause 1
+    done
+    still_well "$to" || return 1
+    scrape "$to" "$work/watch.last" || true
+    read -ra counts <<<"$(between "$work/watch.first" "$work/watch.last" 2>/dev/null)"
+    read -ra verdict <<<"$(judge "${counts[0]:-0}" "${counts[1]:-0}" "${counts[2]:-nan}" "" "" "")"
+    tell watched "$to" "${setting[WATCH_SECONDS]} s: ${verdict[*]}" verdict "${verdict[0]:-}"
+    if [ "${verdict[0]}" = fail ]; then failure="under guests' traffic: ${verdict[*]:1}"; return 1; fi
+    watched=${verdict[0]:-}
+}
+
+# From here on nothing can fail the deployment: the new colour has the guests.
+step_drain() {
+    [ -n "$from" ] && [ -n "$(generation "$from")" ] || return 0
+    drain "$from"
+}
+
+# Waits until a colour that gets no guests has answered its last ones: two scrapes a while apart that differ by themselves only.
+drain() { # drain COLOUR
+    local until=$((SECONDS + setting[DRAIN_SECONDS])) counts=()
+    scrape "$1" "$work/drain.before" || { tell drain "$1" "does not answer: nothing to drain"; return 0; }
+    while [ "$SECONDS" -lt "$until" ]; do
+        pause 0.5
+        scrape "$1" "$work/drain.after" || { tell drain "$1" "stopped answering: nothing to drain"; return 0; }
+        read -ra counts <<<"$(between "$work/drain.before" "$work/drain.after")"
+        # This scrape itself is in progress too.
+        if [ "${counts[0]}" = 0 ] && answer_of "$1" /metrics 2>/dev/null | awk '$1 == "http_requests_inprogress" { exit !($2 <= 1) }'; then
+            tell drained "$1" "no guest's request in half a second, none in progress"
+            return 0
+        fi
+        mv "$work/drain.after" "$work/drain.before"
+    done
+    tell drain "$1" "still has requests after ${setting[DRAIN_SECONDS]} s: somebody asks it directly; it is kept" || true
+}
+
+finish() {
+    local until=0 seconds
+    seconds=$(since "$began")
+    current_step=done
+    if [ -n "$from" ] && [ -n "$(generation "$from")" ]; then
+        case ${setting[KEEP_WARM]} in
+        0) stop_colour "$from" ;;
+        forever) until=forever ;;
+        *) until=$(($(date +%s) + setting[KEEP_WARM])) ;;
+        esac
+    fi
+    change_state '.deployment = null | .last = {id: $id, result: "deployed", to: $to, version: $v, time: now | floor}
+        | .warm = (if $until == "0" then null else {colour: $from, id: $id, until: $until} end)' \
+        --arg id "$deployment_id" --arg to "$to" --arg v "$version" --arg from "$from" --arg until "$until"
+    tell deployed "$to" "version ${version:-?} is live after $seconds s" version "$version" seconds "$seconds"
+    tell_slack good "NextLoop: $to is live with version $version" Colour "$to (was: ${from:-none})" Version "$version" Image "$image" \
+        Verdict "deployed${watched:+, watch: $watched}" Duration "$seconds s" Deployment "$deployment_id"
+    printf 'deployed %s version %s\n' "$to" "$version"
+    [ "$until" = 0 ] || [ "$until" = forever ] || retire "$until"
+}
+
+# Keeps the former colour warm and then stops it, unless somebody did something else meanwhile. Without the lock: a rollback
+# or the next deploy need not wait for it. Ending this wait leaves the colour running, until the next run.
+retire() { # retire UNTIL
+    local id=$deployment_id
+    current_step=warm
+    tell warm "$from" "kept warm until $(date -u -d "@$1" +%H:%M:%S) for 'blue-green rollback'; interrupting this wait is safe"
+    release_lock
+    while [ "$(date +%s)" -lt "$1" ]; do
+        pause 1
+        [ "$(read_state .warm.id)" = "$id" ] || return 0
+    done
+    take_lock 10 || return 0
+    [ "$(read_state .warm.id)" = "$id" ] || return 0
+    stop_colour "$from"
+    change_state '.warm = null'
+    tell stopped "$from" "no longer kept warm"
+}
+
+# The deployment failed: guests go (or stay) where they were, and the candidate is stopped.
+give_up() { # give_up STEP
+    local reason="$failure" seconds result=refused route_colour="" status=1
+    local words=()
+    current_step=$1
+    read -ra words <<<"$(routed)"
+    route_colour=${words[0]:-}
+    [ "$inconclusive" = no ] || { result=inconclusive status=3; }
+    tell failed "$to" "$reason"
+    if [ "$route_colour" = "$to" ] && [ -n "$from" ]; then
+        # Guests are on the candidate, some or all.
+        if [ "$1" = watch ] && ! is_ready "$from"; then
+            tell rollback "$from" "$from is not ready either: the guests stay on $to"
+            change_state '.deployment = null | .last = {id: $id, result: "failed", reason: $r, to: $to, time: now | floor}' \
+                --arg id "$deployment_id" --arg r "$reason" --arg to "$to"
+            tell_slack danger "NextLoop: $to fails and $from cannot take over" Colour "$to" Version "$version" Verdict failed Reason "$reason"
+            return 1
+        fi
+        local at
+        at=$(now)
+        route "$from" 100 || true
+        [ "$1" = canary ] && [ "$inconclusive" = yes ] || result="rolled back"
+        tell rollback "$from" "all guests are on $from again after $(since "$at") s"
+        drain "$to"
+    elif [ "$route_colour" = "$to" ] && [ "$1" != start ] && [ "$1" != check ]; then
+        tell failed "$to" "there is no other colour to go back to: $to keeps running"
+        change_state '.deployment = null | .last = {id: $id, result: "failed", reason: $r, to: $to, time: now | floor}' \
+            --arg id "$deployment_id" --arg r "$reason" --arg to "$to"
+        tell_slack danger "NextLoop: $to fails and there is no other colour" Colour "$to" Version "$version" Verdict failed Reason "$reason"
+        return 1
+    fi
+    stop_colour "$to"
+    change_state '.deployment = null | .previous = "" | .warm = null
+        | .last = {id: $id, result: $result, reason: $r, to: $to, version: $v, time: now | floor}' \
+        --arg id "$deployment_id" --arg r "$reason" --arg to "$to" --arg v "$version" --arg result "$result"
+    seconds=$(since "$began")
+    current_step=done
+    tell "$result" "$to" "${from:-no colour} serves; $to is stopped; its log: ${setting[STATE]}/log"
+    tell_slack "$([ "$result" = inconclusive ] && echo warning || echo danger)" "NextLoop: version ${version:-?} was $result" \
+        Colour "${from:-none} serves, $to is stopped" Version "$version" Image "$image" Verdict "$result" Step "$1" \
+        Reason "$reason" Duration "$seconds s" Deployment "$deployment_id"
+    printf '%s %s version %s\n' "$result" "$to" "$version"
+    return "$status"
+}
