@@ -2,27 +2,30 @@
 ///
 /// https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 /// Families come in order of declaration, each once, with `# HELP` and `# TYPE` before its samples, even when
-/// several sets hold children of the same family.
-package struct Exposition {
+/// several sets hold children of the same family. Written at once or in pieces: a sample is as old as its piece.
+package struct Exposition: Sendable {
     package static let contentType: StaticString = "text/plain; version=0.0.4; charset=utf-8"
 
-    private var families: [(head: MetricSchema.Family, samples: String)] = []
+    /// Where samples come from: the children of a family of a set, or text.
+    private enum Source {
+        case children(MetricSet, family: Int)
+        case samples(String)
+    }
+
+    private var families: [(head: MetricSchema.Family, sources: [Source])] = []
     private var places: [String: Int] = [:]
+    /// What is written next.
+    private var place = (family: 0, source: 0, child: 0, hasHead: false)
+
+    /// Cells read for one piece, whether there is something to write of them or not: some 100 µs.
+    private static let cellsPerPiece = 65_536
 
     package init() {}
 
     /// Adds every sample of a set.
     package mutating func add(_ set: MetricSet) {
-        for family in set.schema.families {
-            var samples = ""
-            // A number is dear to write, and the children of a histogram share their bounds.
-            var bounds: [String] = []
-            for child in family.children {
-                if family.omitsUntouched && !isTouched(child, family, set) { continue }
-                if bounds.isEmpty { bounds = family.bounds.map { "le=\"\(sampleValue($0))\"" } + ["le=\"+Inf\""] }
-                write(child, family, bounds, set, into: &samples)
-            }
-            append(samples, to: family)
+        for (number, family) in set.schema.families.enumerated() {
+            append(.children(set, family: number), to: family)
         }
     }
 
@@ -39,27 +42,67 @@ package struct Exposition {
         let family = schema.families[0]
         var samples = ""
         writeSample(name, family.children[0].labels, sampleValue(value), into: &samples)
-        append(samples, to: family)
+        append(.samples(samples), to: family)
     }
 
+    /// The whole text.
     package consuming func text() -> String {
         var text = ""
-        for family in families where !family.samples.isEmpty {
-            text += "# HELP \(family.head.name) \(escapedHelp(family.head.help))\n"
-            text += "# TYPE \(family.head.name) \(family.head.kind.rawValue)\n"
-            text += family.samples
-        }
+        while writePiece(into: &text, bytesMax: .max) {}
         return text
     }
 
-    private mutating func append(_ samples: String, to family: MetricSchema.Family) {
-        if let place = places[family.name] {
-            precondition(families[place].head.kind == family.kind, "BUG: \(family.name) declared in two ways")
-            families[place].samples += samples
+    /// Appends what comes next, until some more than `bytesMax` bytes are written.
+    ///
+    /// - Returns: whether there is more. A piece may be empty.
+    package mutating func writePiece(into text: inout String, bytesMax: Int) -> Bool {
+        let before = text.utf8.count
+        var cellsRead = 0
+        while place.family < families.count {
+            let (head, sources) = families[place.family]
+            while place.source < sources.count {
+                switch sources[place.source] {
+                case .samples(let samples):
+                    writeHead(head, into: &text)
+                    text += samples
+                case .children(let set, let number):
+                    let family = set.schema.families[number]
+                    // A number is dear to write, and the children of a histogram share their bounds.
+                    let bounds = family.bounds.map { "le=\"\(sampleValue($0))\"" } + ["le=\"+Inf\""]
+                    let cellsPerChild = (family.bounds.count + 2) * set.shardCount
+                    while place.child < family.children.count {
+                        if text.utf8.count - before >= bytesMax || cellsRead >= Self.cellsPerPiece { return true }
+                        let child = family.children[place.child]
+                        place.child += 1
+                        cellsRead += cellsPerChild
+                        if family.omitsUntouched && !isTouched(child, family, set) { continue }
+                        writeHead(head, into: &text)
+                        write(child, family, bounds, set, into: &text)
+                    }
+                }
+                place.source += 1
+                place.child = 0
+            }
+            place = (place.family + 1, 0, 0, false)
+        }
+        return false
+    }
+
+    private mutating func append(_ source: Source, to family: MetricSchema.Family) {
+        if let known = places[family.name] {
+            precondition(families[known].head.kind == family.kind, "BUG: \(family.name) declared in two ways")
+            families[known].sources.append(source)
         } else {
             places[family.name] = families.count
-            families.append((family, samples))
+            families.append((family, [source]))
         }
+    }
+
+    /// Once a family, and only when it has a sample.
+    private mutating func writeHead(_ family: MetricSchema.Family, into text: inout String) {
+        if place.hasHead { return }
+        place.hasHead = true
+        text += "# HELP \(family.name) \(escapedHelp(family.help))\n# TYPE \(family.name) \(family.kind.rawValue)\n"
     }
 
     private func isTouched(_ child: MetricSchema.Child, _ family: MetricSchema.Family, _ set: MetricSet) -> Bool {

@@ -46,7 +46,8 @@ final class BulkAnswer: BodyProducer {
         // As in the head: the version that answers lines without a name.
         if let model = plan.standard.live { entry.model = (model.name, model.version) }
         entry.wasCut = !wasWhole
-        loop.bulkEnded(
+        loop.bulkAnswersUnderWay -= 1
+        loop.streamEnded(
             requestBytes: lines.count, responseBytes: answeredBytes, requestID: requestID, entry: entry)
     }
 

@@ -33,6 +33,8 @@ package final class LoopService: RequestHandler, ServerObserver {
     var modelName = ByteBuffer(capacity: 64)
     var bulkBlock = BulkBlock()
     var bulkAnswersUnderWay = 0
+    /// What a GET is answered with, when that is streamed.
+    var streamedBody: (any BodyProducer)?
     var body = ByteBuffer(capacity: 4096)
     /// Of the request being answered.
     private(set) var requestID: [UInt8] = []
@@ -99,7 +101,12 @@ package final class LoopService: RequestHandler, ServerObserver {
                     route, query, bytes.extracting(contentType), content, plan, &answering, &response)
             } else {
                 let contentType = try answerGet(route, path.extracting(segment), query, plan, &answering)
-                response.begin(status: 200, contentType: contentType)
+                if let streamedBody {
+                    self.streamedBody = nil
+                    response.begin(status: 200, contentType: contentType, streaming: streamedBody)
+                } else {
+                    response.begin(status: 200, contentType: contentType)
+                }
             }
             if let answering { writeVersion(of: answering, into: &response) }
             if case .arm(let label) = armStatement { _ = response.header("X-Experiment", label.header) }
@@ -220,9 +227,8 @@ package final class LoopService: RequestHandler, ServerObserver {
         response.begin(status: 200, contentType: answered)
     }
 
-    /// A bulk answer is over. What it counted and what it was stand where the observer, told next, looks for them.
-    func bulkEnded(requestBytes: Int, responseBytes: Int, requestID: [UInt8], entry: AccessEntry) {
-        bulkAnswersUnderWay -= 1
+    /// A streamed answer is over. What it counted and what it was stand where the observer, told next, looks for them.
+    func streamEnded(requestBytes: Int, responseBytes: Int, requestID: [UInt8], entry: AccessEntry) {
         contentBytes = (requestBytes, responseBytes)
         self.requestID.removeAll(keepingCapacity: true)
         self.requestID.append(contentsOf: requestID)

@@ -50,7 +50,10 @@ package final class Service: Sendable {
     package func makeLoop(_ loop: Int) -> LoopService { LoopService(self, loop: loop) }
 
     /// The whole text of `/metrics`.
-    package func metricsText() -> String {
+    package func metricsText() -> String { metrics().text() }
+
+    /// All there is on `/metrics`, to be written at once or in pieces.
+    func metrics() -> Exposition {
         var exposition = Exposition()
         exposition.add(requestMetrics.set)
         models.addMetrics(to: &exposition)
@@ -66,6 +69,6 @@ package final class Service: Sendable {
             "nextloop_build_info", "The running build.", .gauge,
             [Label("version", build.version), Label("commit", build.commit)], value: 1)
         ProcessMetrics.add(to: &exposition)
-        return exposition.text()
+        return exposition
     }
 }

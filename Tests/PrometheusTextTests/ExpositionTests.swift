@@ -46,6 +46,35 @@ import Testing
                 """)
     }
 
+    @Test("pieces make the same text, whatever their size", arguments: [1, 100, 1000, 100_000], [1, 100])
+    func pieces(bytesMax: Int, shards: Int) {
+        var exposition = Exposition()
+        for model in ["a", "b"] {
+            var schema = MetricSchema()
+            let counters = (0..<700).map { number in
+                schema.counter("requests_total", "R.", [Label("n", "\(model)\(number)")], omitsUntouched: true)
+            }
+            let time = schema.histogram("seconds", "S.", bounds: [1, 2], [Label("model", model)])
+            let set = MetricSet(schema, shards: shards)
+            for number in stride(from: 0, to: 700, by: 3) { set.shard(0).increment(counters[number]) }
+            set.shard(0).observe(1.5, time)
+            exposition.add(set)
+            exposition.add("bytes", "B.", .gauge, [Label("model", model)], value: 1)
+        }
+        let whole = exposition.text()
+        var text = ""
+        var hasMore = true
+        for _ in 0..<10_000 where hasMore {
+            var piece = ""
+            hasMore = exposition.writePiece(into: &piece, bytesMax: bytesMax)
+            #expect(piece.utf8.count < bytesMax + 1000)
+            text += piece
+        }
+        #expect(text == whole)
+        #expect(whole.split(separator: "\n").filter { $0.hasPrefix("# TYPE requests_total") }.count == 1)
+        #expect(whole.contains("requests_total{n=\"b699\"} 1\n") && !whole.contains("n=\"b698\""))
+    }
+
     @Test("a family spread over two sets has one head") func mergesFamilies() {
         let sets = ["7", "8"].map { version in
             var schema = MetricSchema()

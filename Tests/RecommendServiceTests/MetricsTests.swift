@@ -58,6 +58,25 @@ import Testing
         }
     }
 
+    @Test("many series are streamed, a few are not, and both are counted in full")
+    func streams() throws {
+        #expect(try fixture.get("/metrics").header("Content-Length") != nil)
+        for method in ["GET", "PUT", "POST", "DELETE", "PATCH", "TRACE", "BREW", "HEAD"] {
+            for path in ["/recommend", "/score", "/popular", "/livez", "/readyz", "/model/info", "/users/a", "/docs"] {
+                _ = try fixture.send(method, path)
+            }
+        }
+        let answer = try fixture.get("/metrics")
+        #expect(answer.header("Transfer-Encoding") == "chunked" && answer.pieces > 2)
+        #expect(answer.body.hasSuffix("\n"))
+        #expect(answer.body.split(separator: "\n").filter { $0.hasPrefix("# TYPE http_requests_total ") }.count == 1)
+        let first = try fixture.get("/metrics").body
+        let name = "http_response_size_bytes_sum{handler=\"/metrics\"} "
+        let sum = first.split(separator: "\n").first { $0.hasPrefix(name) }
+        let bytes = try #require(sum.flatMap { Double($0.split(separator: " ")[1]) })
+        #expect(Int(bytes) > answer.body.utf8.count)
+    }
+
     @Test("has the process metrics of every client library") func process() throws {
         let text = try fixture.get("/metrics").body
         for name in [

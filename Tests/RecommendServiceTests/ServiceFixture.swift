@@ -153,7 +153,7 @@ final class ServiceFixture {
         var pieces = 0
         if let producer = begun.producer {
             var hasMore = true
-            while hasMore {
+            while hasMore, pieces < 100_000 {
                 var piece = ByteBuffer(capacity: 64)
                 hasMore = producer.producePiece(into: &piece)
                 text += Self.text(piece)

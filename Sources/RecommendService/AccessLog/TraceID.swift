@@ -41,15 +41,18 @@ package struct TraceID: Equatable, Sendable {
 
     /// Appends the 32 digits.
     func append(to buffer: inout ByteBuffer) {
-        append(high, to: &buffer)
-        append(low, to: &buffer)
+        var digits = InlineArray<32, UInt8>(repeating: 0)
+        for place in 0..<16 {
+            let shift = UInt64(60 - 4 * place)
+            digits[place] = digit(high >> shift)
+            digits[16 + place] = digit(low >> shift)
+        }
+        buffer.append(digits.span)
     }
 
-    private func append(_ word: UInt64, to buffer: inout ByteBuffer) {
-        for shift in stride(from: 60, through: 0, by: -4) {
-            let digit = UInt8(truncatingIfNeeded: word >> UInt64(shift) & 15)
-            buffer.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
-        }
+    private func digit(_ bits: UInt64) -> UInt8 {
+        let value = UInt8(truncatingIfNeeded: bits & 15)
+        return value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 }
 

@@ -14,11 +14,11 @@ package struct UTCTimestamp: ~Copyable {
         if seconds != self.seconds { write(seconds) }
         text.withBytes { buffer.append($0) }
         let milliseconds = nanoseconds / 1_000_000
-        buffer.append(UInt8(ascii: "."))
-        buffer.append(digit(milliseconds / 100))
-        buffer.append(digit(milliseconds / 10))
-        buffer.append(digit(milliseconds))
-        buffer.append(UInt8(ascii: "Z"))
+        let end: InlineArray<5, UInt8> = [
+            UInt8(ascii: "."), digit(milliseconds / 100), digit(milliseconds / 10), digit(milliseconds),
+            UInt8(ascii: "Z"),
+        ]
+        buffer.append(end.span)
     }
 
     private mutating func write(_ seconds: Int64) {

@@ -52,6 +52,10 @@ enum ProcessMetrics {
     private static func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) / 1_000_000 }
 
     private static func openFileDescriptors() -> Int? {
+        // Linux 6.2 and later say how many entries the directory has: reading ten thousand of them takes milliseconds.
+        var status = stat()
+        // SAFETY: the path is lent as a NUL-terminated string for the call, which fills the struct.
+        if unsafe stat("/proc/self/fd", &status) == 0, status.st_size > 0 { return Int(status.st_size) }
         // SAFETY: opendir's handle is used and closed here only.
         guard let directory = unsafe opendir("/proc/self/fd") else { return nil }
         defer { unsafe _ = closedir(directory) }
