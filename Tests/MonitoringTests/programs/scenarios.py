@@ -5,12 +5,15 @@ usage: scenarios.py NAME --binary PATH    one scenario; exits with 1 and every l
 """
 
 import argparse
+import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 import files
+import images
 from queries import dashboard_queries, metric_names, runbook_queries, with_values
 from watch import DEPLOY, REPOSITORY, Failed, Watch, expect, wait_for
 
@@ -114,6 +117,13 @@ def files_are_sound(_):
     files.check_runbooks()
     files.check_alertmanager()
     files.check_dashboards()
+
+
+@scenario
+def image_and_compose(binary):
+    """The Dockerfile is built; blue and green run from it as the Compose file says. Minutes, the first time."""
+    with tempfile.TemporaryDirectory(prefix="nextloop-images-") as directory:
+        images.build_and_run(binary, pathlib.Path(directory))
 
 
 @scenario
