@@ -38,7 +38,9 @@ let package = Package(
         .target(name: "HTTPServer", dependencies: ["HTTPMessages", "CLinux", "COpenSSL"]),
         .target(
             name: "RecommendService",
-            dependencies: ["HTTPServer", "HTTPMessages", "ModelRegistry", "FactorModel", "PrometheusText"]),
+            dependencies: [
+                "HTTPServer", "HTTPMessages", "ModelRegistry", "FactorModel", "PrometheusText", "CLinux",
+            ]),
 
         .executableTarget(
             name: "nextloop",
@@ -49,7 +51,10 @@ let package = Package(
         .target(name: "HTTPLoad", dependencies: ["CLinux"]),
         .executableTarget(
             name: "nextloop-bench",
-            dependencies: ["HTTPLoad", "Training", "FactorModel", "VectorKernels", argumentParser]),
+            dependencies: [
+                "HTTPLoad", "RecommendService", "ModelRegistry", "HTTPServer", "HTTPMessages", "Training",
+                "FactorModel", "VectorKernels", argumentParser,
+            ]),
 
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .target(name: "FaultyCalls", path: "Tests/FaultyCalls"),

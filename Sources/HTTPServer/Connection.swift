@@ -20,6 +20,10 @@ struct Connection: ~Copyable {
     var interest: Interest
     /// Listed among those that get a turn without an event.
     var awaitsTurn = false
+    /// How it will have ended, as far as is known: by the client, unless something else happens first.
+    var end = ConnectionEnd.client
+    /// What the observer was told.
+    var isActive = false
 
     /// When it has to be looked at, whatever happens.
     var deadline: MonotonicTime {

@@ -99,6 +99,7 @@ extension EventLoop {
         var origin = Origin(role: listener.role, client: peer)
         origin.isTrustedProxy = !shared.trustedProxies.isEmpty && shared.trustedProxies.contains(peer)
         origin.awaitsProxyHeader = listener.hasProxyHeaders && origin.isTrustedProxy
+        origin.isEncrypted = listener.tls != nil
         if !count(origin) {
             refuse(descriptor, origin, listener.tls, .connectionLimit)
             return
@@ -199,6 +200,7 @@ extension EventLoop {
         } catch {
             // Out of memory, or of epoll watches: turned away like one without a descriptor.
             observer.connectionRejected(.fileDescriptorLimit)
+            connection.end = .system
             close(connection)
             return
         }
@@ -220,7 +222,8 @@ extension EventLoop {
         } else {
             uncount(connection.origin)
             mailbox.load.subtract(1, ordering: .relaxed)
-            observer.connectionClosed()
+            if connection.isActive { observer.connectionActivityChanged(isActive: false) }
+            observer.connectionClosed(connection.end)
         }
     }
 }

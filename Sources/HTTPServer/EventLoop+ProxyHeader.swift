@@ -41,6 +41,7 @@ extension EventLoop {
             return result == .bytes(peeked) ? .incomplete : .failed
         }
         observer.connectionRejected(.proxyHeader)
+        connection.end = .proxyHeader
         return .failed
     }
 

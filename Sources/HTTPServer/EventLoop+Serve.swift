@@ -40,6 +40,7 @@ extension EventLoop {
             if interest != connection.interest {
                 guard poll.modify(connection.socket.descriptor.raw, interest, connection.registration) else {
                     // Nothing would ever be reported of what it waits for.
+                    connection.end = .system
                     endStream(of: &connection, wasWhole: false)
                     close(connection)
                     return
@@ -52,8 +53,15 @@ extension EventLoop {
                 yielded.append(connection.registration)
             }
         }
+        tellActivity(of: &connection)
         timers.schedule(slot, at: connection.deadline)
         connections.put(connection, at: slot)
+    }
+
+    private func tellActivity(of connection: inout Connection) {
+        if connection.isActive != connection.state.isAnswered || connection.isExcess { return }
+        connection.isActive.toggle()
+        observer.connectionActivityChanged(isActive: connection.isActive)
     }
 
     private enum Outcome {
@@ -83,7 +91,10 @@ extension EventLoop {
             case .ready(let interest):
                 reads = connection.state.wantsToRead && connection.socket.canRead(after: interest)
                 // Nothing can be sent to it any more, and nothing is to be read.
-                if interest.contains(.broken), !reads { return .close }
+                if interest.contains(.broken), !reads {
+                    connection.end = .reset
+                    return .close
+                }
                 // It is not read before its turn, whatever epoll says; epoll need not be told for so short a time.
                 if connection.state.hasBacklog || connection.awaitsTurn { return .hasYielded }
             case .resumed:
@@ -92,7 +103,12 @@ extension EventLoop {
             case .timer:
                 let action = connection.state.timerFired(now: now)
                 if action == .close {
-                    if connection.state.isAnswered { connection.socket.endTLS() }
+                    if connection.state.isAnswered {
+                        connection.socket.endTLS()
+                        if connection.end == .client { connection.end = isDraining ? .drain : .idleTimeout }
+                    } else {
+                        connection.end = .writeTimeout
+                    }
                     return .close
                 }
                 if action == .read { return .waiting }
@@ -116,7 +132,9 @@ extension EventLoop {
             case .bytes: now = Clock.now()
             case .blocked: break
             case .end: connection.state.clientDidEnd()
-            case .failed: return .close
+            case .failed:
+                connection.end = .reset
+                return .close
             }
         }
         let outcome = act(&connection, firstAction, &input, &output)
@@ -144,7 +162,8 @@ extension EventLoop {
                 if connection.origin.role == .service, overload.sheds(now: now), !isEssential(head, input) {
                     refuse(
                         .tooBusy(retryAfterSeconds: policy.limits.retryAfterSeconds), persistence, head.method,
-                        minorVersion: head.minorVersion, requestBytes: body.upperBound, &output)
+                        head: head, requestBytes: body.upperBound, connection.origin, input, &output)
+                    if persistence == .close { connection.end = .answered }
                     connection.state.answered(&input, body: body, persistence: persistence, now: now, policy: policy)
                     break
                 }
@@ -152,7 +171,10 @@ extension EventLoop {
                     connection.stream = try respond(
                         to: head, body: body, persistence, connection.origin, &input, &output)
                 } catch {
-                    refuse(error, .close, head.method, requestBytes: body.upperBound, &output)
+                    refuse(
+                        error, .close, head.method, head: head, requestBytes: body.upperBound, connection.origin, input,
+                        &output)
+                    connection.end = .answered
                     connection.state.refused(now: now, policy: policy)
                     break
                 }
@@ -162,10 +184,14 @@ extension EventLoop {
                 } else {
                     connection.state.answered(&input, body: body, persistence: persistence, now: now, policy: policy)
                 }
+                if connection.stream?.persistence ?? persistence == .close { connection.end = .answered }
             case .produce: producePiece(of: &connection, input, &output)
             case .sendContinue: output.appendContinue()
             case .refuse(let refusal):
-                refuse(refusal, .close, connection.state.method, requestBytes: input.count, &output)
+                refuse(
+                    refusal, .close, connection.state.method, requestBytes: input.count, connection.origin, input,
+                    &output)
+                connection.end = .answered
                 connection.state.refused(now: now, policy: policy)
             case .read, .write, .yield:
                 if !output.isEmpty {
@@ -175,7 +201,9 @@ extension EventLoop {
                         connection.state.wrote(count, outputBytes: output.count, now: now, policy: policy)
                     case .blocked, .end:
                         connection.state.wrote(0, outputBytes: output.count, now: now, policy: policy)
-                    case .failed: return .close
+                    case .failed:
+                        connection.end = .reset
+                        return .close
                     }
                 }
                 if action == .yield { return .yielded }
@@ -210,12 +238,7 @@ extension EventLoop {
             minorVersion: head.minorVersion)
         let route = input.withBytes { bytes in
             let headBytes = bytes.extracting(0..<head.byteCount)
-            var context = origin.context
-            if origin.isTrustedProxy,
-                let client = forwardedClient(head, headBytes, proxies: shared.trustedProxies)
-            {
-                context = RequestContext(role: origin.role, client: client)
-            }
+            let context = context(of: head, headBytes, origin)
             guard head.contentCoding == .gzip, !body.isEmpty else {
                 return handler.respond(
                     to: head, bytes: headBytes, body: bytes.extracting(body), context: context, into: &response)
@@ -243,26 +266,41 @@ extension EventLoop {
         return nil
     }
 
+    private func context(
+        of head: RequestHead, _ bytes: Span<UInt8>, _ origin: Origin
+    ) -> RequestContext {
+        guard origin.isTrustedProxy, let client = forwardedClient(head, bytes, proxies: shared.trustedProxies) else {
+            return origin.context
+        }
+        return RequestContext(role: origin.role, client: client, isEncrypted: origin.isEncrypted)
+    }
+
     private func isEssential(_ head: RequestHead, _ input: borrowing ByteBuffer) -> Bool {
         input.withBytes { handler.isEssential(head, bytes: $0.extracting(0..<head.byteCount)) }
     }
 
+    /// - Parameter head: of the request in `input`, when that much was understood.
     private mutating func refuse(
-        _ refusal: Refusal, _ persistence: Persistence, _ method: HTTPMethod, minorVersion: Int = 1,
-        requestBytes: Int, _ output: inout ByteBuffer
+        _ refusal: Refusal, _ persistence: Persistence, _ method: HTTPMethod, head: RequestHead? = nil,
+        requestBytes: Int, _ origin: Origin, _ input: borrowing ByteBuffer, _ output: inout ByteBuffer
     ) {
         observer.requestBegan()
         let began = now
         var response = Response(
             into: output, date: date, persistence: persistence, omitsBody: method == .head,
-            minorVersion: minorVersion)
-        handler.refuse(refusal, into: &response)
+            minorVersion: head?.minorVersion ?? 1)
+        let route = input.withBytes { bytes in
+            let headBytes = bytes.extracting(0..<(head?.byteCount ?? 0))
+            var context = origin.context
+            if let head { context = self.context(of: head, headBytes, origin) }
+            return handler.refuse(refusal, head: head, bytes: headBytes, context: context, into: &response)
+        }
         let responseBytes = response.finish()
         let status = response.status
         output = response.takeOutput()
         now = Clock.now()
         observer.requestEnded(
-            route: refusalRoute, method: method, status: status, requestBytes: requestBytes,
+            route: route, method: method, status: status, requestBytes: requestBytes,
             responseBytes: responseBytes, nanoseconds: now.nanoseconds - began.nanoseconds)
     }
 

@@ -159,6 +159,7 @@ struct EventLoop: ~Copyable {
             } else {
                 shared.wasCut.store(true, ordering: .relaxed)
             }
+            connection.end = .drain
             endStream(of: &connection, wasWhole: false)
             close(connection)
         }

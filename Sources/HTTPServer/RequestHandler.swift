@@ -21,7 +21,14 @@ package protocol RequestHandler: AnyObject {
     ) -> Int
 
     /// Words one of the server's own refusals. It may be about a request of which no byte has been read.
-    func refuse(_ refusal: Refusal, into response: inout Response)
+    ///
+    /// - Parameters:
+    ///   - head: what was asked, when that much was understood; its offsets count in `bytes`, which are empty without it.
+    /// - Returns: the route number for the observer, ``refusalRoute`` when there is none.
+    func refuse(
+        _ refusal: Refusal, head: RequestHead?, bytes: Span<UInt8>, context: RequestContext,
+        into response: inout Response
+    ) -> Int
 
     /// Whether a request is to be answered however long the others have to wait: probes and metrics. Asked only in an overload.
     func isEssential(_ head: borrowing RequestHead, bytes: Span<UInt8>) -> Bool

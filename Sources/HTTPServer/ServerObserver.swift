@@ -5,7 +5,7 @@ package protocol ServerObserver: AnyObject {
     func requestBegan()
 
     /// - Parameters:
-    ///   - route: what the handler returned, or ``refusalRoute`` for a refusal of the server's own.
+    ///   - route: what the handler returned.
     ///   - method: ``HTTPMethod/other`` when the request line was not understood.
     ///   - requestBytes: head and decoded body.
     ///   - responseBytes: head and body as sent; the body of a HEAD is not.
@@ -15,7 +15,11 @@ package protocol ServerObserver: AnyObject {
         route: Int, method: HTTPMethod, status: Int, requestBytes: Int, responseBytes: Int, nanoseconds: UInt64)
 
     func connectionOpened()
-    func connectionClosed()
+    /// A connection that was opened is gone. One that was active is told to be none first.
+    func connectionClosed(_ end: ConnectionEnd)
+    /// A connection has a request or an answer under way at the end of its turn, or has none any more. Not told of requests
+    /// that are received and answered within one turn: almost all.
+    func connectionActivityChanged(isActive: Bool)
     func connectionRejected(_ reason: RejectionReason)
 
     /// A TLS handshake ended, well or not. Connections that never sent a byte had none.
@@ -24,9 +28,10 @@ package protocol ServerObserver: AnyObject {
 
 extension ServerObserver {
     package func tlsHandshakeEnded(_ result: TLSHandshakeResult) {}
+    package func connectionActivityChanged(isActive: Bool) {}
 }
 
-/// The route number of answers that no handler gave.
+/// The route number of refusals of requests whose path is not known.
 package let refusalRoute = -1
 
 /// Why a connection was turned away. The raw value is the metric label.

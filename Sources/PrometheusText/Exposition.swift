@@ -15,9 +15,12 @@ package struct Exposition {
     package mutating func add(_ set: MetricSet) {
         for family in set.schema.families {
             var samples = ""
+            // A number is dear to write, and the children of a histogram share their bounds.
+            var bounds: [String] = []
             for child in family.children {
                 if family.omitsUntouched && !isTouched(child, family, set) { continue }
-                write(child, family, set, into: &samples)
+                if bounds.isEmpty { bounds = family.bounds.map { "le=\"\(sampleValue($0))\"" } + ["le=\"+Inf\""] }
+                write(child, family, bounds, set, into: &samples)
             }
             append(samples, to: family)
         }
@@ -62,12 +65,13 @@ package struct Exposition {
     private func isTouched(_ child: MetricSchema.Child, _ family: MetricSchema.Family, _ set: MetricSet) -> Bool {
         switch family.kind {
         case .counter, .gauge, .summary: set.integer(child.cell) != 0
-        case .histogram: (0...family.bounds.count).contains { set.integer(child.cell + $0) != 0 }
+        case .histogram: set.isAnyNonzero(child.cell..<(child.cell + family.bounds.count + 1))
         }
     }
 
     private func write(
-        _ child: MetricSchema.Child, _ family: MetricSchema.Family, _ set: MetricSet, into samples: inout String
+        _ child: MetricSchema.Child, _ family: MetricSchema.Family, _ bounds: [String], _ set: MetricSet,
+        into samples: inout String
     ) {
         switch family.kind {
         case .counter:
@@ -78,22 +82,30 @@ package struct Exposition {
             writeSample(family.name + "_count", child.labels, String(set.integer(child.cell)), into: &samples)
             writeSample(family.name + "_sum", child.labels, sampleValue(set.double(child.cell + 1)), into: &samples)
         case .histogram:
-            writeHistogram(child, family, set, into: &samples)
+            writeHistogram(child, family, bounds, set, into: &samples)
         }
     }
 
     /// Buckets are cumulative in the text. `_count` is the last of them, never a cell of its own: so a scrape in the
     /// middle of an observation still shows `_count` equal to the +Inf bucket.
     private func writeHistogram(
-        _ child: MetricSchema.Child, _ family: MetricSchema.Family, _ set: MetricSet, into samples: inout String
+        _ child: MetricSchema.Child, _ family: MetricSchema.Family, _ bounds: [String], _ set: MetricSet,
+        into samples: inout String
     ) {
-        let separator = child.labels.isEmpty ? "" : ","
+        let start = family.name + "_bucket{" + child.labels + (child.labels.isEmpty ? "" : ",")
         var total: UInt64 = 0
-        for bucket in 0...family.bounds.count {
-            total &+= set.integer(child.cell + bucket)
-            let bound = bucket < family.bounds.count ? sampleValue(family.bounds[bucket]) : "+Inf"
-            writeSample(
-                family.name + "_bucket", "\(child.labels)\(separator)le=\"\(bound)\"", String(total), into: &samples)
+        var totalText = "0"
+        for (bucket, bound) in bounds.enumerated() {
+            let count = set.integer(child.cell + bucket)
+            if count > 0 {
+                total &+= count
+                totalText = String(total)
+            }
+            samples += start
+            samples += bound
+            samples += "} "
+            samples += totalText
+            samples += "\n"
         }
         let sum = set.double(child.cell + family.bounds.count + 1)
         writeSample(family.name + "_sum", child.labels, sampleValue(sum), into: &samples)
@@ -101,7 +113,15 @@ package struct Exposition {
     }
 
     private func writeSample(_ name: String, _ labels: String, _ value: String, into samples: inout String) {
-        samples += labels.isEmpty ? "\(name) \(value)\n" : "\(name){\(labels)} \(value)\n"
+        samples += name
+        if !labels.isEmpty {
+            samples += "{"
+            samples += labels
+            samples += "}"
+        }
+        samples += " "
+        samples += value
+        samples += "\n"
     }
 }
 

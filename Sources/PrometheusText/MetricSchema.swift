@@ -135,6 +135,10 @@ package func escapedHelp(_ help: String) -> String {
 }
 
 private func escaped(_ text: String, quote: Bool) -> String {
+    let needsEscape = { (byte: UInt8) in
+        byte == UInt8(ascii: "\\") || byte == UInt8(ascii: "\n") || quote && byte == UInt8(ascii: "\"")
+    }
+    if !text.utf8.contains(where: needsEscape) { return text }
     var result = ""
     result.reserveCapacity(text.utf8.count)
     for scalar in text.unicodeScalars {

@@ -24,11 +24,22 @@ package final class MetricSet: Sendable {
     }
 
     func integer(_ cell: Int) -> UInt64 {
-        (0..<shardCount).reduce(0) { $0 &+ cells[$1 * stride + cell] }
+        var sum: UInt64 = 0
+        for shard in 0..<shardCount { sum &+= cells[shard * stride + cell] }
+        return sum
+    }
+
+    func isAnyNonzero(_ range: Range<Int>) -> Bool {
+        for shard in 0..<shardCount {
+            for cell in range where cells[shard * stride + cell] != 0 { return true }
+        }
+        return false
     }
 
     func double(_ cell: Int) -> Double {
-        (0..<shardCount).reduce(0) { $0 + Double(bitPattern: cells[$1 * stride + cell]) }
+        var sum = 0.0
+        for shard in 0..<shardCount { sum += Double(bitPattern: cells[shard * stride + cell]) }
+        return sum
     }
 }
 

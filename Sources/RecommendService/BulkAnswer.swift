@@ -12,6 +12,8 @@ final class BulkAnswer: BodyProducer {
     private var nextByte = 0
     private var lineNumber = 0
     private var answeredBytes = 0
+    /// Taken along, for other requests are answered before the end.
+    private let accessEntry: AccessEntry
 
     /// After so many bytes, or so long, the other connections get their turn.
     private static let pieceBytes = 32 * 1024
@@ -21,6 +23,7 @@ final class BulkAnswer: BodyProducer {
         self.loop = loop
         self.plan = plan
         self.requestID = requestID
+        accessEntry = loop.accessEntry
         guard let rules = Route.recommendBulk.bodyRules else { preconditionFailure("BUG: a bulk route without rules") }
         self.rules = rules
         // SAFETY: the span's bytes are alive for the call, which copies them.
@@ -38,7 +41,14 @@ final class BulkAnswer: BodyProducer {
         return nextByte < lines.count
     }
 
-    func ended(wasWhole: Bool) { loop.bulkEnded(requestBytes: lines.count, responseBytes: answeredBytes) }
+    func ended(wasWhole: Bool) {
+        var entry = accessEntry
+        // As in the head: the version that answers lines without a name.
+        if let model = plan.standard.live { entry.model = (model.name, model.version) }
+        entry.wasCut = !wasWhole
+        loop.bulkEnded(
+            requestBytes: lines.count, responseBytes: answeredBytes, requestID: requestID, entry: entry)
+    }
 
     /// Reads as many lines as one pass over the items serves, ranks them together and writes their answers.
     private func answerBlock(into body: inout ByteBuffer) {

@@ -38,6 +38,10 @@ package final class LoopService: RequestHandler, ServerObserver {
     private(set) var requestID: [UInt8] = []
     /// Of the request being answered: what the size metrics count is content, not heads.
     private var contentBytes = (request: 0, response: 0)
+    /// nil without an access log.
+    private let accessLines: AccessLines?
+    /// Of the request being answered: what the access log will say of it. Not kept up without one.
+    var accessEntry = AccessEntry()
 
     init(_ service: Service, loop: Int) {
         self.service = service
@@ -45,6 +49,7 @@ package final class LoopService: RequestHandler, ServerObserver {
         shard = service.requestMetrics.set.shard(loop)
         reader = service.models.reader(loop: loop)
         requestID.reserveCapacity(128)
+        accessLines = service.accessLog?.lines(of: loop)
     }
 
     // MARK: RequestHandler
@@ -54,6 +59,8 @@ package final class LoopService: RequestHandler, ServerObserver {
         into response: inout Response
     ) -> Int {
         takeRequestID(head, bytes)
+        beginEntry(context)
+        takeTraceID(head, bytes)
         let path = bytes.extracting(head.path)
         var (route, segment) = Route.match(path)
         // Where it is not served, it does not exist: nothing tells that it does elsewhere.
@@ -94,7 +101,7 @@ package final class LoopService: RequestHandler, ServerObserver {
                 let contentType = try answerGet(route, path.extracting(segment), query, plan, &answering)
                 response.begin(status: 200, contentType: contentType)
             }
-            if let answering { response.header("X-Model-Version", answering.version) }
+            if let answering { writeVersion(of: answering, into: &response) }
             if case .arm(let label) = armStatement { _ = response.header("X-Experiment", label.header) }
         } catch {
             body.removeAll()
@@ -104,7 +111,8 @@ package final class LoopService: RequestHandler, ServerObserver {
             if case .methodNotAllowed = error { response.header("Allow", route.allowedMethods) }
             if let seconds = error.retryAfterSeconds { response.header("Retry-After", seconds) }
             // That the model does not know a user or an item is an answer of the model.
-            if error.isAnswerOfModel, let answering { response.header("X-Model-Version", answering.version) }
+            if error.isAnswerOfModel, let answering { writeVersion(of: answering, into: &response) }
+            noteRefusal(RefusalReason(error))
         }
         response.header("X-Request-ID", requestID.span)
         body.withBytes { response.append($0) }
@@ -116,8 +124,18 @@ package final class LoopService: RequestHandler, ServerObserver {
         Route.match(bytes.extracting(head.path)).0.isEssential
     }
 
-    package func refuse(_ refusal: Refusal, into response: inout Response) {
-        requestIDs.next(into: &requestID)
+    package func refuse(
+        _ refusal: Refusal, head: RequestHead?, bytes: Span<UInt8>, context: RequestContext,
+        into response: inout Response
+    ) -> Int {
+        beginEntry(context)
+        if let head {
+            takeRequestID(head, bytes)
+            takeTraceID(head, bytes)
+        } else {
+            requestIDs.next(into: &requestID)
+        }
+        noteRefusal(RefusalReason(refusal))
         let problem = Problem.refused(status: refusal.status, detail: refusal.detail)
         body.removeAll()
         problem.write(into: &body, requestID: requestID)
@@ -127,6 +145,26 @@ package final class LoopService: RequestHandler, ServerObserver {
         if let codings = refusal.acceptEncoding { response.header("Accept-Encoding", codings) }
         body.withBytes { response.append($0) }
         contentBytes = (0, body.count)
+        guard let head else { return refusalRoute }
+        return Route.match(bytes.extracting(head.path)).0.rawValue
+    }
+
+    private func writeVersion(of model: ServedModel, into response: inout Response) {
+        response.header("X-Model-Version", model.version)
+        if accessLines != nil { accessEntry.model = (model.name, model.version) }
+    }
+
+    private func beginEntry(_ context: RequestContext) {
+        if accessLines != nil { accessEntry = AccessEntry(context: context) }
+    }
+
+    private func takeTraceID(_ head: borrowing RequestHead, _ bytes: Span<UInt8>) {
+        if accessLines != nil { accessEntry.traceID = TraceID(of: head, in: bytes) }
+    }
+
+    private func noteRefusal(_ reason: RefusalReason) {
+        service.requestMetrics.refused(shard, reason)
+        accessEntry.refusal = reason
     }
 
     /// Writes the body of a good answer and returns its content type.
@@ -182,10 +220,13 @@ package final class LoopService: RequestHandler, ServerObserver {
         response.begin(status: 200, contentType: answered)
     }
 
-    /// A bulk answer is over. What it counted stands where the observer, told next, looks for it.
-    func bulkEnded(requestBytes: Int, responseBytes: Int) {
+    /// A bulk answer is over. What it counted and what it was stand where the observer, told next, looks for them.
+    func bulkEnded(requestBytes: Int, responseBytes: Int, requestID: [UInt8], entry: AccessEntry) {
         bulkAnswersUnderWay -= 1
         contentBytes = (requestBytes, responseBytes)
+        self.requestID.removeAll(keepingCapacity: true)
+        self.requestID.append(contentsOf: requestID)
+        accessEntry = entry
     }
 
     private func takeRequestID(_ head: borrowing RequestHead, _ bytes: Span<UInt8>) {
@@ -202,16 +243,28 @@ package final class LoopService: RequestHandler, ServerObserver {
     package func requestBegan() { service.requestMetrics.began(shard) }
 
     package func requestEnded(
-        route: Int, method: HTTPMethod, status: Int, requestBytes _: Int, responseBytes _: Int, nanoseconds: UInt64
+        route: Int, method: HTTPMethod, status: Int, requestBytes: Int, responseBytes: Int, nanoseconds: UInt64
     ) {
+        let route = Route(rawValue: route) ?? .none
         service.requestMetrics.ended(
-            shard, route: Route(rawValue: route) ?? .none, method: method, status: status,
+            shard, route: route, method: method, status: status,
             requestBytes: contentBytes.request, responseBytes: contentBytes.response,
             seconds: Double(nanoseconds) * 1e-9)
+        guard let accessLines else { return }
+        accessEntry.method = method
+        accessEntry.route = route
+        accessEntry.status = status
+        accessEntry.requestBytes = requestBytes
+        accessEntry.responseBytes = responseBytes
+        accessEntry.nanoseconds = nanoseconds
+        accessLines.write(accessEntry, requestID: requestID)
     }
 
     package func connectionOpened() { service.requestMetrics.connectionOpened(shard) }
-    package func connectionClosed() { service.requestMetrics.connectionClosed(shard) }
+    package func connectionClosed(_ end: ConnectionEnd) { service.requestMetrics.connectionClosed(shard, end) }
+    package func connectionActivityChanged(isActive: Bool) {
+        service.requestMetrics.connectionActivityChanged(shard, isActive: isActive)
+    }
     package func connectionRejected(_ reason: RejectionReason) { service.requestMetrics.rejected(shard, reason) }
     package func tlsHandshakeEnded(_ result: TLSHandshakeResult) {
         service.requestMetrics.handshakeEnded(shard, result)

@@ -14,6 +14,7 @@ package final class Service: Sendable {
     let build: (version: String, commit: String)
     let loops: Int
     private let tls: TLSContext?
+    let accessLog: AccessLog?
     /// Made once: it says the same to everybody.
     let openAPIDocument: [UInt8]
 
@@ -26,9 +27,11 @@ package final class Service: Sendable {
     ///   - unavailable: the items taken from sale; nil when nobody can.
     ///   - admin: the operator's part; nil: `/admin/*` is not there.
     ///   - tls: what the listeners encrypt with, for the metrics; nil without TLS.
+    ///   - accessLog: where requests are logged, made for as many loops; nil: nowhere.
     package init(
         _ models: ModelStore, follower: ModelFollower? = nil, unavailable: UnavailableItems? = nil,
-        admin: Admin? = nil, version: String, commit: String, hasAdminListener: Bool = false, tls: TLSContext? = nil
+        admin: Admin? = nil, version: String, commit: String, hasAdminListener: Bool = false, tls: TLSContext? = nil,
+        accessLog: AccessLog? = nil
     ) {
         self.models = models
         self.follower = follower
@@ -38,6 +41,7 @@ package final class Service: Sendable {
         self.tls = tls
         loops = models.loops
         build = (version, commit)
+        self.accessLog = accessLog
         requestMetrics = RequestMetrics(loops: loops, hasTLS: tls != nil)
         openAPIDocument = Array(OpenAPIDocument.text(version: version, withAdmin: admin != nil).utf8)
     }
@@ -57,6 +61,7 @@ package final class Service: Sendable {
                 "nextloop_tls_certificate_expiry_timestamp_seconds", "When the TLS certificate in use expires.", .gauge,
                 value: Double(tls.certificateExpiry))
         }
+        accessLog?.addMetrics(to: &exposition)
         exposition.add(
             "nextloop_build_info", "The running build.", .gauge,
             [Label("version", build.version), Label("commit", build.commit)], value: 1)

@@ -5,5 +5,7 @@ import ArgumentParser
     static let configuration = CommandConfiguration(
         commandName: "nextloop-bench",
         abstract: "Benchmarks of the hot paths; build with -c release.",
-        subcommands: [ALSBench.self, BulkBench.self, EngineBench.self, LoadCommand.self, TopKBench.self])
+        subcommands: [
+            ALSBench.self, BulkBench.self, EngineBench.self, LoadCommand.self, ObserverBench.self, TopKBench.self,
+        ])
 }

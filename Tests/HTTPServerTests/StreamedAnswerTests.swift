@@ -58,7 +58,13 @@ import Testing
             return 1
         }
 
-        func refuse(_ refusal: Refusal, into response: inout Response) { response.begin(status: refusal.status) }
+        func refuse(
+            _ refusal: Refusal, head: RequestHead?, bytes: Span<UInt8>, context: RequestContext,
+            into response: inout Response
+        ) -> Int {
+            response.begin(status: refusal.status)
+            return refusalRoute
+        }
 
         func requestBegan() { counts.inProgress.add(1, ordering: .relaxed) }
         func requestEnded(
@@ -68,7 +74,7 @@ import Testing
             counts.lastResponseBytes.store(responseBytes, ordering: .relaxed)
         }
         func connectionOpened() {}
-        func connectionClosed() {}
+        func connectionClosed(_ end: ConnectionEnd) {}
         func connectionRejected(_ reason: RejectionReason) {}
     }
 

@@ -18,6 +18,8 @@ final class Observations: Sendable {
         var requests: [Request] = []
         var opened = 0
         var closed = 0
+        var ends: [ConnectionEnd] = []
+        var activity: [Bool] = []
         var rejected: [RejectionReason] = []
         var handshakes: [TLSHandshakeResult] = []
         /// Requests answered by each loop.
@@ -75,10 +77,14 @@ final class TestHandler: RequestHandler {
         String(decoding: head.path.map { bytes[$0] }, as: UTF8.self) == "/essential"
     }
 
-    func refuse(_ refusal: Refusal, into response: inout Response) {
+    func refuse(
+        _ refusal: Refusal, head: RequestHead?, bytes: Span<UInt8>, context: RequestContext,
+        into response: inout Response
+    ) -> Int {
         response.begin(status: refusal.status, contentType: "text/plain")
         if let seconds = refusal.retryAfterSeconds { response.header("Retry-After", seconds) }
         response.append(refusal.detail)
+        return refusalRoute
     }
 }
 
@@ -110,7 +116,13 @@ final class TestObserver: ServerObserver {
             $0.openedByLoop[loop, default: 0] += 1
         }
     }
-    func connectionClosed() { observations.record { $0.closed += 1 } }
+    func connectionClosed(_ end: ConnectionEnd) {
+        observations.record {
+            $0.closed += 1
+            $0.ends.append(end)
+        }
+    }
+    func connectionActivityChanged(isActive: Bool) { observations.record { $0.activity.append(isActive) } }
     func connectionRejected(_ reason: RejectionReason) { observations.record { $0.rejected.append(reason) } }
     func tlsHandshakeEnded(_ result: TLSHandshakeResult) { observations.record { $0.handshakes.append(result) } }
 }

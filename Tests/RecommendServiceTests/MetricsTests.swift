@@ -26,7 +26,7 @@ import Testing
             #expect(text.contains(line + "\n"), "missing: \(line)")
         }
         #expect(!text.contains("wp-admin"))
-        #expect(!text.contains("ann"))
+        #expect(!text.contains("\"ann\""))
     }
 
     @Test("counts answers by strategy, fallbacks by reason, empty answers, scores and what was shown") func model()

@@ -74,7 +74,7 @@ final class ServiceFixture {
     /// - Parameter admin: makes the operator's part from the directory, in which a registry may be kept, and the models.
     init(
         loaded: Bool = true, foldIn: Bool = true, models: [String] = [], following follower: ModelFollower? = nil,
-        experiments: [Experiment] = [], shadow: ShadowDeclaration? = nil,
+        experiments: [Experiment] = [], shadow: ShadowDeclaration? = nil, accessLog: AccessLog? = nil,
         admin: ((TemporaryDirectory, ModelStore) throws -> (UnavailableItems, Admin?))? = nil
     ) throws {
         directory = try TemporaryDirectory()
@@ -90,7 +90,8 @@ final class ServiceFixture {
         let store = follower?.store ?? ModelStore(declared, loops: 1)
         let (unavailable, admin) = try admin?(directory, store) ?? (nil, nil)
         service = Service(
-            store, follower: follower, unavailable: unavailable, admin: admin, version: "1.2.3", commit: "abc")
+            store, follower: follower, unavailable: unavailable, admin: admin, version: "1.2.3", commit: "abc",
+            accessLog: accessLog)
         loop = service.makeLoop(0)
         if loaded, follower == nil {
             service.models.noteLoaded()

@@ -80,7 +80,9 @@ package final class RunningServer {
     }
 
     /// Starts on port 0 and waits, at most a minute, until it says where it listens and `/readyz` answers 200.
-    package init(_ arguments: [String], environment: [String: String] = [:]) throws {
+    ///
+    /// - Parameter output: a file for its standard output; nil: nobody sees it.
+    package init(_ arguments: [String], environment: [String: String] = [:], output: String? = nil) throws {
         directory = try TemporaryDirectory()
         let errors = directory.file("err")
         process.executableURL = URL(filePath: BuiltBinary.path)
@@ -88,7 +90,7 @@ package final class RunningServer {
         process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("NEXTLOOP_") }
             .merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = FileHandle.nullDevice
+        process.standardOutput = try output.map { try BuiltBinary.fileHandle(writing: $0) } ?? FileHandle.nullDevice
         process.standardError = try BuiltBinary.fileHandle(writing: errors)
         process.terminationHandler = { [ended] _ in ended.signal() }
         try process.run()

@@ -4,10 +4,13 @@ package struct RequestContext: Sendable {
     package let role: ListenerRole
     /// Who asked: the peer of the connection, or whom a trusted proxy named in its PROXY header or in `X-Forwarded-For`.
     package let client: ClientAddress
+    /// Whether it came over TLS that this server ended.
+    package let isEncrypted: Bool
 
-    package init(role: ListenerRole = .service, client: ClientAddress = .unixSocket) {
+    package init(role: ListenerRole = .service, client: ClientAddress = .unixSocket, isEncrypted: Bool = false) {
         self.role = role
         self.client = client
+        self.isEncrypted = isEncrypted
     }
 }
 
@@ -22,6 +25,7 @@ struct Origin: Sendable {
     var awaitsProxyHeader = false
     /// Whether the connection stands in the count of its client.
     var isCounted = false
+    var isEncrypted = false
 
-    var context: RequestContext { RequestContext(role: role, client: client) }
+    var context: RequestContext { RequestContext(role: role, client: client, isEncrypted: isEncrypted) }
 }

@@ -24,6 +24,7 @@ extension EventLoop {
             if now < connection.deadline { return .waiting }
             // A client that never sent a byte has not begun.
             if connection.socket.hasBegunHandshake { observer.tlsHandshakeEnded(.timeout) }
+            connection.end = connection.socket.hasBegunHandshake ? .tlsHandshake : .idleTimeout
             return .close
         }
         if connection.origin.awaitsProxyHeader {
@@ -45,6 +46,8 @@ extension EventLoop {
             if result != .closed || connection.socket.hasBegunHandshake { observer.tlsHandshakeEnded(result) }
             if result == .closed { return .close }
             connection.socket.abandonTLS()
+            connection.origin.isEncrypted = false
+            connection.end = .tlsHandshake
             return .failed(result == .plainHTTP ? .notTLS : nil)
         }
     }

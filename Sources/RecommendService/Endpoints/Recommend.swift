@@ -68,6 +68,7 @@ extension LoopService {
         let clock = ContinuousClock()
         let began = clock.now
         let outcome = ranking(model.snapshot, parameters.query, scratch)
+        accessEntry.strategy = outcome.strategy
         let took = (clock.now - began) / .seconds(1)
         rankSeconds = took
         lastOutcome = outcome

@@ -1,5 +1,6 @@
 import FactorModel
 import HTTPMessages
+import PrometheusText
 
 /// Who answers a recommendation: the live version, or the one of the guest's arm. Known before anything else is read, because ids mean
 /// rows of one version.

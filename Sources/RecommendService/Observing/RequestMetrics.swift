@@ -13,7 +13,10 @@ final class RequestMetrics: Sendable {
     private let duration: Histogram
     private let inProgress: Gauge
     private let connections: Gauge
+    private let activeConnections: Gauge
     private let rejections: [Counter]
+    private let ends: [Counter]
+    private let refusals: [Counter]
     /// Empty without TLS.
     private let handshakes: [Counter]
 
@@ -50,10 +53,23 @@ final class RequestMetrics: Sendable {
         }
         inProgress = schema.gauge("http_requests_inprogress", "Requests being answered now.")
         connections = schema.gauge("nextloop_connections", "Open client connections.")
+        activeConnections = schema.gauge(
+            "nextloop_connections_active",
+            "Open client connections with a part of a request, an unsent answer or a stream; the others are idle.")
         rejections = RejectionReason.allCases.map {
             schema.counter(
                 "nextloop_connections_rejected_total", "Connections refused or ended by a limit, by reason.",
                 [Label("reason", $0.rawValue)])
+        }
+        ends = ConnectionEnd.allCases.map {
+            schema.counter(
+                "nextloop_connections_closed_total", "Connections that were open, by how they ended.",
+                [Label("reason", $0.rawValue)])
+        }
+        refusals = RefusalReason.labels.map {
+            schema.counter(
+                "nextloop_requests_refused_total", "Requests refused by the server or the application, by reason.",
+                [Label("reason", $0)])
         }
         handshakes =
             !hasTLS
@@ -82,7 +98,17 @@ final class RequestMetrics: Sendable {
     }
 
     func connectionOpened(_ shard: MetricShard) { shard.add(1, to: connections) }
-    func connectionClosed(_ shard: MetricShard) { shard.add(-1, to: connections) }
+
+    func connectionClosed(_ shard: MetricShard, _ end: ConnectionEnd) {
+        shard.add(-1, to: connections)
+        if let place = ConnectionEnd.allCases.firstIndex(of: end) { shard.increment(ends[place]) }
+    }
+
+    func connectionActivityChanged(_ shard: MetricShard, isActive: Bool) {
+        shard.add(isActive ? 1 : -1, to: activeConnections)
+    }
+
+    func refused(_ shard: MetricShard, _ reason: RefusalReason) { shard.increment(refusals[reason.index]) }
 
     func rejected(_ shard: MetricShard, _ reason: RejectionReason) {
         if let place = RejectionReason.allCases.firstIndex(of: reason) { shard.increment(rejections[place]) }

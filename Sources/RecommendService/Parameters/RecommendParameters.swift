@@ -23,6 +23,7 @@ struct RecommendParameters: ~Copyable {
     private var departments: [DepartmentIndex] = []
     private var allowed: [ItemIndex] = []
     private var denied: [ItemIndex] = []
+    private var leftOut: [ItemIndex] = []
     private var basket: [BasketItem] = []
     private var userID = ByteBuffer(capacity: 256)
 
@@ -70,10 +71,15 @@ struct RecommendParameters: ~Copyable {
 
     /// Leaves out what is not to be had, beside what the request itself denies.
     mutating func deny(_ unavailable: UnavailableRows, _ snapshot: ModelSnapshot) {
-        // Only `denied` may hold the list while it grows: else it would be copied.
-        query.filter.deny = []
-        unavailable.forEachItem(within: query.filter.hotels, snapshot) { denied.append($0) }
-        query.filter.deny = denied
+        query.filter.unavailable = []
+        guard let hotels = query.filter.hotels, unavailable.areLocal else {
+            // Shared, not copied.
+            query.filter.unavailable = unavailable.everywhere
+            return
+        }
+        leftOut.removeAll(keepingCapacity: true)
+        unavailable.forEachItem(within: hotels, snapshot) { leftOut.append($0) }
+        query.filter.unavailable = leftOut
     }
 
     // MARK: One value

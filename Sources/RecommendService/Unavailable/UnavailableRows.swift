@@ -8,7 +8,7 @@ final class UnavailableRows: Sendable {
     static let none = UnavailableRows()
 
     /// Gone whatever the filter: marked everywhere, or in each hotel that sells them.
-    private let everywhere: [ItemIndex]
+    let everywhere: [ItemIndex]
     /// Ascending, by hotel; without those of `everywhere`.
     private let byHotel: [HotelIndex: [ItemIndex]]
 
@@ -53,13 +53,15 @@ final class UnavailableRows: Sendable {
     }
 
     var isEmpty: Bool { everywhere.isEmpty && byHotel.isEmpty }
+    /// Whether an item is gone at one hotel and not at all of its own.
+    var areLocal: Bool { !byHotel.isEmpty }
 
     /// Calls `deny` for every item that a request within these hotels must not see.
     ///
     /// - Parameter hotels: as in ``FactorModel/ItemFilter/hotels``.
-    func forEachItem(within hotels: [HotelIndex]?, _ snapshot: ModelSnapshot, _ deny: (ItemIndex) -> Void) {
+    func forEachItem(within hotels: [HotelIndex], _ snapshot: ModelSnapshot, _ deny: (ItemIndex) -> Void) {
         for item in everywhere { deny(item) }
-        guard !byHotel.isEmpty, let hotels, let first = hotels.first else { return }
+        guard let first = hotels.first else { return }
         if hotels.count == 1 {
             for item in byHotel[first] ?? [] { deny(item) }
             return

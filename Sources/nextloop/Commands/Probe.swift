@@ -68,7 +68,7 @@ struct Probe: ParsableCommand {
         // SAFETY: the struct lives for the call and its true size is given.
         return unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe connect(file, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                unsafe Glibc.connect(file, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
     }

@@ -15,7 +15,8 @@ struct Serve: ParsableCommand {
             became of each. SIGHUP: look at the registry now, also at what was refused.
             SIGTERM or SIGINT: /readyz turns 503 at once, requests are answered for --drain-seconds more, then what \
             is in flight is finished, within --shutdown-timeout, and the process exits 0. A second signal ends it at once \
-            (143 or 130 in a shell). SIGHUP reads the TLS certificates again too and ends nothing. Sockets of systemd (LISTEN_FDS) are listened on.
+            (143 or 130 in a shell). SIGHUP also reads the TLS certificates again, opens the access log again and ends nothing. Sockets of \
+            systemd (LISTEN_FDS) are listened on.
             """)
 
     @OptionGroup var follow: FollowOptions
@@ -37,6 +38,7 @@ struct Serve: ParsableCommand {
     @OptionGroup var admin: AdminOptions
     @OptionGroup var experiments: ExperimentOptions
     @OptionGroup var contentCoding: ContentCodingOptions
+    @OptionGroup var accessLog: AccessLogOptions
 
     func validate() throws {
         if let threads, !(1...256).contains(threads) {
@@ -82,6 +84,8 @@ struct Serve: ParsableCommand {
         }
         configuration.gzip = contentCoding.settings
         configuration.trustedProxies = listening.trustedProxies
+        let accessLog = try accessLog.open(loops: loops, log: log)
+        if let accessLog { signals.onHangup { accessLog.reopen(log: log) } }
         let models = ModelStore(try experiments.completed(try follow.declarations()), loops: loops)
         let unavailable = UnavailableItems(follow.opened, models) { log.warning("\($0)") }
         let follower = ModelFollower(
@@ -93,7 +97,7 @@ struct Serve: ParsableCommand {
         let service = Service(
             models, follower: follower, unavailable: unavailable, admin: try admin.admin(unavailable, log),
             version: BuildInfo.version, commit: BuildInfo.commit,
-            hasAdminListener: configuration.listeners.contains { $0.role == .admin }, tls: tls)
+            hasAdminListener: configuration.listeners.contains { $0.role == .admin }, tls: tls, accessLog: accessLog)
         let server = HTTPServer(configuration) { loop in
             let service = service.makeLoop(loop)
             return (service, service)
@@ -130,6 +134,7 @@ struct Serve: ParsableCommand {
         service.readiness.become(.draining)
         Thread.sleep(forTimeInterval: drainSeconds)
         let finished = server.drain(within: .seconds(shutdownTimeout))
+        accessLog?.end(log: log)
         log.info(
             finished ? "stopped: every request was answered" : "stopped: some connections were cut at the deadline")
     }
