@@ -14,6 +14,7 @@ import time
 
 import files
 import images
+import running
 from queries import dashboard_queries, metric_names, runbook_queries, with_values
 from watch import DEPLOY, REPOSITORY, Failed, Watch, expect, wait_for
 
@@ -117,6 +118,15 @@ def files_are_sound(_):
     files.check_runbooks()
     files.check_alertmanager()
     files.check_dashboards()
+
+
+@scenario
+def what_runs_things(_):
+    """Compose file, Dockerfile, systemd units and workflows, by their linters and by what an operator relies on."""
+    running.check_compose()
+    running.check_dockerfile()
+    running.check_units()
+    running.check_workflows()
 
 
 @scenario
