@@ -64,6 +64,9 @@ struct MonitoringTests {
     @Test("kill the service: Slack hears it; bring it back: Slack hears that")
     func killedService() async throws { try await Scenario.run("killed-service") }
 
+    @Test("docs/monitoring.md: every command as it stands there")
+    func monitoringPage() async throws { try await Scenario.run("monitoring-page") }
+
     @Test("what follows from an alert is not told beside it")
     func whatIsNotTold() async throws { try await Scenario.run("what-is-not-told") }
 
