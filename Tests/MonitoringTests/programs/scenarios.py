@@ -29,7 +29,7 @@ def scenario(function):
 
 @scenario
 def killed_service(binary):
-    """Kill the service: Slack hears it. Bring it back: Slack hears that too. Then the same with one colour in reserve."""
+    """Kill the service: Slack hears it. Bring it back: Slack hears that too. Then with one colour in reserve, and nginx."""
     with Watch(binary, seconds=170, LOAD_REQUESTS=50, WATCH_SECONDS=1) as stage:
         stage.tool("deploy", "--version", 1)
         stage.wait_for_value('up{job="nextloop",colour="blue"}', 1)
@@ -66,8 +66,14 @@ def killed_service(binary):
         expect(post["footer"] == "NextLoopLiveColourDown · blue", f"{post}")
         stage.tool("rollback")
         stage.slack.wait("critical", "OVER blue is down, and guests are sent to it")
+
+        # nginx: then it does not matter what the colours do.
+        stage.stop_nginx()
+        stage.slack.wait("critical", "CRITICAL nginx does not answer: guests get nothing")
+        stage.start_nginx()
+        stage.slack.wait("critical", "OVER nginx does not answer: guests get nothing")
         # Everything that was told, and nothing twice: errors and latency under a dead service are not news.
-        expect(len(stage.slack.posts["critical"]) == 4, f"{stage.slack.titles('critical')}")
+        expect(len(stage.slack.posts["critical"]) == 6, f"{stage.slack.titles('critical')}")
 
 
 def alert(name, severity, family, **labels):
