@@ -8,6 +8,7 @@ What is made is kept in .cache/images; a first run takes minutes, which is why i
 
 import os
 import pathlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -107,6 +108,8 @@ def own_services(directory, ports):
             service.pop(key)
         service |= {"network_mode": "host", "container_name": f"nextloop-test-{colour}", "healthcheck": {"disable": True}}
         service["environment"] |= {"NEXTLOOP_PORT": str(port), "NEXTLOOP_HOST": "127.0.0.1"}
+        # No more than this machine lets anybody have.
+        service["ulimits"] = {"nofile": min(service["ulimits"]["nofile"], resource.getrlimit(resource.RLIMIT_NOFILE)[1]), "nproc": 4096}
         services[colour] = service
     file = directory / "compose.yaml"
     file.write_text(yaml.safe_dump({"name": "nextloop-test", "services": services, "secrets": {"admin-token": whole["secrets"]["admin-token"]}}))
