@@ -2,12 +2,19 @@
 ///
 /// The one owner of raw memory in this room: parsers and writers see spans. Capacity doubles and is kept, so a
 /// connection stops allocating once it has seen its largest message.
+///
+/// The appends are inlined into the rooms that write answers: one answer is some two hundred of them, and a literal whose length
+/// the compiler knows is two or three stores there instead of three calls.
 @safe
 package struct ByteBuffer: ~Copyable {
-    private var base: UnsafeMutablePointer<UInt8>
-    private var capacity: Int
-    private var start = 0
-    private var end = 0
+    @usableFromInline
+    var base: UnsafeMutablePointer<UInt8>
+    @usableFromInline
+    var capacity: Int
+    @usableFromInline
+    var start = 0
+    @usableFromInline
+    var end = 0
 
     package init(capacity: Int) {
         precondition(capacity > 0, "BUG: a buffer needs room")
@@ -36,6 +43,7 @@ package struct ByteBuffer: ~Copyable {
 
     // MARK: Writing
 
+    @inlinable @inline(__always)
     package mutating func append(_ byte: UInt8) {
         reserve(1)
         // SAFETY: reserve made room for one byte at `end`.
@@ -43,6 +51,7 @@ package struct ByteBuffer: ~Copyable {
         end += 1
     }
 
+    @inlinable
     package mutating func append(_ bytes: Span<UInt8>) {
         reserve(bytes.count)
         // SAFETY: reserve made room for count bytes at `end`, and no span of this buffer can be alive here.
@@ -54,6 +63,7 @@ package struct ByteBuffer: ~Copyable {
     }
 
     /// - Precondition: `text` is a literal of more than one Unicode scalar or plain ASCII: it points at its bytes.
+    @inlinable @inline(__always)
     package mutating func append(_ text: StaticString) {
         precondition(text.hasPointerRepresentation, "BUG: a static string without bytes")
         reserve(text.utf8CodeUnitCount)
@@ -68,23 +78,17 @@ package struct ByteBuffer: ~Copyable {
 
     /// Appends `value` in decimal digits, with a minus sign when negative.
     package mutating func appendDecimal(_ value: Int) {
-        if value < 0 { append(UInt8(ascii: "-")) }
+        var digits = InlineArray<20, UInt8>(repeating: UInt8(ascii: "0"))
+        var first = 20
         var rest = value.magnitude
-        reserve(20)
-        var digits = 1
-        var bound: UInt = 10
-        while digits < 20, rest >= bound {
-            digits += 1
-            let (next, overflow) = bound.multipliedReportingOverflow(by: 10)
-            if overflow { break }
-            bound = next
-        }
-        for place in stride(from: digits - 1, through: 0, by: -1) {
-            // SAFETY: 20 bytes were reserved and UInt.max has 20 digits.
-            unsafe base[end + place] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+        repeat {
+            first -= 1
+            // UInt.max has 20 digits.
+            digits[first] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
             rest /= 10
-        }
-        end += digits
+        } while rest > 0
+        if value < 0 { append(UInt8(ascii: "-")) }
+        append(digits.span.extracting(first..<20))
     }
 
     /// Overwrites bytes that were appended before, for a length that is known only at the end.
@@ -149,8 +153,14 @@ package struct ByteBuffer: ~Copyable {
     // MARK: Room
 
     /// Makes room for `byteCount` more bytes at the end: first by moving what is left to the front, then by growing.
+    @inlinable @inline(__always)
     package mutating func reserve(_ byteCount: Int) {
-        if end + byteCount <= capacity { return }
+        if end + byteCount > capacity { makeRoom(byteCount) }
+    }
+
+    @inline(never)
+    @usableFromInline
+    mutating func makeRoom(_ byteCount: Int) {
         let held = count
         if held + byteCount <= capacity {
             // SAFETY: update copes with overlap; both ranges lie inside the allocation.

@@ -17,6 +17,9 @@ package func percentDecode(
 ) throws(PercentDecodingError) {
     output.reserve(encoded.count)
     var index = 0
+    // Most names and values are without: copied as they are.
+    while index < encoded.count, encoded[index] != UInt8(ascii: "%"), encoded[index] != UInt8(ascii: "+") { index += 1 }
+    output.append(encoded.extracting(0..<index))
     while index < encoded.count {
         let byte = encoded[index]
         index += 1

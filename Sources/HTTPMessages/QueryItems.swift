@@ -4,6 +4,7 @@
 /// (`a=1&&b=2`, a trailing `&`) are skipped. The ranges count from the start of `query`.
 ///
 /// - Throws: what `body` throws, at once.
+@inlinable
 package func forEachQueryItem<E: Error>(
     in query: Span<UInt8>, _ body: (_ name: Range<Int>, _ value: Range<Int>?) throws(E) -> Void
 ) throws(E) {

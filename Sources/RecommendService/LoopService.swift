@@ -19,7 +19,7 @@ package final class LoopService: RequestHandler, ServerObserver {
     var scores: [Float?] = []
     var unavailable = UnavailableSlot.Reader()
     var armUser = ByteBuffer(capacity: 256)
-    var sampler = ShadowSampler()
+    var samplers: [(shadow: Shadow, sampler: ShadowSampler)] = []
     /// Of the request being answered: what is said of experiments.
     var armStatement = ArmStatement.none
     var armCount: (ModelExperiments, Counter)?

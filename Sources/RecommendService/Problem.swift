@@ -122,7 +122,7 @@ package enum Problem: Error, Equatable, Sendable {
         case .unknownItem: return "The model holds no item with this item_id."
         case .unknownHotel: return "The model holds no hotel with this hotel_id."
         case .notMarked: return "The item is not marked as unavailable there."
-        case .notStored(let error): return "Nothing was changed: \(error)."
+        case .notStored(let error): return "The change was not made durable: \(error)."
         case .unauthorized(let isWrong):
             return isWrong
                 ? "The bearer token is none of those of this service."

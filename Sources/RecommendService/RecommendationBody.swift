@@ -30,18 +30,19 @@ package func writeRecommendation(
     body.appendJSONString(outcome.strategy.rawValue)
     writeFallbackReason(outcome.fallbackReason, into: &body)
     body.append(",\"items\":[" as StaticString)
-    for rank in 0..<ranked.count {
+    ranked.forEachItem { rank, item, score in
         if rank > 0 { body.append(UInt8(ascii: ",")) }
-        let item = ranked[rank].item
-        body.append("{\"item_id\":" as StaticString)
-        snapshot.withItemID(item) { body.appendJSONString($0) }
-        body.append(",\"score\":" as StaticString)
-        body.appendJSONNumber(ranked[rank].score)
-        writeAttributes(of: item, snapshot, into: &body)
+        snapshot.withTexts(of: item) { id, name, department in
+            body.append("{\"item_id\":" as StaticString)
+            body.appendJSONString(id)
+            body.append(",\"score\":" as StaticString)
+            body.appendJSONNumber(score)
+            writeAttributes(name, snapshot.price(item), department, into: &body)
+        }
         if explains { writeBecause(snapshot.explain(item: item, scratch: ranked), snapshot, into: &body) }
         body.append(UInt8(ascii: "}"))
     }
-    body.append("]" as StaticString)
+    body.append(UInt8(ascii: "]"))
     writeEnd(requestID, into: &body)
 }
 
@@ -89,17 +90,19 @@ private func writeBecause(_ contributions: [Contribution], _ snapshot: ModelSnap
 }
 
 /// Name, price and department, each null when the model does not know it.
-func writeAttributes(of item: ItemIndex, _ snapshot: ModelSnapshot, into body: inout ByteBuffer) {
+func writeAttributes(
+    _ name: Span<UInt8>, _ price: Int64?, _ department: Span<UInt8>, into body: inout ByteBuffer
+) {
     body.append(",\"name\":" as StaticString)
-    snapshot.withItemName(item) { writeOptional($0, into: &body) }
+    writeOptional(name, into: &body)
     body.append(",\"price\":" as StaticString)
-    if let price = snapshot.price(item) {
+    if let price {
         body.appendDecimal(Int(price))
     } else {
         body.append("null" as StaticString)
     }
     body.append(",\"department_id\":" as StaticString)
-    snapshot.withDepartmentID(item) { writeOptional($0, into: &body) }
+    writeOptional(department, into: &body)
 }
 
 /// An empty text stands for "unknown" in the model's columns.

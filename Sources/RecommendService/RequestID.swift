@@ -14,14 +14,21 @@ struct RequestIDSource {
         // SAFETY: clock_gettime writes the timespec that it is given.
         unsafe _ = clock_gettime(CLOCK_REALTIME, &now)
         let milliseconds = UInt64(now.tv_sec) * 1000 + UInt64(now.tv_nsec) / 1_000_000
-        id.removeAll(keepingCapacity: true)
+        if id.count != Self.length {
+            id.removeAll(keepingCapacity: true)
+            id.append(contentsOf: repeatElement(0, count: Self.length))
+        }
+        // One question for uniqueness, not one a character.
+        var text = id.mutableSpan
         // 48 bits of time in ten characters, 80 random bits in sixteen.
-        for place in stride(from: 45, through: 0, by: -5) { id.append(crockford(milliseconds >> UInt64(place))) }
-        for _ in 0..<2 {
+        for place in 0..<10 { text[place] = crockford(milliseconds >> UInt64(45 - 5 * place)) }
+        for half in 0..<2 {
             let bits = random.next()
-            for place in stride(from: 35, through: 0, by: -5) { id.append(crockford(bits >> UInt64(place))) }
+            for place in 0..<8 { text[10 + 8 * half + place] = crockford(bits >> UInt64(35 - 5 * place)) }
         }
     }
+
+    private static let length = 26
 }
 
 /// The id a client sent is kept when it is 1 to 128 characters of `[A-Za-z0-9._-]`: anything else could forge a log

@@ -24,6 +24,24 @@ package struct PlaceSet: Equatable, Sendable {
 
     package mutating func remove(_ place: UInt32) { words[Int(place / 64)] &= ~(1 << UInt64(place % 64)) }
 
+    /// Adds the places of these rows; `places` has that of every row. One question for uniqueness, not one a row.
+    package mutating func insert(_ rows: Span<UInt32>, at places: Span<UInt32>) {
+        var words = words.mutableSpan
+        for i in rows.indices {
+            let place = places[Int(rows[i])]
+            words[Int(place / 64)] |= 1 << UInt64(place % 64)
+        }
+    }
+
+    /// Takes the places of these rows out, likewise.
+    package mutating func remove(_ rows: Span<UInt32>, at places: Span<UInt32>) {
+        var words = words.mutableSpan
+        for i in rows.indices {
+            let place = places[Int(rows[i])]
+            words[Int(place / 64)] &= ~(1 << UInt64(place % 64))
+        }
+    }
+
     package func contains(_ place: UInt32) -> Bool { words[Int(place / 64)] >> UInt64(place % 64) & 1 != 0 }
 
     /// Adds the places of `other`, which has no more room than this.

@@ -109,6 +109,11 @@ package struct TopK: Sendable {
     /// The row at `place`; best first after ``sortBestFirst()``, in no promised order before.
     package subscript(place: Int) -> ScoredRow { kept[place] }
 
+    /// Lends what is kept from `place` on, in the order of the subscript.
+    package func withRows<R>(from place: Int, _ body: (Span<ScoredRow>) -> R) -> R {
+        body(kept.span.extracting(min(place, kept.count)..<kept.count))
+    }
+
     // MARK: Heap
 
     private mutating func siftUp(_ start: Int) {

@@ -28,7 +28,7 @@ import Testing
         crowd.removeAll()
         var metrics = ""
         for _ in 0..<600 {
-            if let answer = try? server.get("/metrics"), answer.status == 200 { metrics = answer.body }
+            if let answer = try? server.get("/metrics"), answer.status == 200 { metrics = answer.text }
             if !metrics.isEmpty { break }
             Thread.sleep(forTimeInterval: 0.05)
         }

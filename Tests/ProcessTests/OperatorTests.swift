@@ -31,7 +31,7 @@ import Testing
 
     private func firstItem(_ server: RunningServer) throws -> String {
         let answer = try server.get("/recommend?user_id=\(made.guest)&k=1")
-        let json = try JSONSerialization.jsonObject(with: Data(answer.body.utf8)) as? [String: Any]
+        let json = try JSONSerialization.jsonObject(with: Data(answer.body)) as? [String: Any]
         let items = try #require(json?["items"] as? [[String: Any]])
         return try #require(items.first?["item_id"] as? String)
     }
@@ -110,7 +110,7 @@ import Testing
         // The alias of an arm is loaded behind the first readiness.
         try eventually("the candidate is ready") {
             try [blue, green].allSatisfy {
-                try $0.get("/models/room-service").body.components(separatedBy: "\"ready\"").count == 3
+                try $0.get("/models/room-service").text.components(separatedBy: "\"ready\"").count == 3
             }
         }
         var arms: Set<String> = []
@@ -125,7 +125,7 @@ import Testing
         }
         #expect(arms == ["seeds=candidate", "seeds=control"])
         try eventually("the shadow has compared") {
-            try blue.get("/metrics").body.contains(
+            try blue.get("/metrics").text.contains(
                 "nextloop_shadow_requests_total{model=\"room-service\",version=\"2\"}")
         }
     }

@@ -192,6 +192,20 @@ import Testing
         #expect(try fixture.send("GET", "/admin/drain", headers: bearer).header("Allow") == "POST")
     }
 
+    @Test("a mark of an item that left the catalogue can be taken back") func goneItem() throws {
+        let registry = Registry(path: fixture.directory.path)
+        _ = try registry.mark(UnavailableItem(itemID: "gone", since: Date()), unavailableIn: "room-service")
+        #expect(try delete("/admin/items/gone/unavailable").status == 200)
+        #expect(try delete("/admin/items/gone/unavailable").status == 404)
+    }
+
+    @Test("refusals of a kind are told once a second, and all are counted") func told() throws {
+        for _ in 0..<50 { _ = try put("/admin/items/c/unavailable", "") }
+        _ = try put("/admin/items/c/unavailable", "Authorization: Bearer nonsense-nonsense\r\n")
+        #expect(events.list.withLock { $0 }.count < 50)
+        #expect(try fixture.get("/metrics").body.contains("nextloop_admin_requests_total{result=\"missing_token\"} 50"))
+    }
+
     @Test("what cannot be stored is not done")
     func notStored() throws {
         try FileManager.default.removeItem(atPath: fixture.directory.file("room-service"))

@@ -9,17 +9,20 @@ import Testing
             RefusalReason.labels == [
                 "head_timeout", "body_timeout", "body_too_large", "request_line_too_long", "unknown_expectation",
                 "headers_too_large", "too_many_headers", "unsupported_transfer_coding", "connect_unsupported",
-                "not_tls", "connection_limit", "client_limit", "too_busy", "unsupported_version", "unknown_path",
+                "not_tls", "connection_limit", "client_limit", "too_busy", "unsupported_version",
+                "inflated_body_too_large",
+                "unsupported_content_coding", "no_acceptable_coding", "method_too_long", "unknown_path",
                 "method_not_allowed", "undecodable_path", "missing_parameter", "unknown_parameter",
                 "repeated_parameter", "bad_parameter", "undecodable_query", "bad_body", "unsupported_media_type",
                 "too_many_lines", "unknown_user", "unknown_item", "cannot_explain", "not_ready", "busy",
-                "malformed_request_line", "malformed_target", "malformed_version", "malformed_line_ending",
-                "malformed_field_name", "malformed_field_value", "malformed_folded_field", "malformed_missing_host",
-                "malformed_repeated_host", "malformed_host", "malformed_content_length",
+                "length_required", "unknown_model", "unknown_hotel", "not_marked", "not_stored", "unauthorized",
+                "malformed_request_line", "malformed_target", "malformed_escape", "malformed_version",
+                "malformed_line_ending", "malformed_field_name", "malformed_field_value", "malformed_folded_field",
+                "malformed_missing_host", "malformed_repeated_host", "malformed_host", "malformed_content_length",
                 "malformed_repeated_content_length", "malformed_repeated_transfer_encoding",
                 "malformed_transfer_encoding", "malformed_length_and_transfer_encoding",
                 "malformed_transfer_encoding_in_http10", "malformed_chunk_size", "malformed_chunk_extension",
-                "malformed_chunk_end", "malformed_trailer_field",
+                "malformed_chunk_end", "malformed_trailer_field", "malformed_gzip",
             ])
     }
 

@@ -95,7 +95,9 @@ final class ServiceFixture {
         loop = service.makeLoop(0)
         if loaded, follower == nil {
             service.models.noteLoaded()
-            service.models.publish(served(version: 7))
+            let first = served(version: 7)
+            unavailable?.prepare(first)
+            service.models.publish(first)
             service.readiness.become(.ready)
         }
     }

@@ -1,5 +1,6 @@
 import FactorModel
 import Foundation
+import HTTPMessages
 import ModelRegistry
 import RecommendService
 import Synchronization
@@ -117,16 +118,49 @@ import Testing
         #expect(try recommended().first == "a")
     }
 
-    @Test("a version that is loaded later has the marks: prepared before it answers, or by the next look")
+    @Test("an old version that a streamed answer still holds gets the marks that come after it was replaced")
+    func heldVersion() throws {
+        let begun = try fixture.begin(
+            "POST", "/recommend/bulk", headers: "Content-Type: application/x-ndjson\r\n",
+            body: Array(#"{"user_id":"ann"}"#.utf8))
+        let next = fixture.served(version: 8)
+        items.prepare(next)
+        fixture.service.models.publish(next)
+        fixture.service.models.retire("room-service", versions: [7])
+        try mark("c")
+        var piece = ByteBuffer(capacity: 64)
+        let producer = try #require(begun.producer)
+        let hasMore = producer.producePiece(into: &piece)
+        #expect(!hasMore)
+        producer.ended(wasWhole: true)
+        begun.end()
+        let text = piece.withBytes { bytes in String(decoding: bytes.indices.map { bytes[$0] }, as: UTF8.self) }
+        #expect(text.contains("\"model_version\":7") && !text.contains("\"item_id\":\"c\""))
+    }
+
+    @Test("marks that could not be read once keep the service from being ready") func neverRead() throws {
+        let file = fixture.directory.file("room-service/unavailable.json")
+        try Data("{".utf8).write(to: URL(fileURLWithPath: file))
+        items.look(at: now)
+        #expect(try fixture.get("/readyz").status == 503)
+        try Data("{\"format\":1,\"items\":[]}".utf8).write(to: URL(fileURLWithPath: file))
+        items.look(at: now)
+        #expect(try fixture.get("/readyz").status == 200)
+        // Known once, it stays ready: the last good marks are in force.
+        try Data("{".utf8).write(to: URL(fileURLWithPath: file))
+        items.look(at: now)
+        #expect(try fixture.get("/readyz").status == 200)
+    }
+
+    @Test("a version that is loaded later has the marks, before it answers")
     func laterVersion() throws {
         try mark("c")
         let next = fixture.served(version: 8)
         items.prepare(next)
         fixture.service.models.publish(next)
         #expect(try recommended().first == "a")
-        fixture.service.models.publish(fixture.served(version: 9))
-        items.look(at: now)
-        #expect(try recommended().first == "a")
+        #expect(try items.unmark(itemID: "c", hotelID: nil, in: "room-service", at: now))
+        #expect(try recommended().first == "c")
     }
 
     @Test("a file that cannot be read leaves the marks in force and is told once")

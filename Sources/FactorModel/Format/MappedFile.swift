@@ -75,6 +75,7 @@ struct Column<Element: BitwiseCopyable>: @unchecked Sendable {  // Sendable: rea
         try body(unsafe UnsafeBufferPointer(start: base, count: count).span)
     }
 
+    @inline(__always)
     func withSpan<R, E: Error>(
         of range: Range<Int>, _ body: (Span<Element>) throws(E) -> R
     ) throws(E) -> R {
@@ -94,6 +95,7 @@ struct TextColumn: Sendable {
 
     func range(_ index: Int) -> Range<Int> { Int(offsets[index])..<Int(offsets[index + 1]) }
 
+    @inline(__always)
     func withText<R, E: Error>(_ index: Int, _ body: (Span<UInt8>) throws(E) -> R) throws(E) -> R {
         try bytes.withSpan(of: range(index), body)
     }

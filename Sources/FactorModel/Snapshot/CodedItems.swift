@@ -2,8 +2,8 @@ import VectorKernels
 
 /// The item factors in 4-bit codes, and what lets a ranking with filters read them: see docs/engine.md, "What is read".
 ///
-/// Made from a snapshot by ``ModelSnapshot/prepare()``. Immutable.
-struct CodedItems: Sendable {
+/// Made from a snapshot by ``ModelSnapshot/prepare()``. Immutable; an object, so that a request counts one reference and not five.
+final class CodedItems: Sendable {
     let items: QuantizedItems
     /// [items], the place of each row among the codes.
     let places: [UInt32]

@@ -3,18 +3,25 @@ import VectorKernels
 
 /// What is computed from a snapshot's columns when it is first needed, once, by whichever thread comes first; others wait for it.
 final class Derived<Value: Sendable>: Sendable {
-    private let made = Mutex<Value?>(nil)
+    private final class Box: Sendable {
+        let value: Value
+
+        init(_ value: Value) { self.value = value }
+    }
+
+    private let made = AtomicLazyReference<Box>()
+    private let making = Mutex(())
 
     /// The value when it is there; never waits for it.
-    var ifMade: Value? { made.withLockIfAvailable { $0 } ?? nil }
+    var ifMade: Value? { made.load()?.value }
 
-    /// - Complexity: an uncontended lock, once it is made.
+    /// - Complexity: one atomic load, once it is made.
     func value(_ make: () -> Value) -> Value {
-        made.withLock { made in
-            if let made { return made }
-            let value = make()
-            made = value
-            return value
+        if let value = ifMade { return value }
+        return making.withLock { _ in
+            // Whoever waited for the lock finds what the first has made.
+            if let value = ifMade { return value }
+            return made.storeIfNil(Box(make())).value
         }
     }
 }

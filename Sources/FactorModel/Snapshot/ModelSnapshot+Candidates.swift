@@ -96,18 +96,21 @@ extension ModelSnapshot {
     ) {
         scratch.shared.marks.reserve(itemCount)
         if let item { scratch.shared.marks.insert(checkedRow(item)) }
-        forEachExcluded(query) { scratch.shared.marks.insert($0) }
+        forEachExcluded(query) {
+            scratch.shared.marks.insert($0)
+        } list: {
+            scratch.shared.marks.insert($0)
+        }
         scratch.shared.marks.drain(into: &scratch.excluded)
     }
 
-    /// Calls with the same rows in any order, some perhaps several times.
-    func forEachExcluded(_ query: RecommendationQuery, _ body: (UInt32) -> Void) {
+    /// Calls with the same rows in any order, some perhaps several times: one by one with what is denied or unavailable, with all
+    /// that the user has seen as a `list`.
+    func forEachExcluded(_ query: RecommendationQuery, _ body: (UInt32) -> Void, list: (Span<UInt32>) -> Void) {
         for item in query.filter.deny { body(checkedRow(item)) }
         for item in query.filter.unavailable { body(checkedRow(item)) }
         guard query.excludeSeen, let user = query.user else { return }
-        withHistory(user) { items, _ in
-            for place in items.indices { body(items[place]) }
-        }
+        withHistory(user) { items, _ in list(items) }
     }
 
     func checkedRow(_ item: ItemIndex) -> UInt32 {

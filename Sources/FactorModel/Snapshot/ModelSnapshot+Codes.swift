@@ -33,15 +33,25 @@ extension ModelSnapshot {
         var excluded = PlaceSet(placeCount: 0)
         swap(&excluded, &scratch.shared.excludedPlaces)
         excluded.reserve(itemCount)
+        let places = coded.places
         var hasExcluded = false
         forEachExcluded(query) { row in
-            excluded.insert(coded.places[Int(row)])
+            excluded.insert(places[Int(row)])
             hasExcluded = true
+        } list: { rows in
+            excluded.insert(rows, at: places.span)
+            hasExcluded = hasExcluded || !rows.isEmpty
         }
         let filter = PlaceFilter(
             allowed: choice.hotels, alsoAllowed: choice.departments, excluded: hasExcluded ? excluded : nil)
         let isFound = rank(vector, query.filter, coded, choice, filter, cost, scratch)
-        if hasExcluded { forEachExcluded(query) { excluded.remove(coded.places[Int($0)]) } }
+        if hasExcluded {
+            forEachExcluded(query) {
+                excluded.remove(places[Int($0)])
+            } list: {
+                excluded.remove($0, at: places.span)
+            }
+        }
         swap(&excluded, &scratch.shared.excludedPlaces)
         if isFound { scratch.best.sortBestFirst() } else { scratch.best.reset(k: scratch.wanted) }
         return isFound
@@ -51,9 +61,7 @@ extension ModelSnapshot {
         _ vector: Span<Float>, _ filter: ItemFilter, _ coded: CodedItems, _ choice: CodedItems.Choice,
         _ places: PlaceFilter, _ cost: FloatScanCost, _ scratch: RecommendationScratch
     ) -> Bool {
-        var left = filter
-        if !choice.testsDepartments { left.departments = nil }
-        let test = left.asksForAttributes ? AttributeTest(left, columns, scratch) : nil
+        let test = filter.asksForAttributes ? test(filter, choice, scratch) : nil
         func passes(_ row: UInt32) -> Bool { test?.passes(Int(row), columns, scratch) ?? true }
         let isFound = withItemFactors { matrix in
             guard let effort = effort(filter, choice, cost, wanted: scratch.wanted, asksRows: test != nil) else {
@@ -72,6 +80,15 @@ extension ModelSnapshot {
                 where: passes)
         }
         return true
+    }
+
+    /// The conditions on attributes that the sets of a choice do not answer; nil for none.
+    private func test(
+        _ filter: ItemFilter, _ choice: CodedItems.Choice, _ scratch: RecommendationScratch
+    ) -> AttributeTest? {
+        var left = filter
+        if !choice.testsDepartments { left.departments = nil }
+        return left.asksForAttributes ? AttributeTest(left, columns, scratch) : nil
     }
 
     /// What a scan may cost before the float32 rows are the shorter way; nil when they are from the start.

@@ -95,6 +95,22 @@ package final class ModelSnapshot: Sendable {
         return columns.departmentIDs.withText(Int(department), body)
     }
 
+    /// Lends what an answer says of an item: its id, name and department, the last two empty when unknown.
+    ///
+    /// One call for the three, and none of it generic: that is not specialized across rooms, and answers are written of these.
+    package func withTexts(
+        of item: ItemIndex, _ body: (_ id: Span<UInt8>, _ name: Span<UInt8>, _ department: Span<UInt8>) -> Void
+    ) {
+        let row = item.row
+        let department = columns.itemDepartment[row]
+        columns.itemIDs.texts.withText(row) { id in
+            columns.itemNames.withText(row) { name in
+                if department == ModelTensors.noDepartment { return body(id, name, Span()) }
+                columns.departmentIDs.withText(Int(department)) { body(id, name, $0) }
+            }
+        }
+    }
+
     package func price(_ item: ItemIndex) -> Int64? {
         let price = columns.itemPrice[item.row]
         return price == ModelTensors.noPrice ? nil : price

@@ -58,6 +58,15 @@ package final class RecommendationScratch {
         return (ItemIndex(Int(entry.row)), entry.score)
     }
 
+    /// Calls with each item of the last answer, best first.
+    ///
+    /// One access to this object for all of them, where the subscript takes one for each: an answer is read two or three times.
+    package func forEachItem(_ body: (_ rank: Int, _ item: ItemIndex, _ score: Float) -> Void) {
+        best.withRows(from: skipped) { rows in
+            for rank in rows.indices { body(rank, ItemIndex(Int(rows[rank].row)), rows[rank].score) }
+        }
+    }
+
     /// Forgets the last answer.
     ///
     /// - Returns: whether there is anything to look for.

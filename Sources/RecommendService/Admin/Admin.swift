@@ -7,6 +7,8 @@ package final class Admin: Sendable {
     let unavailable: UnavailableItems
     let report: @Sendable (AdminEvent) -> Void
     private let counts = Mutex<[AdminResult: Int]>([:])
+    /// When a refusal was last told, and how many were not since.
+    private let refusals = Mutex<[AdminResult: (at: ContinuousClock.Instant, untold: Int)]>([:])
 
     /// - Parameter report: told of every change and every refused attempt; never of a token.
     package init(
@@ -29,9 +31,24 @@ package final class Admin: Sendable {
             report(.tokenUnreadable(tokenProblem ?? "cannot be read"))
             throw .notReady("The admin token file cannot be read at the moment. The log says why.")
         case .missingToken, .wrongToken:
-            report(.refused("\(route.template)", result))
+            reportRefusal(route, result)
             throw .unauthorized(isWrong: result == .wrongToken)
         }
+    }
+
+    /// Tells of one refusal a second and kind: whoever guesses tokens fills no disk and stops no loop at a full pipe.
+    private func reportRefusal(_ route: Route, _ result: AdminResult) {
+        let now = ContinuousClock.now
+        let untold = refusals.withLock { refusals -> Int? in
+            let last = refusals[result]
+            if let last, now - last.at < .seconds(1) {
+                refusals[result]?.untold += 1
+                return nil
+            }
+            refusals[result] = (now, 0)
+            return last?.untold ?? 0
+        }
+        if let untold { report(.refused("\(route.template)", result, untold: untold)) }
     }
 
     private func result(of authorization: Span<UInt8>) -> AdminResult {
@@ -80,7 +97,9 @@ package enum AdminResult: String, Sendable, CaseIterable {
 
 /// What an operator's log should hold of `/admin`.
 package enum AdminEvent: Sendable, Equatable, CustomStringConvertible {
-    case refused(String, AdminResult)
+    /// With the number of the same kind that were not told since the last one.
+    case refused(String, AdminResult, untold: Int)
+    case reload
     case tokenUnreadable(String)
     case unavailable(model: String, item: String, hotel: String?, until: Date?)
     case available(model: String, item: String, hotel: String?)
@@ -89,13 +108,16 @@ package enum AdminEvent: Sendable, Equatable, CustomStringConvertible {
     package var isWarning: Bool {
         switch self {
         case .refused, .tokenUnreadable: true
-        case .unavailable, .available, .heldBack, .letGo: false
+        case .reload, .unavailable, .available, .heldBack, .letGo: false
         }
     }
 
     package var description: String {
         switch self {
-        case .refused(let path, let result): "admin: a request to \(path) was refused: \(result.rawValue)"
+        case .refused(let path, let result, let untold):
+            "admin: a request to \(path) was refused: \(result.rawValue)"
+                + (untold > 0 ? ", and \(untold) like it before" : "")
+        case .reload: "admin: a look at the registry was asked for"
         case .tokenUnreadable(let reason): "admin: \(reason)"
         case .unavailable(let model, let item, let hotel, let until):
             "admin: \(model): item \(item) is unavailable\(Self.at(hotel))"

@@ -19,7 +19,7 @@ extension LoopService {
         if !route.allows(head.method) { throw .methodNotAllowed(route) }
         if route == .adminReload {
             let contentType = bytes.extracting(head.header("content-type", in: bytes) ?? 0..<0)
-            return try answerReload(query, contentType, content, plan)
+            return try answerReload(query, contentType, content, plan, admin)
         }
         var parameters = AdminParameters()
         switch route {
@@ -27,8 +27,8 @@ extension LoopService {
             try decodeSegment(segment, "item_id")
             let itemID = pathID.withBytes { AdminParameters.text($0) }
             try parameters.read(query, known: head.method == .put ? .all : .place, plan)
-            try checkKnown(itemID, parameters)
             if head.method == .put {
+                try checkKnown(itemID, parameters)
                 try markUnavailable(itemID, parameters, admin)
             } else {
                 try markAvailable(itemID, parameters, admin)
@@ -45,14 +45,17 @@ extension LoopService {
     }
 
     private func answerReload(
-        _ query: Span<UInt8>, _ contentType: Span<UInt8>, _ content: Span<UInt8>, _ plan: ServingPlan
+        _ query: Span<UInt8>, _ contentType: Span<UInt8>, _ content: Span<UInt8>, _ plan: ServingPlan,
+        _ admin: Admin
     ) throws(Problem) -> Int {
         guard let rules = Route.adminReload.bodyRules else { preconditionFailure("BUG: a reload without rules") }
         guard content.isEmpty || Route.adminReload.bodyType.matches(contentType) else {
             throw .unsupportedMediaType(wanted: Route.adminReload.bodyType.wanted)
         }
         guard query.isEmpty else { throw .unknownParameter(.queryOfPost, known: rules.known.list) }
-        return try writeReload(object: content, rules, plan, into: &body)
+        let status = try writeReload(object: content, rules, plan, into: &body)
+        admin.report(.reload)
+        return status
     }
 
     /// A misspelt id must not pass silently: the guest would still be offered what is sold out.

@@ -13,6 +13,9 @@ extension LoopService {
         for model in plan.models where model.live == nil {
             throw .notReady(service.models.unreadiness(of: model.name))
         }
+        for model in plan.models where service.unavailable?.isKnown(model.name) == false {
+            throw .notReady("What is unavailable of '\(model.name)' could not be read yet. The log says why.")
+        }
         guard let model = plan.standard.live else { preconditionFailure("BUG: the first model is one of all") }
         body.append("{\"status\":\"ready\",\"model\":" as StaticString)
         body.appendJSONString(model.name)

@@ -80,7 +80,7 @@ extension LoopService {
     /// Hands a sample of what the live version answered to the shadow.
     private func shadow(_ text: Span<UInt8>, isBody: Bool, _ model: ServedModel) {
         guard let shadow = chosen?.shadow, model === chosen?.live, text.count <= Shadow.requestBytesMax,
-            sampler.takes(shadow.declaration.share)
+            isSampled(shadow)
         else { return }
         // SAFETY: the span's bytes are alive for the call, which copies them.
         let copy = unsafe text.withUnsafeBufferPointer { unsafe Array($0) }
@@ -88,6 +88,12 @@ extension LoopService {
             ShadowJob(
                 text: copy, isBody: isBody, live: RankedIDs(lastOutcome, scratch, model.snapshot),
                 seconds: rankSeconds))
+    }
+
+    private func isSampled(_ shadow: Shadow) -> Bool {
+        let place = samplers.firstIndex { $0.shadow === shadow } ?? samplers.count
+        if place == samplers.count { samplers.append((shadow, ShadowSampler())) }
+        return samplers[place].sampler.takes(shadow.declaration.share)
     }
 
     /// Adds to what the request denies the items that are not to be had. Every ranking goes through here.

@@ -54,9 +54,9 @@ extension LoopService {
             armCount = nil
             let model = assigned(try chosenModel(plan, document), document)
             guard block.takes(model) else { return false }
-            countArm()
             try parameters.read(document, rules, model.snapshot)
             try checkRecommend(model.snapshot)
+            countArm()
             denyUnavailable(model)
             parameters.withUserID {
                 block.append(parameters.query, userID: $0, explains: parameters.explain, arm: armStatement)

@@ -11,7 +11,8 @@ extension LoopService {
         object text: Span<UInt8>, _ rules: ParameterRules, _ plan: ServingPlan, _ answering: inout ServedModel?,
         into body: inout ByteBuffer
     ) throws(Problem) -> StaticString {
-        let model = try readObject(text, rules, plan, &answering)
+        // By the version that recommends to the user; it counts as no recommendation.
+        let model = try readObject(text, rules, plan, &answering, inExperiments: true)
         let snapshot = model.snapshot
         var reason: FallbackReason?
         if let user = parameters.query.user {
@@ -28,6 +29,7 @@ extension LoopService {
         parameters.withUserID { body.appendJSONString($0) }
         body.append(UInt8(ascii: ","))
         writeModel(model.name, model.version, into: &body)
+        armStatement.write(into: &body)
         writeFallbackReason(reason, into: &body)
         body.append(",\"scores\":[" as StaticString)
         for (place, score) in scores.enumerated() {

@@ -26,12 +26,14 @@ extension LoopService {
         body.append(",\"history\":[" as StaticString)
         for (place, entry) in history(of: user, snapshot).enumerated() {
             if place > 0 { body.append(UInt8(ascii: ",")) }
-            body.append("{\"item_id\":" as StaticString)
-            snapshot.withItemID(entry.item) { body.appendJSONString($0) }
-            body.append(",\"count\":" as StaticString)
-            body.appendJSONNumber(entry.count)
-            writeAttributes(of: entry.item, snapshot, into: &body)
-            body.append(UInt8(ascii: "}"))
+            snapshot.withTexts(of: entry.item) { id, name, department in
+                body.append("{\"item_id\":" as StaticString)
+                body.appendJSONString(id)
+                body.append(",\"count\":" as StaticString)
+                body.appendJSONNumber(entry.count)
+                writeAttributes(name, snapshot.price(entry.item), department, into: &body)
+                body.append(UInt8(ascii: "}"))
+            }
         }
         body.append("]" as StaticString)
         writeEnd(requestID, into: &body)

@@ -64,7 +64,7 @@ package struct VersionStatus: Sendable, Equatable {
 package enum Gate: String, Sendable, CaseIterable {
     /// Manifest, digests, shapes, ids, finiteness, memory: everything that opening checks.
     case verify
-    /// Recommending for the version's own golden users, or sampled ones, does what it should.
+    /// Recommending for the version's own sampled users, or sampled ones, does what it should.
     case warmUp = "warm_up"
     /// The top items of users that the live version knows too.
     case overlap

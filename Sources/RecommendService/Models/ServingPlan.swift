@@ -28,8 +28,10 @@ package final class ServingPlan: Sendable {
     package func model(named name: String) -> ModelPlan? { model(named: name.utf8.span) }
 }
 
-/// One model of a plan and its loaded versions.
-package struct ModelPlan: Sendable {
+/// One model of a plan and its loaded versions. Immutable.
+///
+/// An object, for a request hands it on several times: each time one reference is counted, not one for each field.
+package final class ModelPlan: Sendable {
     package let name: String
     package let policy: VersionPolicy
     /// The version that answers; nil until one could be loaded.
@@ -41,6 +43,19 @@ package struct ModelPlan: Sendable {
     /// nil when there are none.
     let experiments: ModelExperiments?
     let shadow: Shadow?
+
+    init(
+        name: String, policy: VersionPolicy, live: ServedModel?, others: [ServedModel],
+        selections: [(selector: VersionPolicy, model: ServedModel)], experiments: ModelExperiments?, shadow: Shadow?
+    ) {
+        self.name = name
+        self.policy = policy
+        self.live = live
+        self.others = others
+        self.selections = selections
+        self.experiments = experiments
+        self.shadow = shadow
+    }
 
     /// The version that a selector of an experiment or the shadow names, if it is loaded.
     func selected(_ selector: VersionPolicy) -> ServedModel? {

@@ -54,10 +54,10 @@ final class ModelMetrics: Sendable {
             shard.increment(fallbacks[place])
         }
         if scratch.count == 0 { shard.increment(empty) }
-        for rank in 0..<scratch.count {
-            let entry = scratch[rank]
-            if outcome.strategy == .als { shard.observe(Double(entry.score), score) }
-            shown.mark(entry.item, loop: loop)
+        let isScored = outcome.strategy == .als
+        scratch.forEachItem { _, item, value in
+            if isScored { shard.observe(Double(value), score) }
+            shown.mark(item, loop: loop)
         }
     }
 }

@@ -148,7 +148,7 @@ enum OpenAPIDocument {
         if route.answersFromModel {
             headers += ",\"X-Model-Version\":{\"$ref\":\"#/components/headers/X-Model-Version\"}"
         }
-        if route == .recommend {
+        if route == .recommend || route == .score {
             headers += ",\"X-Experiment\":{\"$ref\":\"#/components/headers/X-Experiment\"}"
         }
         let schema = entry.answerSchema.map { reference($0) } ?? "{\"type\":\"string\"}"

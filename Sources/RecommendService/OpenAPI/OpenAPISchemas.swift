@@ -47,6 +47,7 @@ enum OpenAPISchemas {
         "Scores":{"type":"object","additionalProperties":false,
          "required":["user_id","model","model_version","fallback_reason","scores","request_id"],"properties":{
          "user_id":{"type":"string"},"model":{"type":"string"},"model_version":{"type":"integer","minimum":1},
+         "experiment":{"type":["string","null"]},"arm":{"type":["string","null"]},
          "fallback_reason":{"enum":[null,"unknown_user","no_factors"]},
          "scores":{"type":"array","maxItems":1000,"items":{"type":["number","null"]}},
          "request_id":{"type":"string"}}},

@@ -79,9 +79,10 @@ final class Shadow: Sendable {
     func nextIfAny() -> ShadowJob? { queue.withLock { $0.isEmpty ? nil : $0.removeFirst() } }
 }
 
-/// Takes every n-th request of one loop, evenly: no request is more likely than another, and the share is met to one request.
+/// Takes every n-th request of one model on one loop, evenly, from a place by chance: no request is more likely than another, and the share
+/// is met to one request.
 struct ShadowSampler {
-    private var accumulated = 0
+    private var accumulated = Int.random(in: 0..<BasisPoints.all.value)
 
     mutating func takes(_ share: BasisPoints) -> Bool {
         accumulated += share.value

@@ -91,7 +91,8 @@ final class ShadowMetrics: Sendable {
     func add(to exposition: inout Exposition) {
         if let current = current.withLock({ $0 }) { exposition.add(current.set) }
         exposition.add(
-            "nextloop_shadow_dropped_total", "Sampled requests that the shadow was too slow for.", .counter,
+            "nextloop_shadow_dropped_total",
+            "Sampled requests that nobody compared: the shadow was too slow, or not loaded.", .counter,
             [Label("model", model)], value: Double(dropped.load(ordering: .relaxed)))
     }
 }

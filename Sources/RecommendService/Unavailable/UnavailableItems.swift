@@ -3,7 +3,7 @@ package import ModelRegistry
 import Synchronization
 
 /// The items that are taken from sale, of every model of a process: read from the registry, where every process that serves a model
-/// finds them, and handed to each loaded version as rows.
+/// finds them, and handed to each version in memory as rows.
 ///
 /// A change that was made here is in force for all loops when ``mark(_:in:)`` returns; one that another process made, within
 /// ``interval``: a thread of its own looks, so that no load holds it up. What cannot be read leaves the last good marks in force.
@@ -15,16 +15,25 @@ package final class UnavailableItems: Sendable {
     private let store: ModelStore
     private let report: @Sendable (String) -> Void
     private let state: Mutex<[String: State]>
+    /// Held by who changes the registry, until the change is in force: changes take effect in the order in which they were stored.
+    private let changes = Mutex(())
 
     private struct State {
-        /// As they were last read; nil before that.
+        /// As they were last read; nil before that, and after a change of our own.
         var bytes: [UInt8]??
         var marks: [UnavailableItem] = []
         /// Those of `marks` that were in force when they were handed on.
         var inForce: [UnavailableItem] = []
+        /// The number of changes made here: what was read before one is old.
+        var changeCount = 0
+        var wasRead = false
         var problem: String?
-        /// The versions that have the rows of `inForce`.
-        var applied: [UnavailableSlot] = []
+        /// Versions that were ever prepared and are still in memory, in a plan or in a request that holds on to an older one.
+        var versions: [Version] = []
+    }
+
+    private struct Version {
+        weak var model: ServedModel?
     }
 
     /// - Parameter report: told when the marks of a model cannot be read, once per cause, and when they can again.
@@ -50,58 +59,85 @@ package final class UnavailableItems: Sendable {
         thread.start()
     }
 
-    /// Reads what changed, lets go of marks that are over, and hands both to the loaded versions.
+    /// Reads what changed, lets go of marks that are over, and hands both to the versions in memory.
     package func look(at now: Date) {
-        for model in store.plan.models {
-            state.withLock { states in
-                var state = states[model.name] ?? State()
-                read(model.name, &state)
-                apply(&state, model.name, at: now)
-                states[model.name] = state
+        for name in store.plan.models.map(\.name) {
+            let (known, changeCount) = edit(name) { ($0.bytes, $0.changeCount) }
+            // Outside the lock: the registry may be far away, and loops ask what is in force.
+            let found = read(name, known: known)
+            edit(name) { state in
+                // What another thread changed meanwhile is newer.
+                if state.changeCount == changeCount { take(found, name, &state) }
+                apply(&state, name, at: now)
             }
         }
     }
 
-    /// Gives a version that is about to be published the marks in force, so that it never answers without them.
-    package func prepare(_ model: ServedModel) {
-        let inForce = state.withLock { $0[model.name]?.inForce ?? [] }
-        if !inForce.isEmpty { model.unavailable.replace(with: UnavailableRows(inForce, model.snapshot)) }
+    private enum Found {
+        case same
+        case marks([UnavailableItem], bytes: [UInt8]?)
+        case problem(String)
     }
 
-    private func read(_ model: String, _ state: inout State) {
+    private func read(_ model: String, known: [UInt8]??) -> Found {
         do throws(RegistryError) {
             let bytes = try registry.unavailableBytes(of: model)
-            if state.bytes != .some(bytes) {
-                state.marks = try registry.unavailableItems(bytes ?? [], of: model)
-                state.bytes = .some(bytes)
-            }
-            if state.problem != nil { report("\(model): the unavailable items can be read again") }
-            state.problem = nil
+            if known == .some(bytes) { return .same }
+            return .marks(try registry.unavailableItems(bytes ?? [], of: model), bytes: bytes)
         } catch {
+            return .problem("\(error)")
+        }
+    }
+
+    private func take(_ found: Found, _ model: String, _ state: inout State) {
+        if case .problem(let problem) = found {
             // While the registry is away nothing is put back on sale.
-            let problem = "\(error)"
             if state.problem != problem { report("\(model): the unavailable items cannot be read: \(problem)") }
             state.problem = problem
+            return
+        }
+        if case .marks(let marks, let bytes) = found {
+            state.marks = marks
+            state.bytes = .some(bytes)
+        }
+        if state.problem != nil { report("\(model): the unavailable items can be read again") }
+        state.problem = nil
+        state.wasRead = true
+    }
+
+    /// Gives a version that is about to be published the marks in force, and every later one for as long as it is in memory: it never
+    /// answers without them, a streamed answer that outlives its plan included.
+    package func prepare(_ model: ServedModel) {
+        edit(model.name) { state in
+            state.versions.removeAll { $0.model == nil }
+            state.versions.append(Version(model: model))
+            if !state.inForce.isEmpty {
+                model.unavailable.replace(with: UnavailableRows(state.inForce, model.snapshot))
+            }
         }
     }
 
     private func apply(_ state: inout State, _ model: String, at now: Date) {
         let inForce = state.marks.filter { !$0.isOver(at: now) }
-        let loaded = store.plan.model(named: model)?.loaded ?? []
-        let haveChanged = inForce != state.inForce
-        for version in loaded
-        where haveChanged || !state.applied.contains(where: { $0 === version.unavailable }) {
+        guard inForce != state.inForce else { return }
+        state.inForce = inForce
+        for version in state.versions {
+            guard let version = version.model else { continue }
             version.unavailable.replace(with: UnavailableRows(inForce, version.snapshot))
         }
-        state.inForce = inForce
-        state.applied = loaded.map(\.unavailable)
+    }
+
+    private func edit<R: Sendable>(_ model: String, _ body: (inout State) -> R) -> R {
+        state.withLock { body(&$0[model, default: State()]) }
     }
 
     // MARK: Changes
 
     /// Takes an item from sale: durable, and in force for all loops, when it returns.
     package func mark(_ item: UnavailableItem, in model: String) throws(RegistryError) {
-        take(try registry.mark(item, unavailableIn: model), model, at: item.since)
+        try changes.withLock { _ throws(RegistryError) in
+            take(try registry.mark(item, unavailableIn: model), model, at: item.since)
+        }
     }
 
     /// Puts an item back on sale.
@@ -110,30 +146,34 @@ package final class UnavailableItems: Sendable {
     package func unmark(
         itemID: String, hotelID: String?, in model: String, at now: Date
     ) throws(RegistryError) -> Bool {
-        guard
+        try changes.withLock { _ throws(RegistryError) in
             let marks = try registry.unmark(itemID: itemID, hotelID: hotelID, unavailableIn: model, at: now)
-        else { return false }
-        take(marks, model, at: now)
-        return true
+            guard let marks else { return false }
+            take(marks, model, at: now)
+            return true
+        }
     }
 
     private func take(_ marks: [UnavailableItem], _ model: String, at now: Date) {
-        state.withLock { states in
-            var state = states[model] ?? State()
+        edit(model) { state in
             state.marks = marks
             // What the file holds may have moved on since: the next look reads it again.
             state.bytes = nil
+            state.changeCount += 1
             state.problem = nil
+            state.wasRead = true
             apply(&state, model, at: now)
-            states[model] = state
         }
     }
 
     // MARK: What is known
 
     /// The marks in force of a model.
-    package func inForce(_ model: String) -> [UnavailableItem] { state.withLock { $0[model]?.inForce ?? [] } }
+    package func inForce(_ model: String) -> [UnavailableItem] { edit(model) { $0.inForce } }
 
     /// Whether a model's marks could be read at the last look.
-    func isReadable(_ model: String) -> Bool { state.withLock { $0[model]?.problem == nil } }
+    func isReadable(_ model: String) -> Bool { edit(model) { $0.problem == nil } }
+
+    /// Whether they were read ever: until then nobody knows what is sold out.
+    func isKnown(_ model: String) -> Bool { edit(model) { $0.wasRead || $0.problem == nil } }
 }
