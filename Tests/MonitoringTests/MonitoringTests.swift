@@ -51,8 +51,21 @@ struct MonitoringTests {
     @Test("files: rules tested to fire and not to, runbooks whole, messages rendered, dashboards tidy")
     func filesAreSound() async throws { try await Scenario.run("files-are-sound") }
 
+    @Test("Compose file, Dockerfile, systemd units and workflows: linted, closed, pinned")
+    func whatRunsThings() async throws { try await Scenario.run("what-runs-things") }
+
+    @Test(
+        "the Dockerfile is built, and blue and green run from it as the Compose file says",
+        .enabled(
+            if: ProcessInfo.processInfo.environment["NEXTLOOP_TEST_IMAGES"] == "1",
+            "takes minutes; NEXTLOOP_TEST_IMAGES=1 switches it on"))
+    func imageAndCompose() async throws { try await Scenario.run("image-and-compose") }
+
     @Test("kill the service: Slack hears it; bring it back: Slack hears that")
     func killedService() async throws { try await Scenario.run("killed-service") }
+
+    @Test("docs/monitoring.md: every command as it stands there")
+    func monitoringPage() async throws { try await Scenario.run("monitoring-page") }
 
     @Test("what follows from an alert is not told beside it")
     func whatIsNotTold() async throws { try await Scenario.run("what-is-not-told") }

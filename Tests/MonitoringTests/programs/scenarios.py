@@ -5,14 +5,19 @@ usage: scenarios.py NAME --binary PATH    one scenario; exits with 1 and every l
 """
 
 import argparse
+import os
+import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 import files
+import images
+import running
 from queries import dashboard_queries, metric_names, runbook_queries, with_values
-from watch import DEPLOY, REPOSITORY, Failed, Watch, expect, wait_for
+from watch import REPOSITORY, Failed, Watch, expect, free_ports
 
 SCENARIOS = {}
 
@@ -24,7 +29,7 @@ def scenario(function):
 
 @scenario
 def killed_service(binary):
-    """Kill the service: Slack hears it. Bring it back: Slack hears that too. Then the same with one colour in reserve."""
+    """Kill the service: Slack hears it. Bring it back: Slack hears that too. Then with one colour in reserve, and nginx."""
     with Watch(binary, seconds=170, LOAD_REQUESTS=50, WATCH_SECONDS=1) as stage:
         stage.tool("deploy", "--version", 1)
         stage.wait_for_value('up{job="nextloop",colour="blue"}', 1)
@@ -61,8 +66,14 @@ def killed_service(binary):
         expect(post["footer"] == "NextLoopLiveColourDown · blue", f"{post}")
         stage.tool("rollback")
         stage.slack.wait("critical", "OVER blue is down, and guests are sent to it")
+
+        # nginx: then it does not matter what the colours do.
+        stage.stop_nginx()
+        stage.slack.wait("critical", "CRITICAL nginx does not answer: guests get nothing")
+        stage.start_nginx()
+        stage.slack.wait("critical", "OVER nginx does not answer: guests get nothing")
         # Everything that was told, and nothing twice: errors and latency under a dead service are not news.
-        expect(len(stage.slack.posts["critical"]) == 4, f"{stage.slack.titles('critical')}")
+        expect(len(stage.slack.posts["critical"]) == 6, f"{stage.slack.titles('critical')}")
 
 
 def alert(name, severity, family, **labels):
@@ -114,6 +125,64 @@ def files_are_sound(_):
     files.check_runbooks()
     files.check_alertmanager()
     files.check_dashboards()
+
+
+@scenario
+def what_runs_things(_):
+    """Compose file, Dockerfile, systemd units and workflows, by their linters and by what an operator relies on."""
+    running.check_compose()
+    running.check_dockerfile()
+    running.check_units()
+    running.check_workflows()
+
+
+@scenario
+def monitoring_page(binary):
+    """The commands of docs/monitoring.md, as they stand there, one after the other."""
+    page = (REPOSITORY / "docs/monitoring.md").read_text(encoding="utf-8")
+    script = "".join(re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    with tempfile.TemporaryDirectory(prefix="nextloop-page-") as directory:
+        directory = pathlib.Path(directory)
+        (directory / "programs").mkdir()
+        (directory / "programs/nextloop").symlink_to(binary)
+        for port, free in zip(("18081", "19090", "19093"), free_ports(3)):
+            expect(port in script, f"the page still says {port}")
+            script = script.replace(port, str(free))
+        for old, new in (("$PWD/.cache/monitoring", f"{directory}/play"), ("$PWD/.build/release", f"{directory}/programs")):
+            expect(old in script, f"the page still says {old}")
+            script = script.replace(old, new)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("NEXTLOOP_")}
+        with open(directory / "output", "wb") as file:
+            process = subprocess.Popen(["bash", "-euo", "pipefail", "-c", script], cwd=REPOSITORY, stdout=file, stderr=file, env=environment)
+            try:
+                process.wait(timeout=150)
+            finally:
+                for name in ("blue", "prometheus", "alertmanager"):
+                    stop(directory / f"play/{name}.pid")
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
+        said = (directory / "output").read_text()
+        expect(process.returncode == 0, f"exit {process.returncode}\n{said}")
+        for wanted in (r'up\{colour="blue".* => 1 @', r'handler="/recommend", status="2xx"\} => 3\d\d @', r"nextloop_model_info\{", r"ratio_rate5m\{.* => 0 @",
+                       r'ALERTS\{.*alertstate="firing".*severity="critical"', r"(?m)^NextLoopDown .*No colour answers", r"(?m)^slack-critical$", r"new disk"):
+            expect(re.search(wanted, said), f"{wanted} is not in\n{said}")
+        expect(not (directory / "play").exists(), "it cleans up")
+
+
+def stop(pid_file):
+    """Ends what a page started and did not end, because the page failed."""
+    try:
+        os.kill(int(pid_file.read_text()), 9)
+    except (OSError, ValueError):
+        pass
+
+
+@scenario
+def image_and_compose(binary):
+    """The Dockerfile is built; blue and green run from it as the Compose file says. Minutes, the first time."""
+    with tempfile.TemporaryDirectory(prefix="nextloop-images-") as directory:
+        images.build_and_run(binary, pathlib.Path(directory))
 
 
 @scenario

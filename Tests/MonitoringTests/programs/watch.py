@@ -15,7 +15,7 @@ import threading
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "DeployTests/programs"))
-from stage import REPOSITORY, Failed, Stage, expect, fetch, free_ports, wait_for  # noqa: E402
+from stage import REPOSITORY, Failed, Stage, expect, fetch, free_ports, make_registry, wait_for  # noqa: E402
 
 DEPLOY = REPOSITORY / "deploy"
 
