@@ -1,3 +1,5 @@
+package import ModelRegistry
+
 /// How a registry is followed.
 package struct FollowSettings: Sendable {
     /// Bytes a second that a load reads; nil: as fast as they come.
@@ -10,6 +12,8 @@ package struct FollowSettings: Sendable {
     package var gates = GateSettings()
     /// Threads of the first load of a process, which nobody else waits beside. Later loads use one.
     package var firstLoadThreads = 1
+    /// What spares a restart the digests of files that did not change; nil: they are always read.
+    package var records: VerificationRecords?
 
     package init() {}
 }

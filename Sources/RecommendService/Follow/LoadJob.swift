@@ -62,7 +62,7 @@ struct LoadJob: Sendable {
         OpenOptions(
             threads: live == nil ? settings.firstLoadThreads : 1,
             bytesPerSecondMax: live == nil ? nil : settings.loadBytesPerSecond,
-            memoryBytesInUse: mappedBytes)
+            memoryBytesInUse: mappedBytes, records: settings.records)
     }
 }
 

@@ -39,6 +39,12 @@ struct FollowOptions: ParsableArguments {
     @Option(help: "Bytes a second that a load reads while another version serves, 1000000 or more. Default: no bound.")
     var loadBytesPerSecond: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Directory of this account's own in which to remember digests, for quicker restarts. Default: read every file.",
+            valueName: "directory"))
+    var verificationRecords: String?
+
     func validate() throws {
         let given = [alias.map { _ in "--alias" }, version.map { _ in "--version" }, latest.map { _ in "--latest" }]
             .compactMap { $0 }
@@ -127,6 +133,7 @@ struct FollowOptions: ParsableArguments {
         settings.previousKept = keepPrevious
         settings.firstLoadThreads = threads
         settings.gates = gates
+        settings.records = verificationRecords.map { VerificationRecords(directory: $0) }
         return settings
     }
 }
