@@ -84,7 +84,7 @@ class Podman:
         # Packages from the machine's cache, where there is no way to their repositories.
         packages = pathlib.Path.home() / ".cache/org.swift.swiftpm"
         volumes = ["-v", f"{toolchain}:{toolchain}:ro", *(["-v", f"{packages}:/root/.cache/org.swift.swiftpm"] if packages.exists() else [])]
-        run("buildah", "bud", "--isolation", "chroot", "--pull=never", "--format", "docker", "--layers", *volumes,
+        run("buildah", "bud", "--isolation", "chroot", "--pull=never", "--format", "docker", "--layers", "--force-rm", *volumes,
             "--build-arg", "COMMIT=test", "-t", f"localhost/{IMAGE}", REPOSITORY, seconds=1800)
 
     def container(self, *arguments):
