@@ -97,7 +97,7 @@ def refused_candidates(binary):
         refused("it ended while starting", "--version", 3)
         refused("it ended while starting", "--version", 99)
         refused("cannot start today", "--version", 2, **fake(stage, "exit"))
-        refused("not ready after 1 s: Not today.", "--version", 2, READY_SECONDS=1, **fake(stage, "unready"))
+        refused("not ready after 8 s: Not today.", "--version", 2, READY_SECONDS=8, **fake(stage, "unready"))
         refused("overlap@10 with blue is", "--version", 2, OVERLAP_MIN=1)
         golden = stage.directory / "golden.jsonl"
         golden.write_text('{"name": "no such item", "path": "/recommend?user_id=1", "jq": ".items == []"}\n')
