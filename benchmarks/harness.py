@@ -472,6 +472,7 @@ def times(value: float) -> str:
 
 
 def first_line(*command: object) -> str:
+    """The first line that a command prints, or "unknown"."""
     try:
         output = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True, timeout=60, cwd=ROOT)
     except (OSError, subprocess.SubprocessError):

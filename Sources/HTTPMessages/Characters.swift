@@ -57,7 +57,7 @@ extension Span<UInt8> {
     func equals(_ literal: StaticString) -> Bool { matches(literal, from: 0, to: count, foldingCase: false) }
 
     /// The bytes of a lower-case ASCII literal, in any case.
-    func equalsIgnoringCase(_ lowercase: StaticString) -> Bool {
+    package func equalsIgnoringCase(_ lowercase: StaticString) -> Bool {
         matches(lowercase, from: 0, to: count, foldingCase: true)
     }
 
@@ -92,7 +92,7 @@ extension Span<UInt8> {
     }
 
     /// Calls `body` with each member of a comma-separated list (RFC 9110 section 5.6.1), trimmed; empty ones are skipped.
-    func forEachListMember(in range: Range<Int>, _ body: (Range<Int>) -> Void) {
+    package func forEachListMember(in range: Range<Int>, _ body: (Range<Int>) -> Void) {
         var start = range.lowerBound
         for index in range.lowerBound...range.upperBound
         where index == range.upperBound || self[index] == UInt8(ascii: ",") {

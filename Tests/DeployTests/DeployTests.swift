@@ -6,59 +6,30 @@ import Testing
 ///
 /// A scenario ends by itself, and ends all its processes, after the seconds that its stage sets (at most 270).
 enum Scenario {
-    private static let programs = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "programs")
-
-    /// Nothing is skipped where CI is set: there a missing program is a failure.
-    static func canRun(_ programs: String...) -> Bool {
-        let environment = ProcessInfo.processInfo.environment
-        let directories = (environment["PATH"] ?? "").split(separator: ":").map(String.init) + ["/usr/sbin"]
-        return environment["CI"] != nil
-            || programs.allSatisfy { program in
-                directories.contains { FileManager.default.isExecutableFile(atPath: $0 + "/" + program) }
-            }
-    }
+    private static let program = ScenarioProgram(beside: #filePath)
 
     /// Three trained versions, made once a run.
     private static let registry = Result {
         let directory = try TemporaryDirectory.untilExit()
         let made = try BuiltBinary.runProgram(
-            "/usr/bin/env", arguments(["--make-registry", directory.path]), seconds: 60)
+            "/usr/bin/env", program.arguments(["--make-registry", directory.path]), seconds: 60)
         try #require(made.exitCode == 0, "\(made.errors)")
         return directory.path
     }
 
-    private static func arguments(_ more: [String]) -> [String] {
-        let python = ProcessInfo.processInfo.environment["NEXTLOOP_TEST_PYTHON"] ?? "python3"
-        let script = programs.appending(path: "scenarios.py").path(percentEncoded: false)
-        return [python, script, "--binary", BuiltBinary.path] + more
-    }
-
-    /// Runs to the end without holding a thread of the test runner; a scenario that fails shows its journal.
+    /// A scenario that fails shows its journal.
     static func run(_ name: String) async throws {
         let registry = try registry.get()
         await Turns.shared.take()
-        let output = try TemporaryDirectory()
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = arguments([name])
-        process.environment = ProcessInfo.processInfo.environment.merging(["DEPLOY_TEST_REGISTRY": registry]) { $1 }
-        process.standardInput = FileHandle.nullDevice
-        _ = FileManager.default.createFile(atPath: output.file("log"), contents: nil)
-        let log = try FileHandle(forWritingTo: URL(filePath: output.file("log")))
-        process.standardOutput = log
-        process.standardError = log
+        let ended: Result<ScenarioProgram.Outcome, any Error>
         do {
-            try await withCheckedThrowingContinuation { (done: CheckedContinuation<Void, any Error>) in
-                process.terminationHandler = { _ in done.resume() }
-                do { try process.run() } catch { done.resume(throwing: error) }
-            }
+            ended = .success(try await program.run(name, environment: ["DEPLOY_TEST_REGISTRY": registry]))
         } catch {
-            await Turns.shared.giveBack()
-            throw error
+            ended = .failure(error)
         }
         await Turns.shared.giveBack()
-        let said = String(decoding: try Data(contentsOf: URL(filePath: output.file("log"))), as: UTF8.self)
-        #expect(process.terminationStatus == 0, "\(said)")
+        let outcome = try ended.get()
+        #expect(outcome.exitCode == 0, "\(outcome.said)")
     }
 }
 
@@ -84,7 +55,7 @@ private actor Turns {
 @Suite(
     "deploy/blue-green behind real nginx, under counted load",
     .enabled(
-        if: Scenario.canRun("nginx", "jq", "curl", "envsubst"),
+        if: ScenarioProgram.canRun("nginx", "jq", "curl", "envsubst"),
         "nginx, jq, curl or envsubst is missing: scripts/setup test"))
 struct DeployTests {
     @Test("a tool killed at the first, third, fifth... rename leaves what the next run can go on with")
@@ -116,7 +87,7 @@ struct DeployTests {
 
     @Test(
         "canary verdicts come from a real Prometheus that scrapes both colours",
-        .enabled(if: Scenario.canRun("prometheus"), "prometheus is missing: scripts/setup test"))
+        .enabled(if: ScenarioProgram.canRun("prometheus"), "prometheus is missing: scripts/setup test"))
     func judgedByPrometheus() async throws { try await Scenario.run("judged-by-prometheus") }
 
     @Test("Slack hears version, colour, verdict and duration; a webhook that fails changes nothing")

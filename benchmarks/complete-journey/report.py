@@ -4,29 +4,11 @@
 import argparse
 import datetime
 import json
-import os
-import platform
-import subprocess
+import sys
 from pathlib import Path
 
-
-def first_line(*command: str) -> str:
-    """The first line that a command prints, or "unknown"."""
-    try:
-        output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return (output.stdout + output.stderr).strip().split("\n")[0] or "unknown"
-
-
-def machine() -> str:
-    processor = platform.processor() or platform.machine()
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            processor = line.split(":", 1)[1].strip()
-            break
-    gibibytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-    return f"{processor}, {len(os.sched_getaffinity(0))} CPUs, {gibibytes:.0f} GiB, Linux {platform.release()}"
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import harness  # noqa: E402
 
 
 def plus_minus(mean: float, standard_error: float | None) -> str:
@@ -104,12 +86,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="directory for result.md and result.json")
     options = parser.parse_args()
     result = {
-        "machine": machine(),
+        "machine": harness.machine(),
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
-        "commit": first_line("git", "describe", "--always", "--dirty"),
+        "commit": harness.first_line("git", "describe", "--always", "--dirty"),
         "command": options.command,
-        "swift": first_line("swift", "--version"),
-        "nginx": first_line("nginx", "-v"),
+        "swift": harness.first_line("swift", "--version"),
+        "nginx": harness.first_line("nginx", "-v"),
         "export": json.loads(options.export.read_text()),
         "comparison": json.loads(options.comparison.read_text()),
     }

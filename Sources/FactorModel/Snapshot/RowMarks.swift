@@ -46,7 +46,7 @@ struct RowMarks {
 }
 
 /// The first place of an ascending list whose row is at least `row`; its count when there is none.
-func firstPlace(in rows: Span<UInt32>, notBelow row: UInt32) -> Int {
+package func firstPlace(in rows: Span<UInt32>, notBelow row: UInt32) -> Int {
     var (low, high) = (0, rows.count)
     while low < high {
         let middle = (low + high) / 2

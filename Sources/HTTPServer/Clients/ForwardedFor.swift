@@ -12,40 +12,14 @@ import HTTPMessages
 func forwardedClient(_ head: borrowing RequestHead, _ bytes: Span<UInt8>, proxies: [AddressRange]) -> ClientAddress? {
     var client: ClientAddress?
     head.forEachHeader(in: bytes) { name, value in
-        guard isForwardedFor(bytes.extracting(name)) else { return }
-        var start = value.lowerBound
-        while start < value.upperBound {
-            var end = start
-            while end < value.upperBound, bytes[end] != UInt8(ascii: ",") { end += 1 }
-            let word = bytes.extracting(trimmed(start..<end, in: bytes))
-            start = end + 1
-            // Empty elements of a list are no elements (RFC 9110 section 5.6.1).
-            if word.isEmpty { continue }
+        guard bytes.extracting(name).equalsIgnoringCase("x-forwarded-for") else { return }
+        bytes.forEachListMember(in: value) { member in
             // From left to right: a client replaces all before it, a proxy stands only where nothing is known.
-            let address = forwardedAddress(word)
+            let address = forwardedAddress(bytes.extracting(member))
             if client == nil || address.map({ !proxies.contains($0) }) ?? true { client = address }
         }
     }
     return client
-}
-
-private func isForwardedFor(_ name: Span<UInt8>) -> Bool {
-    let wanted: StaticString = "x-forwarded-for"
-    guard name.count == wanted.utf8CodeUnitCount else { return false }
-    for index in name.indices {
-        // Setting bit 5 folds case; what else it makes a letter or a hyphen of (CR for one) is in no field name.
-        // SAFETY: both have the same count.
-        if unsafe name[index] | 0x20 != wanted.utf8Start[index] { return false }
-    }
-    return true
-}
-
-private func trimmed(_ word: Range<Int>, in bytes: Span<UInt8>) -> Range<Int> {
-    var start = word.lowerBound
-    var end = word.upperBound
-    while start < end, bytes[start] == 32 || bytes[start] == 9 { start += 1 }
-    while end > start, bytes[end - 1] == 32 || bytes[end - 1] == 9 { end -= 1 }
-    return start..<end
 }
 
 /// Reads `1.2.3.4`, `1.2.3.4:5678`, `2001:db8::1` or `[2001:db8::1]:5678`.

@@ -30,7 +30,7 @@ package struct TraceID: Equatable, Sendable {
         var place = 0..<0
         var count = 0
         head.forEachHeader(in: bytes) { name, value in
-            if equalIgnoringCase(bytes.extracting(name), "traceparent") {
+            if bytes.extracting(name).equalsIgnoringCase("traceparent") {
                 place = value
                 count += 1
             }
@@ -69,13 +69,4 @@ private func hexadecimal(_ text: Span<UInt8>, _ range: Range<Int>) -> UInt64? {
         }
     }
     return value
-}
-
-private func equalIgnoringCase(_ name: Span<UInt8>, _ lowercase: StaticString) -> Bool {
-    guard name.count == lowercase.utf8CodeUnitCount else { return false }
-    for index in name.indices {
-        // SAFETY: both have the same count.
-        if unsafe name[index] | 0x20 != lowercase.utf8Start[index] { return false }
-    }
-    return true
 }

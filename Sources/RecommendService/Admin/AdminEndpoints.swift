@@ -104,7 +104,7 @@ extension LoopService {
         body.append(",\"available\":{\"item_id\":" as StaticString)
         body.appendJSONString(itemID)
         body.append(",\"hotel_id\":" as StaticString)
-        writeOptional(parameters.hotelID)
+        writeText(parameters.hotelID, into: &body)
         body.append("}" as StaticString)
         writeEnd(requestID, into: &body)
     }
@@ -133,15 +133,11 @@ extension LoopService {
         body.append("{\"item_id\":" as StaticString)
         body.appendJSONString(mark.itemID)
         body.append(",\"hotel_id\":" as StaticString)
-        writeOptional(mark.hotelID)
+        writeText(mark.hotelID, into: &body)
         body.append(",\"since\":" as StaticString)
         body.appendJSONString(mark.since.formatted(.iso8601))
         body.append(",\"until\":" as StaticString)
-        writeOptional(mark.until?.formatted(.iso8601))
+        writeText(mark.until?.formatted(.iso8601), into: &body)
         body.append("}" as StaticString)
-    }
-
-    private func writeOptional(_ text: String?) {
-        if let text { body.appendJSONString(text) } else { body.append("null" as StaticString) }
     }
 }

@@ -110,7 +110,8 @@ extension LoopService {
         body.append(UInt8(ascii: "}"))
     }
 
-    private func writeText(_ text: String?, into body: inout ByteBuffer) {
+    /// A string, or null.
+    func writeText(_ text: String?, into body: inout ByteBuffer) {
         if let text { body.appendJSONString(text) } else { body.append("null" as StaticString) }
     }
 

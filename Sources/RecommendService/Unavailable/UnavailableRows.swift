@@ -76,20 +76,10 @@ final class UnavailableRows: Sendable {
     private func isSold(_ item: ItemIndex, byOneOf hotels: [HotelIndex], _ snapshot: ModelSnapshot) -> Bool {
         hotels.contains { hotel in
             let sells = snapshot.withItems(of: hotel) { rows in
-                let place = lowerBound(of: UInt32(item.row), in: rows)
+                let place = firstPlace(in: rows, notBelow: UInt32(item.row))
                 return place < rows.count && rows[place] == UInt32(item.row)
             }
             return sells && !(byHotel[hotel]?.contains(item) ?? false)
         }
     }
-}
-
-/// The first place of an ascending list that is not below `row`.
-private func lowerBound(of row: UInt32, in rows: Span<UInt32>) -> Int {
-    var (low, high) = (0, rows.count)
-    while low < high {
-        let middle = (low + high) / 2
-        if rows[middle] < row { low = middle + 1 } else { high = middle }
-    }
-    return low
 }
