@@ -58,7 +58,8 @@ let package = Package(
 
         .target(name: "TestSupport", path: "Tests/TestSupport"),
         .target(name: "FaultyCalls", path: "Tests/FaultyCalls"),
-        .testTarget(name: "VectorKernelsTests", dependencies: ["VectorKernels", "TestSupport"]),
+        .testTarget(
+            name: "VectorKernelsTests", dependencies: ["VectorKernels", "TestSupport"], exclude: ["programs"]),
         .testTarget(name: "HTTPMessagesTests", dependencies: ["HTTPMessages", "TestSupport"]),
         .testTarget(name: "PrometheusTextTests", dependencies: ["PrometheusText", "TestSupport"]),
         .testTarget(name: "FactorModelTests", dependencies: ["FactorModel", "VectorKernels", "TestSupport"]),
