@@ -301,7 +301,9 @@ class Bench:
         run = subprocess.run(list(map(str, command)), capture_output=True, text=True)
         if run.returncode:
             fail(f"load against {server.name}: {run.stderr.strip()}")
-        total = json.loads(run.stdout)["total"]
+        said = json.loads(run.stdout)
+        total = said["total"]
+        total["windows"] = [window["figures"] for window in said.get("timeline", [])]
         total["cpu_seconds_per_request"] = (server.cpu_seconds() - spent) / max(1, total["answers"])
         if total["answers"] != total["requests"] or set(total["status"]) != {"200"}:
             fail(f"{server.name} under load: statuses {total['status']}, unanswered {total['unanswered']}")
