@@ -239,6 +239,26 @@ import Testing
         #expect(try fixture.registry.verdicts(of: name).isEmpty, "files are read again, no verdict is needed")
     }
 
+    @Test("an alias whose version is gone leaves the first look to the one before, until it names another") func gone()
+        throws
+    {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.good)
+        try fixture.publish(Self.alike)
+        try FileManager.default.removeItem(atPath: fixture.directory.file("models/\(name)/2"))
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(fixture.status.standsInFor == 2)
+        #expect(fixture.status.problem?.contains("no version 2") == true)
+        fixture.follower.look()
+        #expect(fixture.source.opened.withLock { $0 } == [1])
+        try fixture.registry.promote(name, version: 1, alias: "production")
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(fixture.status.standsInFor == nil)
+        #expect(fixture.status.problem == nil)
+    }
+
     @Test("a version before without golden queries compares nothing, which is noted") func oldVersion() throws {
         let fixture = try FollowFixture()
         var none = Self.good

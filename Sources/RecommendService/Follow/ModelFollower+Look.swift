@@ -21,6 +21,7 @@ extension ModelFollower {
             marks = try source.forced(of: name)
         } catch {
             progress.attempts.postpone(now: clock(), settings)
+            if case .noVersion(let gone, _, _) = error { standIn(name, policy, for: gone, quietly: quietly, &progress) }
             // What is in memory can be asked for all the same.
             if let pinned = pin(of: name, policyWanted: nil) { makeLive(name, pinned, &progress) }
             return setProblem(name, .registry(error), &progress)
@@ -54,6 +55,17 @@ extension ModelFollower {
         progress.attempts.postpone(now: clock(), settings)
         note(failure(name, order, known, progress), order, name, &progress)
         store.noteStandIn(name, for: live(name)?.version == order.first ? nil : order.first)
+    }
+
+    /// An alias names a version that is not there (any more), and nothing answers yet: the one that it named before does.
+    private func standIn(
+        _ name: String, _ policy: VersionPolicy, for gone: Int, quietly: Bool, _ progress: inout Progress
+    ) {
+        guard live(name) == nil else { return }
+        let kept = keptVerdicts(name, policy, wanted: gone, [gone], &progress)
+        let force = Force(byOperator: takeForced(name), marks: [:])
+        _ = lookBack(name, policy, [gone], kept, force, quietly: quietly, &progress)
+        store.noteStandIn(name, for: gone)
     }
 
     /// Nothing of what the policy wants can be had and nothing answers yet: the newest of the older versions that is good is better than
