@@ -18,6 +18,8 @@ package struct Manifest: Codable, Equatable, Sendable {
     package var data: DataRecord?
     package var evaluation: EvaluationRecord?
     package var lineage: LineageRecord
+    /// How many queries `golden.json` has; nil of a version without that file.
+    package var goldenQueries: Int?
 
     package struct File: Codable, Equatable, Sendable {
         package var name: String
@@ -37,6 +39,7 @@ package struct Manifest: Codable, Equatable, Sendable {
         case format, model, version
         case createdAt = "created_at"
         case files, shapes, training, data, evaluation, lineage
+        case goldenQueries = "golden_queries"
     }
 }
 

@@ -50,7 +50,7 @@ extension Registry {
     ) throws(RegistryError) {
         try checkNames(model: model, alias: alias)
         let (actor, reason) = (try AliasChange.actor(actor), try AliasChange.reason(reason))
-        try verify(model, version: version)
+        try verify(model, version: version, asksGolden: !force)
         let lock = try fileSystem.lock("\(try existingDirectory(of: model))/\(Self.lockFileName)")
         // Checking took a while without the lock: a prune may have come between.
         _ = try resolve(model, .version(version))
@@ -75,7 +75,8 @@ extension Registry {
         guard let earlier = try version(before: current, of: alias, model: model) else {
             throw .nothingToRollBackTo(alias: alias, version: current)
         }
-        try verify(model, version: earlier)
+        // What answered before may answer again: only damage stands in the way back.
+        try verify(model, version: earlier, asksGolden: false)
         try set(model, alias, to: earlier, .rollback, actor, reason)
         _ = consume lock
         return earlier
@@ -84,10 +85,16 @@ extension Registry {
     /// The version that a rollback of `alias` from `current` returns to: the latest one below it in the stack of promotions
     /// that still exists; nil when there is none.
     func version(before current: Int, of alias: String, model: String) throws(RegistryError) -> Int? {
-        let known = Set(try versions(of: model))
+        try versions(before: current, of: alias, model: model).first
+    }
+
+    /// The versions that still exist of those that `alias` named before `current`, each once, the latest first: what one rollback after
+    /// the other returns to.
+    package func versions(before current: Int, of alias: String, model: String) throws(RegistryError) -> [Int] {
+        var left = Set(try versions(of: model)).subtracting([current])
         var stack = Self.promotions(try aliasHistory(of: model).filter { $0.alias == alias }, current: current)
         if stack.last == current { stack.removeLast() }
-        return stack.last { known.contains($0) && $0 != current }
+        return stack.reversed().filter { left.remove($0) != nil }
     }
 
     /// What is on top of what: a promotion pushes its version, a rollback takes versions off down to its own. So rolling back
@@ -120,20 +127,25 @@ extension Registry {
     ) throws(RegistryError) {
         let directory = try existingDirectory(of: model)
         var aliases = try aliases(of: model)
+        // Who points at a version once more wants it looked at once more.
+        try forgetVerdicts(of: model, alias: alias, version: version)
+        let marks = try storedForced(of: model)[alias] ?? []
         // Promoting what the alias names already is nothing, unless it is to force what servers refused.
-        if aliases[alias] == version, !force { return }
+        if aliases[alias] == version, !force || marks.contains(version) { return }
         let change = AliasChange(
             at: Date(), who: actor, action: action, alias: alias, from: aliases[alias], to: version, reason: reason,
             forced: force ? true : nil)
-        let isNamed = aliases.updateValue(version, forKey: alias) == version
+        let before = aliases.updateValue(version, forKey: alias)
         guard aliases.count <= Self.aliasCountMax else { throw .tooManyAliases(model: model) }
-        let isNew = try noteForced(model, alias, version: force ? version : nil)
-        if isNamed, !isNew { return }
+        // Until the table says so, the mark of the version that it names stays; one of the new version counts for nothing before that.
+        let kept = marks.filter { $0 == before && $0 != version }
+        try noteForced(model, alias, versions: kept + (force ? [version] : []))
         let changes = Self.bounded(try aliasHistory(of: model) + [change])
         try replace("\(directory)/\(Self.aliasLogFileName)", with: changes.flatMap { Self.line($0) })
         try fileSystem.synchronize(directory: directory)
         try replace("\(directory)/\(Self.aliasesFileName)", with: Self.line(aliases))
         try fileSystem.synchronize(directory: directory)
+        try noteForced(model, alias, versions: force ? [version] : [])
     }
 
     /// What is kept of a history: the last thousand changes, and of each alias its last few.

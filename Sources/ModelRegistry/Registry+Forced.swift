@@ -7,20 +7,19 @@ extension Registry {
     static let forcedBytesMax = 1 << 20
 
     /// The aliases of a model that were pointed at their version by force, and that version. An entry that the table of aliases does not
-    /// bear out, as a crash between the two may leave it, is passed over.
+    /// bear out is passed over: while an alias moves there is one for the version before and one for the next.
     package func forced(of model: String) throws(RegistryError) -> [String: Int] {
         let aliases = try aliases(of: model)
-        return try storedForced(of: model).filter { aliases[$0.key] == $0.value }
+        return try storedForced(of: model).reduce(into: [:]) { borneOut, entry in
+            if let version = aliases[entry.key], entry.value.contains(version) { borneOut[entry.key] = version }
+        }
     }
 
-    /// Notes or takes back that an alias was pointed at a version by force; writes nothing when that is what is noted. The lock is held,
-    /// and the table of aliases is changed afterwards.
-    ///
-    /// - Returns: whether it was another before.
-    func noteForced(_ model: String, _ alias: String, version: Int?) throws(RegistryError) -> Bool {
+    /// Replaces the marks of an alias; writes nothing when they are these. The lock is held.
+    func noteForced(_ model: String, _ alias: String, versions: [Int]) throws(RegistryError) {
         var forced = try storedForced(of: model)
-        guard forced[alias] != version else { return false }
-        forced[alias] = version
+        guard forced[alias] ?? [] != versions else { return }
+        forced[alias] = versions.isEmpty ? nil : versions
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys]
         guard let bytes = try? encoder.encode(forced) else {
@@ -29,13 +28,16 @@ extension Registry {
         let directory = try existingDirectory(of: model)
         try replace("\(directory)/\(Self.forcedFileName)", with: [UInt8](bytes) + [UInt8(ascii: "\n")])
         try fileSystem.synchronize(directory: directory)
-        return true
     }
 
-    private func storedForced(of model: String) throws(RegistryError) -> [String: Int] {
+    /// The marks by alias: one, or two while the alias moves or after a crash of who moved it.
+    func storedForced(of model: String) throws(RegistryError) -> [String: [Int]] {
         let file = "\(try existingDirectory(of: model))/\(Self.forcedFileName)"
         guard let bytes = try fileSystem.read(file, bytesMax: Self.forcedBytesMax) else { return [:] }
         // What cannot be read forces nothing: the gates stay closed.
-        return (try? JSONDecoder().decode([String: Int].self, from: Data(bytes))) ?? [:]
+        let decoder = JSONDecoder()
+        if let marks = try? decoder.decode([String: [Int]].self, from: Data(bytes)) { return marks }
+        // As earlier builds wrote it.
+        return (try? decoder.decode([String: Int].self, from: Data(bytes)))?.mapValues { [$0] } ?? [:]
     }
 }

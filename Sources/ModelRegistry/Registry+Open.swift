@@ -9,6 +9,8 @@ package struct OpenedVersion: Sendable {
     package let snapshot: ModelSnapshot
     /// Bytes whose digest was taken from a record, not computed anew.
     package let recordedBytes: Int
+    /// What it answered where it was made; nil of a version without. Not asked yet.
+    package let golden: GoldenQueries?
 }
 
 extension Registry {
@@ -38,7 +40,8 @@ extension Registry {
         for file in manifest.files { try checkSize(file, in: directory) }
         try checkMemory(manifest, directory, options)
         var recordedBytes = 0
-        for file in manifest.files where file.name != Self.modelFileName {
+        let golden = try goldenQueries(manifest, in: directory)
+        for file in manifest.files where ![Self.modelFileName, Self.goldenFileName].contains(file.name) {
             try checkDigest(of: HeldFile("\(directory)/\(file.name)"), file, in: directory, options, &recordedBytes)
         }
         let modelFile = "\(directory)/\(Self.modelFileName)"
@@ -55,16 +58,25 @@ extension Registry {
         try held.checkUnchanged()
         try checkShapes(manifest.shapes, snapshot, modelFile)
         return OpenedVersion(
-            manifest: manifest, manifestBytes: bytes, snapshot: snapshot, recordedBytes: recordedBytes)
+            manifest: manifest, manifestBytes: bytes, snapshot: snapshot, recordedBytes: recordedBytes,
+            golden: golden)
     }
 
     package func open(_ model: String, version: Int, threads: Int) throws(RegistryError) -> OpenedVersion {
         try open(model, version: version, options: OpenOptions(threads: threads))
     }
 
-    /// Runs the same checks as ``open(_:version:options:)``.
-    package func verify(_ model: String, version: Int, threads: Int = 1) throws(RegistryError) {
-        _ = try open(model, version: version, options: OpenOptions(threads: threads))
+    /// Runs the same checks as ``open(_:version:options:)``, and asks the version its golden queries.
+    ///
+    /// - Parameter asksGolden: false to leave those out: who goes back, or forces, wants what is undamaged, however it answers.
+    /// - Returns: how many golden queries it has.
+    @discardableResult
+    package func verify(
+        _ model: String, version: Int, threads: Int = 1, asksGolden: Bool = true
+    ) throws(RegistryError) -> Int {
+        let opened = try open(model, version: version, options: OpenOptions(threads: threads))
+        if asksGolden { try opened.checkGolden(path: "\(try existingDirectory(of: model))/\(version)") }
+        return opened.golden?.queries.count ?? 0
     }
 
     /// What is not in the manifest was not published: half a copy of something else, or somebody's own.

@@ -38,9 +38,9 @@ extension Registry {
         let version: Int
         do throws(RegistryError) {
             let owned = try makeTemporary(temporary, in: directory)
-            let file = try writeModel(contents, in: temporary)
+            let written = try writeModel(contents, in: temporary)
             let lock = try fileSystem.lock("\(directory)/\(Self.lockFileName)")
-            version = try nameVersion(temporary, model: model, file: file, draft)
+            version = try nameVersion(temporary, model: model, written, draft)
             _ = consume lock
             _ = consume owned
         } catch {
@@ -77,10 +77,10 @@ extension Registry {
         return directory
     }
 
-    /// Writes the model file and reads it back through every check of the loader.
+    /// Writes the model file, reads it back through every check of the loader, and writes down what it answers.
     private func writeModel(
         _ contents: ModelContents, in directory: String
-    ) throws(RegistryError) -> (entry: Manifest.File, shapes: Manifest.Shapes) {
+    ) throws(RegistryError) -> WrittenModel {
         let file = "\(directory)/\(Self.modelFileName)"
         try fileSystem.writeModel(file, contents)
         let snapshot: ModelSnapshot
@@ -91,13 +91,22 @@ extension Registry {
         }
         guard let status = try fileSystem.status(of: file) else { throw .missingFile(path: file) }
         let entry = Manifest.File(name: Self.modelFileName, bytes: status.bytes, sha256: try sha256(ofFile: file))
-        return (entry, Manifest.Shapes(snapshot))
+        let golden = try writeGolden(snapshot, in: directory)
+        return WrittenModel(
+            files: [entry] + (golden.map { [$0.entry] } ?? []), shapes: Manifest.Shapes(snapshot),
+            goldenQueries: golden?.count)
+    }
+
+    /// What the manifest says of the files that are there.
+    private struct WrittenModel {
+        let files: [Manifest.File]
+        let shapes: Manifest.Shapes
+        let goldenQueries: Int?
     }
 
     /// Gives the finished directory its number. The lock is held.
     private func nameVersion(
-        _ temporary: String, model: String, file: (entry: Manifest.File, shapes: Manifest.Shapes),
-        _ draft: ManifestDraft
+        _ temporary: String, model: String, _ written: WrittenModel, _ draft: ManifestDraft
     ) throws(RegistryError) -> Int {
         let directory = try directory(of: model)
         let version = max(try versions(of: model).last ?? 0, try lastVersion(directory)) + 1
@@ -106,8 +115,8 @@ extension Registry {
         }
         let manifest = Manifest(
             format: Manifest.currentFormat, model: model, version: version, createdAt: Date(),
-            files: [file.entry], shapes: file.shapes, training: draft.training, data: draft.data,
-            evaluation: draft.evaluation, lineage: draft.lineage)
+            files: written.files, shapes: written.shapes, training: draft.training, data: draft.data,
+            evaluation: draft.evaluation, lineage: draft.lineage, goldenQueries: written.goldenQueries)
         try fileSystem.writeNewFile("\(temporary)/\(Self.manifestFileName)", manifest.encoded())
         try fileSystem.synchronize(directory: temporary)
         // The number is spent before it is used: a crash in between skips it, and nothing ever gets it twice.

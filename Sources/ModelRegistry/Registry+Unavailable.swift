@@ -24,7 +24,7 @@ extension Registry {
     ) throws(RegistryError) {
         let directory = try existingDirectory(of: model)
         let file = try unavailableFile(of: model)
-        let lock = try unavailableLock("\(directory)/\(Self.unavailableLockName)")
+        let lock = try lock("\(directory)/\(Self.unavailableLockName)", milliseconds: 100)
         if let bytes = try update(try unavailableBytes(of: model)) {
             guard bytes.count <= Self.unavailableBytesMax else { throw .tooLarge(path: file, bytes: bytes.count) }
             try replace(file, with: bytes)
@@ -37,8 +37,9 @@ extension Registry {
         "\(try existingDirectory(of: model))/\(Self.unavailableFileName)"
     }
 
-    private func unavailableLock(_ path: String) throws(RegistryError) -> FileLock {
-        for _ in 0..<50 {
+    /// Waits for a lock for so long and no longer.
+    func lock(_ path: String, milliseconds: Int) throws(RegistryError) -> FileLock {
+        for _ in 0..<max(1, milliseconds / 2) {
             switch try fileSystem.tryLock(path, .exclusive) {
             case .locked(let lock): return lock
             case .absent: return try fileSystem.lock(path)

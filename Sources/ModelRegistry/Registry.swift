@@ -6,6 +6,7 @@
 ///     aliases.json              {"production": 7}; replaced by rename
 ///     aliases.log               the last changes of aliases, one JSON object a line
 ///     forced.json               aliases that were pointed at their version past the gates of servers
+///     verdicts.json             what servers found when they compared versions
 ///     unavailable.json          items taken from sale, kept by the service
 ///     last-version              the highest number ever given out
 ///     .lock                     held while a name appears or goes

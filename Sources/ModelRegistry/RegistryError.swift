@@ -22,6 +22,8 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
     case nothingToRollBackTo(alias: String, version: Int)
     case badAliases(path: String, reason: String)
     case badUnavailable(path: String, reason: String)
+    /// What servers refused cannot be told.
+    case badVerdicts(path: String)
     case tooManyUnavailable(model: String, countMax: Int)
     /// Another process holds a lock that is held for milliseconds only.
     case locked(path: String)
@@ -46,6 +48,9 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
     case wrongDigest(path: String, got: String, wanted: String)
     case wrongShape(path: String, what: String, got: Int, wanted: Int)
     case badModelFile(path: String, ModelFileError)
+    case badGolden(path: String, reason: String)
+    /// The version answers a golden query otherwise than where it was made.
+    case wrongAnswer(path: String, String)
     /// The version is there; only its alias is not.
     indirect case notPromoted(version: Int, RegistryError)
     /// A system call failed: its name, the path it was for, and errno.
@@ -57,9 +62,10 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
             .badLatestCount, .tooLarge, .tooManyUnavailable:
             .usage
         case .noRegistry, .noModel, .noVersion, .noVersions, .noAlias, .nothingToRollBackTo: .missing
-        case .badAliases, .badUnavailable, .badLastVersion, .badManifest, .noManifest, .cutManifest, .unknownFile,
+        case .badAliases, .badUnavailable, .badVerdicts, .badLastVersion, .badManifest, .noManifest, .cutManifest,
+            .unknownFile,
             .changedMeanwhile,
-            .missingFile, .wrongSize, .wrongDigest, .wrongShape:
+            .missingFile, .wrongSize, .wrongDigest, .wrongShape, .badGolden, .wrongAnswer:
             .badModel
         case .badModelFile(_, .system): .io
         case .badModelFile: .badModel
@@ -106,6 +112,7 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
             "\(path) is damaged: \(reason); wanted an object of alias names and version numbers"
         case .badUnavailable(let path, let reason):
             "\(path) is damaged: \(reason); the last good marks stay in force: put it right, or remove it to put all items back"
+        case .badVerdicts(let path): "\(path) is damaged; what servers refused before is not known: remove it"
         case .tooManyUnavailable(let model, let countMax):
             "'\(model)' has \(countMax) unavailable items, the most that are taken; put some back first"
         case .locked(let path): "\(path) is held by another process; nothing was changed: try again"
@@ -135,6 +142,9 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
         case .wrongShape(let path, let what, let got, let wanted):
             "\(path) holds \(got) \(what), its manifest says \(wanted); publish the model again"
         case .badModelFile(let path, let error): "\(path) cannot be used: \(error)"
+        case .badGolden(let path, let reason): "\(path) cannot be used: \(reason); publish the model again"
+        case .wrongAnswer(let path, let difference):
+            "\(path) answers here otherwise than where it was made: \(difference); compare builds and machines, or publish the model again"
         case .notPromoted(let version, let error): "version \(version) is published but not promoted: \(error)"
         case .system(let call, let path, let code): "\(path): cannot \(call): \(systemMessage(code))"
         }

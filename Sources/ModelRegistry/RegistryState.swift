@@ -6,13 +6,13 @@ package struct VersionFingerprint: Hashable, Sendable {
     let files: [String: FileIdentity]
 }
 
-/// Everything that may change what should be served: aliases, versions with their files, and the marks of unavailable items.
-/// Locks, the log and publishers at work are no part of it.
+/// Everything that may change what should be served: aliases, what was forced or refused, and versions with their files.
+/// Locks, the log, publishers at work and the marks of unavailable items, which have a watch of their own, are no part of it.
 struct RegistryState: Equatable, Sendable {
     enum Model: Equatable, Sendable {
         case absent
         case unreadable(RegistryError)
-        case present(aliases: [UInt8]?, forced: [UInt8]?, unavailable: [UInt8]?, versions: [Int: VersionFingerprint])
+        case present(aliases: [UInt8]?, forced: [UInt8]?, verdicts: [UInt8]?, versions: [Int: VersionFingerprint])
     }
 
     let models: [String: Model]
@@ -42,8 +42,8 @@ struct RegistryState: Equatable, Sendable {
                 "\(directory)/\(Registry.aliasesFileName)", bytesMax: Registry.aliasesBytesMax),
             forced: try registry.fileSystem.read(
                 "\(directory)/\(Registry.forcedFileName)", bytesMax: Registry.forcedBytesMax),
-            unavailable: try registry.fileSystem.read(
-                "\(directory)/\(Registry.unavailableFileName)", bytesMax: Registry.unavailableBytesMax),
+            verdicts: try registry.fileSystem.read(
+                "\(directory)/\(Registry.verdictsFileName)", bytesMax: Registry.verdictsBytesMax),
             versions: versions)
     }
 }

@@ -14,6 +14,24 @@ package func sha256(ofFile path: String, bytesPerSecondMax: Int? = nil) throws(R
     return try sha256(of: file, path: path, bytesPerSecondMax: bytesPerSecondMax)
 }
 
+/// The same of bytes in memory.
+func sha256(of bytes: [UInt8]) -> String {
+    var digest = [UInt8](repeating: 0, count: 32)
+    // SAFETY: SHA-256 reads the array's bytes and writes 32; nil for the engine is the standard one. It fails only without memory.
+    let isFine = unsafe bytes.withUnsafeBytes { source in
+        unsafe digest.withUnsafeMutableBufferPointer { target in
+            unsafe EVP_Digest(source.baseAddress, source.count, target.baseAddress, nil, EVP_sha256(), nil) == 1
+        }
+    }
+    precondition(isFine, "out of memory in SHA-256")
+    return hexadecimal(digest)
+}
+
+private func hexadecimal(_ bytes: [UInt8]) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    return String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+}
+
 /// The same of a file that is open, from where it stands to its end; `path` is for errors.
 func sha256(of file: Int32, path: String, bytesPerSecondMax: Int?) throws(RegistryError) -> String {
     posix_fadvise(file, 0, 0, Int32(POSIX_FADV_SEQUENTIAL))
@@ -40,6 +58,5 @@ func sha256(of file: Int32, path: String, bytesPerSecondMax: Int?) throws(Regist
         unsafe digest.withUnsafeMutableBufferPointer { unsafe EVP_DigestFinal_ex(context, $0.baseAddress, nil) } == 1
         && isFine
     precondition(isFine, "out of memory in SHA-256")
-    let digits = Array("0123456789abcdef".utf8)
-    return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
+    return hexadecimal(digest)
 }

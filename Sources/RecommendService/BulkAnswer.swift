@@ -67,41 +67,60 @@ final class BulkAnswer: BodyProducer {
     }
 }
 
-/// Lines of one model that are ranked together. Kept by its loop and reused.
+/// Lines that are ranked together, those of each version in one pass over its items. Kept by its loop and reused.
+///
+/// Lines of several versions, as an experiment or several models make them, are answered from one block: guests of the arms take turns, and
+/// a block for each turn would be a pass over the items for every line or two.
 struct BulkBlock: ~Copyable {
-    /// One line: which query it became, or why it became none.
+    /// One line: which query of which group it became, or why it became none.
     private enum Line {
-        case query(number: Int, userID: Range<Int>, explains: Bool, arm: ArmStatement)
+        case query(group: Int, number: Int, userID: Range<Int>, explains: Bool, arm: ArmStatement)
         case problem(Problem)
     }
 
+    /// The queries of one version, and once they are ranked their answers, which lie in the scratch.
+    private struct Group {
+        /// nil while nobody uses the group.
+        var model: ServedModel?
+        var queries: [RecommendationQuery] = []
+        var answers: [(outcome: RecommendationOutcome, ranked: RecommendationScratch)] = []
+        let scratch = BulkScratch()
+    }
+
     private var firstLine = 1
-    /// Of the queries; nil before the first one, and between two blocks.
-    private var model: ServedModel?
     private var lines: [Line] = []
-    private var queries: [RecommendationQuery] = []
+    /// Those in use come first.
+    private var groups: [Group] = []
+    /// That of the line which is being read.
+    private var current = 0
     private var userIDs = ByteBuffer(capacity: 1024)
     private var itemsWanted = 0
-    private let scratch = BulkScratch()
 
     /// Items of all answers together, so that a block of large answers stays some hundred kilobytes.
     private static let itemsMax = 1000
+    /// Versions in a block; each takes the memory of a window of answers.
+    static let versionsMax = 4
 
     init() {}
 
     mutating func begin(firstLine: Int) {
         self.firstLine = firstLine
         lines.removeAll(keepingCapacity: true)
-        queries.removeAll(keepingCapacity: true)
         userIDs.removeAll()
         itemsWanted = 0
-        model = nil
+        letGo()
     }
 
-    /// Whether a query of `model` can be added; the first one decides.
+    /// Whether a query of `model` can be added: false when there are as many others in the block as may be.
     mutating func takes(_ model: ServedModel) -> Bool {
-        if let first = self.model { return first === model }
-        self.model = model
+        if let place = groups.firstIndex(where: { $0.model === model || $0.model == nil }) {
+            groups[place].model = model
+            current = place
+            return true
+        }
+        guard groups.count < Self.versionsMax else { return false }
+        current = groups.count
+        groups.append(Group(model: model))
         return true
     }
 
@@ -110,55 +129,54 @@ struct BulkBlock: ~Copyable {
     mutating func append(_ query: RecommendationQuery, userID: Span<UInt8>, explains: Bool, arm: ArmStatement) {
         let start = userIDs.count
         userIDs.append(userID)
-        lines.append(.query(number: queries.count, userID: start..<userIDs.count, explains: explains, arm: arm))
-        queries.append(query)
+        lines.append(
+            .query(
+                group: current, number: groups[current].queries.count, userID: start..<userIDs.count,
+                explains: explains, arm: arm))
+        groups[current].queries.append(query)
         itemsWanted += query.k
     }
 
     mutating func append(_ problem: Problem) { lines.append(.problem(problem)) }
 
-    /// Ranks the queries and writes a line for each line, in order. Lets go of the model.
+    /// Ranks the queries and writes a line for each line, in order. Lets go of the versions.
     mutating func answer(loop: Int, requestID: [UInt8], into body: inout ByteBuffer) {
-        if let model = model.take() {
-            answer(model, loop: loop, requestID: requestID, into: &body)
-        } else {
-            _ = writeProblems(from: 0, requestID, into: &body)
+        for place in groups.indices { rank(place, loop: loop) }
+        for (place, line) in lines.enumerated() {
+            switch line {
+            case .problem(let problem): problem.write(into: &body, requestID: requestID, line: firstLine + place)
+            case .query(let group, let number, let userID, let explains, let arm):
+                guard let model = groups[group].model else { preconditionFailure("BUG: a query of no version") }
+                let (outcome, ranked) = groups[group].answers[number]
+                userIDs.withBytes { ids in
+                    writeRecommendation(
+                        outcome, ranked, userID: ids.extracting(userID), explains: explains, model: model.name,
+                        version: model.version, snapshot: model.snapshot, arm: arm, requestID: requestID, into: &body)
+                }
+                model.metrics.count(outcome, ranked, loop: loop)
+            }
         }
+        letGo()
     }
 
-    private func answer(_ model: ServedModel, loop: Int, requestID: [UInt8], into body: inout ByteBuffer) {
+    /// Ranks the queries of a group. A block has no more of them than a window, so their answers stay in the scratch until the next block.
+    private mutating func rank(_ place: Int, loop: Int) {
+        guard let model = groups[place].model, !groups[place].queries.isEmpty else { return }
         let clock = ContinuousClock()
         let began = clock.now
-        var writing = Duration.zero
-        var next = 0
-        model.snapshot.recommend(many: queries, scratch: scratch) { number, outcome, ranked in
-            let ranWriting = clock.now
-            next = writeProblems(from: next, requestID, into: &body)
-            guard case .query(number, let userID, let explains, let arm) = lines[next] else {
-                preconditionFailure("BUG: answers out of order")
-            }
-            userIDs.withBytes { ids in
-                writeRecommendation(
-                    outcome, ranked, userID: ids.extracting(userID), explains: explains, model: model.name,
-                    version: model.version, snapshot: model.snapshot, arm: arm, requestID: requestID, into: &body)
-            }
-            model.metrics.count(outcome, ranked, loop: loop)
-            next += 1
-            writing += clock.now - ranWriting
+        let (queries, scratch) = (groups[place].queries, groups[place].scratch)
+        model.snapshot.recommend(many: queries, scratch: scratch) { _, outcome, ranked in
+            groups[place].answers.append((outcome, ranked))
         }
-        _ = writeProblems(from: next, requestID, into: &body)
-        if queries.isEmpty { return }
-        let each = (clock.now - began - writing) / .seconds(1) / Double(queries.count)
+        let each = (clock.now - began) / .seconds(1) / Double(queries.count)
         for _ in queries { model.metrics.count(topKSeconds: each, loop: loop) }
     }
 
-    /// Writes the problems from a line on, up to the next line that has an answer. Returns that line's place.
-    private func writeProblems(from place: Int, _ requestID: [UInt8], into body: inout ByteBuffer) -> Int {
-        var place = place
-        while place < lines.count, case .problem(let problem) = lines[place] {
-            problem.write(into: &body, requestID: requestID, line: firstLine + place)
-            place += 1
+    private mutating func letGo() {
+        for place in groups.indices {
+            groups[place].model = nil
+            groups[place].queries.removeAll(keepingCapacity: true)
+            groups[place].answers.removeAll(keepingCapacity: true)
         }
-        return place
     }
 }

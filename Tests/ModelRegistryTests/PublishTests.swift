@@ -32,13 +32,15 @@ import Testing
                 == [UInt8](try Data(contentsOf: URL(filePath: directory.file("models/guests/2/manifest.json")))))
     }
 
-    @Test("a version holds the model file, its manifest and nothing else, and no leftover stays beside it")
+    @Test(
+        "a version holds the model file, what it answers, its manifest and nothing else, and no leftover stays beside it"
+    )
     func entries() throws {
         _ = try registry.publishSample(promote: "production")
         let manager = FileManager.default
         #expect(
             try manager.contentsOfDirectory(atPath: directory.file("models/guests/1")).sorted() == [
-                "manifest.json", "model.safetensors",
+                "golden.json", "manifest.json", "model.safetensors",
             ])
         #expect(
             try manager.contentsOfDirectory(atPath: directory.file("models/guests")).sorted()
@@ -53,7 +55,7 @@ import Testing
         _ = try registry.publishSample()
         let text = try String(contentsOfFile: directory.file("models/guests/1/manifest.json"), encoding: .utf8)
         let keys = text.split(separator: "\n").filter { $0.hasPrefix("  \"") }.map { $0.split(separator: "\"")[1] }
-        #expect(keys == ["created_at", "files", "format", "lineage", "model", "shapes", "version"])
+        #expect(keys == ["created_at", "files", "format", "golden_queries", "lineage", "model", "shapes", "version"])
         #expect(text.contains(#/"created_at" : "\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"/#) && text.hasSuffix("}\n"))
         #expect(text.contains(#/"sha256" : "[0-9a-f]{64}"/#))
         let empty = try directory.write(Data(), as: "empty")

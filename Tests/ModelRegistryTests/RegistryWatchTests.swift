@@ -82,7 +82,7 @@ private final class Watcher: Sendable {
         #expect(watcher.end())
     }
 
-    @Test("the marks of unavailable items wake it; locks, logs, publishers at work and other models do not")
+    @Test("a mark of force wakes it; unavailable items, locks, logs, publishers at work and other models do not")
     func onlyWhatMatters() throws {
         _ = try registry.publishSample()
         let watcher = Watcher(registry)
@@ -92,8 +92,9 @@ private final class Watcher: Sendable {
         _ = try directory.write(Data("{}\n".utf8), as: "models/guests/aliases.log")
         _ = try registry.publish(model: "others", contents: sampleContents(), manifest: sampleDraft(), promote: "a")
         let lease = try registry.lease("guests", version: 1)
-        #expect(watcher.settle() == 0)
         _ = try directory.write(Data("{}".utf8), as: "models/guests/unavailable.json")
+        #expect(watcher.settle() == 0)
+        _ = try directory.write(Data("{}".utf8), as: "models/guests/forced.json")
         #expect(watcher.wakes())
         #expect(watcher.end())
         _ = lease
@@ -151,7 +152,7 @@ private final class Watcher: Sendable {
         _ = try registry.publishSample()
         let watcher = Watcher(registry, byEventsOnly: true) {
             for value in 0..<200 {
-                _ = try? directory.write(Data("\(value)".utf8), as: "models/guests/unavailable.json")
+                _ = try? directory.write(Data("\(value)".utf8), as: "models/guests/forced.json")
             }
         }
         #expect(watcher.settle() == 1)

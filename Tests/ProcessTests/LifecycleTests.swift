@@ -57,6 +57,7 @@ import Testing
         }
 
         let live: Int?
+        let inPlaceOf: Int?
         let problem: String?
         let versions: [Version]
 
@@ -64,7 +65,9 @@ import Testing
     }
 
     private func status(_ server: RunningServer) throws -> Status {
-        try JSONDecoder().decode(Status.self, from: Data(try server.get("/models/room-service").text.utf8))
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        return try decoder.decode(Status.self, from: Data(try server.get("/models/room-service").text.utf8))
     }
 
     /// Gives the alias a version behind the registry's back: its own command refuses what is damaged.
@@ -106,6 +109,7 @@ import Testing
         let manifest = try String(contentsOfFile: from + "/manifest.json", encoding: .utf8)
         try Data(manifest.replacing("\"version\" : 2", with: "\"version\" : 3").utf8)
             .write(to: URL(filePath: to + "/manifest.json"))
+        try FileManager.default.copyItem(atPath: from + "/golden.json", toPath: to + "/golden.json")
         let model = try Data(contentsOf: URL(filePath: from + "/model.safetensors"))
         _ = FileManager.default.createFile(atPath: to + "/model.safetensors", contents: nil)
         let file = try FileHandle(forWritingTo: URL(filePath: to + "/model.safetensors"))
@@ -196,6 +200,48 @@ import Testing
         #expect(failed.exitCode == 65, "\(failed.errors)")
         #expect(failed.errors.contains("ndcg@10 is "))
         #expect(try version(try serve(["--gate-min-metric", "ndcg@10=0"])) == "1")
+    }
+
+    @Test("what a gate refused does not come in by a kill and a restart; by force it does", .timeLimit(.minutes(5)))
+    func refusedAndRestarted() throws {
+        let strict = ["--gate-min-overlap", "1"]
+        func expectStandIn(_ server: RunningServer, _ words: String) throws {
+            #expect(try version(server) == "1")
+            let told = try status(server)
+            #expect(told.live == 1)
+            #expect(told.inPlaceOf == 2)
+            #expect(told.version(2)?.gate == "overlap")
+            #expect(told.version(2)?.reason?.contains(words) == true, "\(told.version(2)?.reason ?? "")")
+            let ready = try server.get("/readyz")
+            #expect(ready.status == 200)
+            #expect(ready.text.contains("\"model_version\":1,\"in_place_of\":2}"), "\(ready.text)")
+            #expect(
+                try server.get("/metrics").text.contains("nextloop_model_standing_in{model=\"room-service\"} 1.0\n"))
+        }
+        let first = try serve(strict)
+        #expect(try first.get("/metrics").text.contains("nextloop_model_standing_in{model=\"room-service\"} 0.0\n"))
+        try registryCommand("promote --version 2 --alias production")
+        try eventually("rejected") { try status(first).version(2)?.state == "rejected" }
+        try expectStandIn(first, "wanted at least 1")
+        let shown = try BuiltBinary.run(["registry", "show"] + options)
+        #expect(shown.output.contains("refused by overlap"), "\(shown.output)")
+        first.send(SIGKILL)
+
+        let second = try serve(strict)
+        try expectStandIn(second, "promote it again")
+        #expect(second.errors.contains("version 1 answers in place of version 2"), "\(second.errors)")
+        second.send(SIGKILL)
+
+        // Without the record, as on a registry that may only be read: by the golden queries of version 1.
+        try FileManager.default.removeItem(atPath: "\(registry)/room-service/verdicts.json")
+        let third = try serve(strict)
+        try expectStandIn(third, "with version 1 is")
+        third.send(SIGKILL)
+
+        try registryCommand("promote --version 2 --alias production --force")
+        let forced = try serve(strict)
+        #expect(try version(forced) == "2")
+        #expect(try status(forced).inPlaceOf == nil)
     }
 
     @Test("a registry that disappears and returns, and a version removed while it is served, stop nobody")

@@ -44,7 +44,9 @@ import Testing
         #expect(try registry("prune", "--keep", "1").output.hasPrefix("nothing to remove\n"), "all are too young")
         let pruned = try registry("prune", "--keep", "1", "--grace-seconds", "0")
         #expect(pruned.output == "removed 2\nkept 1: named by production\nkept 3: one of the newest\n")
-        #expect(try registry("verify", "--all").output == "m version 1: fine\nm version 3: fine\n")
+        let fine = "fine, 32 golden queries answered\n"
+        #expect(try registry("verify", "--all").output == "m version 1: \(fine)m version 3: \(fine)")
+        #expect(try registry("show", "--version", "3").output.contains("\"golden_queries\" : 32"))
         let json = try registry("prune", "--keep", "1", "--grace-seconds", "0", "--json").output
         let report = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
         #expect(report["removed"] as? [Int] == [] && (report["kept"] as? [[String: Any]])?.count == 2)

@@ -148,6 +148,19 @@ import Testing
         #expect(!all.contains("\"model_version\":8"))
     }
 
+    @Test("lines of more versions than a block holds, in turn, come back in their order") func manyVersions() throws {
+        let names = ["a", "b", "c", "d", "e", "f"]
+        let fixture = try ServiceFixture(models: names)
+        for (place, name) in names.enumerated() {
+            fixture.service.models.publish(fixture.served(name, version: 20 + place))
+        }
+        let lines = (0..<200).map { "{\"user_id\":\"ann\",\"k\":2,\"model\":\"\(names[$0 * 5 % names.count])\"}" }
+        let answers = try fixture.bulk(lines).lines
+        #expect(answers.map { $0["model"] as? String } == (0..<200).map { names[$0 * 5 % names.count] })
+        #expect(answers.map { $0["model_version"] as? Int } == (0..<200).map { 20 + $0 * 5 % names.count })
+        #expect(answers.allSatisfy { ($0["items"] as? [Any])?.count == 2 })
+    }
+
     @Test("metrics count every answer of a bulk request, and its content once") func metrics() throws {
         let lines = [#"{"user_id":"ann"}"#, #"{"user_id":"zoe"}"#, "bad"]
         let answer = try fixture.bulk(lines)

@@ -158,6 +158,32 @@ import Testing
                 "nextloop_experiment_answers_total{model=\"room-service\",experiment=\"als256\",arm=\"candidate\"} 5"))
     }
 
+    @Test("guests of both arms in turn get in one bulk answer what each gets alone, in the order of the lines")
+    func turns() throws {
+        let fixture = try fixture([Self.half()])
+        let guests = ["ann", "bob", "zoe"] + (0..<50).map { "g\($0)" }
+        let requests = (0..<300).map { place in
+            place % 7 == 6
+                ? "not JSON"
+                : "{\"user_id\":\"\(guests[place % guests.count])\",\"k\":\(1 + place % 4),\"explain\":\(place % 3 == 0)}"
+        }
+        let lines = try fixture.bulk(requests).lines
+        #expect(lines.count == requests.count)
+        for (place, request) in requests.enumerated() {
+            guard place % 7 != 6 else {
+                #expect(lines[place]["line"] as? Int == place + 1)
+                continue
+            }
+            let alone = try fixture.post("/recommend", request).json
+            for key in ["user_id", "model_version", "arm", "strategy"] {
+                #expect(lines[place][key] as? String == alone[key] as? String, "line \(place)")
+            }
+            #expect(lines[place]["model_version"] as? Int == alone["model_version"] as? Int, "line \(place)")
+            #expect(lines[place]["items"] as? NSArray == alone["items"] as? NSArray, "line \(place)")
+        }
+        #expect(Set(lines.compactMap { $0["model_version"] as? Int }) == [7, 8])
+    }
+
     @Test("who is outside is told so, by the live version; without experiments nothing is said")
     func outside() throws {
         let none = try Experiment(name: "x", arms: [Self.arm("a", "0", .alias("staging")), Self.arm("control", "0")])

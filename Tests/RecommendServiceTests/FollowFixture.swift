@@ -32,6 +32,8 @@ final class FollowFixture {
         /// What each opening was told of the memory that others take.
         let memoryBytesInUse = Mutex<[Int]>([])
         let leaseFailure = Mutex<RegistryError?>(nil)
+        /// Thrown by `keep`.
+        let keepFailure = Mutex<RegistryError?>(nil)
         /// Versions opened, in order.
         let opened = Mutex<[Int]>([])
         /// Called before a version is opened.
@@ -63,6 +65,26 @@ final class FollowFixture {
             return try registry.versions(wanted: policy, of: model)
         }
 
+        func versions(before current: Int, of alias: String, model: String) throws(RegistryError) -> [Int] {
+            try check()
+            return try registry.versions(before: current, of: alias, model: model)
+        }
+
+        func goldenAnswers(of model: String, version: Int) throws(RegistryError) -> GoldenAnswers? {
+            try check()
+            return try registry.goldenAnswers(of: model, version: version)
+        }
+
+        func verdicts(of model: String) throws(RegistryError) -> [GateVerdict] {
+            try check()
+            return try registry.verdicts(of: model)
+        }
+
+        func keep(_ verdict: GateVerdict, of model: String) throws(RegistryError) {
+            if let error = keepFailure.withLock({ $0 }) { throw error }
+            try registry.keep(verdict, of: model)
+        }
+
         func fingerprint(of model: String, version: Int) throws(RegistryError) -> VersionFingerprint? {
             try check()
             return try registry.fingerprint(of: model, version: version)
@@ -85,12 +107,14 @@ final class FollowFixture {
     static let name = "room-service"
     static let alias = VersionPolicy.alias("production")
 
-    /// - Parameter arm: a version beside the live one, for half of the guests of every model.
+    /// - Parameters:
+    ///   - arm: a version beside the live one, for half of the guests of every model.
+    ///   - before: another process of the same registry, which may have ended.
     init(
         _ policies: [String: VersionPolicy] = [name: alias], arm: VersionPolicy? = nil,
-        settings: FollowSettings = FollowSettings()
+        settings: FollowSettings = FollowSettings(), after before: FollowFixture? = nil
     ) throws {
-        directory = try TemporaryDirectory()
+        directory = try before?.directory ?? TemporaryDirectory()
         registry = Registry(path: directory.file("models"))
         source = ScriptedSource(registry)
         let half = BasisPoints(clamping: 5000)
@@ -168,6 +192,14 @@ final class FollowFixture {
                 rowCount: users, columnCount: items, indptr: Array(repeating: 0, count: users + 1), indices: [],
                 values: []),
             itemPopularity: Array(repeating: 1, count: items))
+    }
+
+    /// Factors of a model whose users have none: it has no golden queries.
+    static func noVectors(like contents: ModelContents) -> Factors {
+        let factors = contents.factors
+        return Factors(
+            factorCount: factors.factorCount, userFactors: Array(repeating: 0, count: factors.userFactors.count),
+            itemFactors: factors.itemFactors)
     }
 
     @discardableResult

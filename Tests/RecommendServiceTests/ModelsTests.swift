@@ -12,20 +12,22 @@ import Testing
         store.noteRegistry("room-service", versions: [6, 7, 8, 9], aliases: ["production": 7, "a": 6], at: 0)
         store.noteRejected("room-service", version: 8, gate: .verify, reason: "say \"no\"", at: 86_400)
         store.noteLoading("room-service", version: 9, at: 90_000)
+        store.noteStandIn("room-service", for: 8)
+        store.noteStandIn("minibar", for: 8)
         store.noteProblem("minibar", "no registry at models", at: 1)
         let answer = try fixture.get("/models", headers: "X-Request-ID: r\r\n")
         #expect(answer.header("X-Model-Version") == nil)
         #expect(
             answer.body == #"""
-                {"models":[{"name":"room-service","default":true,"policy":{"alias":"production"},"live":7,"problem":null,\#
-                "looked_at":"1970-01-01T00:00:00Z","aliases":{"a":6,"production":7},"versions":[\#
+                {"models":[{"name":"room-service","default":true,"policy":{"alias":"production"},"live":7,\#
+                "in_place_of":8,"problem":null,"looked_at":"1970-01-01T00:00:00Z","aliases":{"a":6,"production":7},"versions":[\#
                 {"version":9,"state":"loading","live":false,"since":"1970-01-02T01:00:00Z","gate":null,"reason":null},\#
                 {"version":8,"state":"rejected","live":false,"since":"1970-01-02T00:00:00Z","gate":"verify",\#
                 "reason":"say \"no\""},\#
                 {"version":7,"state":"ready","live":true,"since":"1970-01-01T00:33:20Z","gate":null,"reason":null},\#
                 {"version":6,"state":"available","live":false,"since":null,"gate":null,"reason":null}]},\#
                 {"name":"minibar","default":false,"policy":{"alias":"production"},"live":null,\#
-                "problem":"no registry at models","looked_at":"1970-01-01T00:00:01Z","aliases":{},"versions":[]}],\#
+                "in_place_of":null,"problem":"no registry at models","looked_at":"1970-01-01T00:00:01Z","aliases":{},"versions":[]}],\#
                 "request_id":"r"}
 
                 """#)

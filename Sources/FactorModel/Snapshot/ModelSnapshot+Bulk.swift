@@ -5,7 +5,7 @@ extension ModelSnapshot {
     /// that have the same filter, but for what they deny, share the reading of the items.
     ///
     /// - Parameter each: called once for each query, in their order, with its number, the outcome, and the scratch that holds its
-    ///   items until the call returns; it may be explained there.
+    ///   items until the next window or call; it may be explained there.
     /// - Complexity: memory for ``BulkScratch/windowCount`` answers, however many the queries.
     package func recommend(
         many queries: [RecommendationQuery], scratch: BulkScratch,

@@ -7,7 +7,8 @@ extension LoopService {
         return "application/json"
     }
 
-    /// `GET /readyz`: 200 when every model answers and no drain has begun; else 503 with the reason.
+    /// `GET /readyz`: 200 when every model answers and no drain has begun; else 503 with the reason. A version that answers in place of the
+    /// one that the policy wants is as ready as any, and says so.
     func writeReadiness(_ plan: ServingPlan, into body: inout ByteBuffer) throws(Problem) -> StaticString {
         if let reason = service.readiness.reason { throw .notReady(reason) }
         for model in plan.models where model.live == nil {
@@ -21,6 +22,10 @@ extension LoopService {
         body.appendJSONString(model.name)
         body.append(",\"model_version\":" as StaticString)
         body.appendDecimal(model.version)
+        if let wanted = service.models.standIn(of: model.name) {
+            body.append(",\"in_place_of\":" as StaticString)
+            body.appendDecimal(wanted)
+        }
         body.append("}\n" as StaticString)
         return "application/json"
     }

@@ -55,6 +55,8 @@ extension LoopService {
         writePolicy(status.policy, into: &body)
         body.append(",\"live\":" as StaticString)
         writeOptional(status.live.map { String($0) }, into: &body)
+        body.append(",\"in_place_of\":" as StaticString)
+        writeOptional(status.standsInFor.map { String($0) }, into: &body)
         body.append(",\"problem\":" as StaticString)
         writeText(status.problem, into: &body)
         body.append(",\"looked_at\":" as StaticString)

@@ -40,7 +40,7 @@ extension LoopService {
 
     /// Reads a line into a query of the block, or a problem in its place.
     ///
-    /// - Returns: false when the line is of another model than those in the block: it belongs into the next.
+    /// - Returns: false when the line is of a version for which the block has no place left: it belongs into the next.
     func readLine(
         _ line: Span<UInt8>, _ rules: ParameterRules, _ plan: ServingPlan, _ block: inout BulkBlock
     ) -> Bool {

@@ -41,7 +41,7 @@ struct Attempts {
         case .overlap, .scoreShift, .catalogue:
             // Held against another version since: what was said of it may no longer be so.
             return refusal.live != live || refusal.fingerprint != fingerprint
-        case .warmUp, .metric, .coverage: return refusal.fingerprint != fingerprint
+        case .warmUp, .golden, .metric, .coverage: return refusal.fingerprint != fingerprint
         }
     }
 
@@ -70,6 +70,13 @@ struct Attempts {
 
     /// Why a version was refused at the last attempt.
     func failure(_ version: Int) -> FollowFailure? { refusals[version]?.failure }
+
+    /// What a gate said of a version that it compared with another; nil when it was compared with none.
+    func finding(_ version: Int) -> ModelFollower.Finding? {
+        guard let refusal = refusals[version], let live = refusal.live else { return nil }
+        return ModelFollower.Finding(
+            comparedWith: live, refusal: GateRefusal(gate: refusal.gate, reason: refusal.reason))
+    }
 
     mutating func forget(_ version: Int) { refusals[version] = nil }
 

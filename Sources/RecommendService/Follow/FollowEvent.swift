@@ -10,12 +10,16 @@ package enum FollowEvent: Equatable, Sendable, CustomStringConvertible {
     case live(model: String, version: Int, before: Int?)
     /// A version was loaded that no lease keeps from a prune.
     case unleased(model: String, version: Int, reason: String)
+    /// The version that the policy wants cannot answer: one that it wanted before does.
+    case standsIn(model: String, version: Int, wanted: Int)
+    /// A refusal could not be written down: a restart knows nothing of it.
+    case unkept(model: String, version: Int, reason: String)
     /// A gate was not asked, or the operator let a version through it.
     case note(model: String, version: Int, String)
 
     package var isWarning: Bool {
         switch self {
-        case .problem, .rejected, .unleased: true
+        case .problem, .rejected, .unleased, .standsIn, .unkept: true
         case .recovered, .loading, .live, .note: false
         }
     }
@@ -32,6 +36,13 @@ package enum FollowEvent: Equatable, Sendable, CustomStringConvertible {
             "\(model): version \(version) answers\(before.map { " instead of \($0)" } ?? "")"
         case .unleased(let model, let version, let reason):
             "\(model): version \(version) is not kept from a prune: \(reason)"
+        case .standsIn(let model, let version, let wanted):
+            "\(model): version \(version) answers in place of version \(wanted), which the policy names"
+        case .unkept(let model, let version, let reason):
+            """
+            \(model): that version \(version) was rejected is not kept in the registry: \(reason); a restart compares it by golden \
+            queries only
+            """
         case .note(let model, let version, let text): "\(model): version \(version): \(text)"
         }
     }

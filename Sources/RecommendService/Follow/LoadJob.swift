@@ -10,6 +10,8 @@ struct LoadJob: Sendable {
     let version: Int
     /// What it is compared with; nil when it is the model's first in this process.
     let live: ServedModel?
+    /// What its first version is compared with instead.
+    let reference: GoldenAnswers?
     /// Whether the operator lets it through the gates.
     let isForced: Bool
     let lease: ServingLease?
@@ -25,6 +27,8 @@ struct LoadJob: Sendable {
         var notes: [String]
         /// What a gate said that force opened.
         var overruled: GateRefusal?
+        /// What it was compared with; nil when it was with none.
+        var comparedWith: Int?
     }
 
     func run() -> Result<Loaded, LoadRefusal> {
@@ -41,20 +45,22 @@ struct LoadJob: Sendable {
         }
         // The first version of a model answers as soon as it can; codes and YᵀY are made once it does.
         if live != nil { opened.snapshot.prepare() }
-        var notes: [String] = []
+        var passed = GateCheck.Passed()
         var overruled: GateRefusal?
         do throws(GateRefusal) {
-            notes = try GateCheck(settings.gates, opened, live: live).run()
+            passed = try GateCheck(settings.gates, opened, live: live, reference: reference).run()
         } catch {
             if !isForced { throw LoadRefusal(gate: error.gate, reason: error.reason) }
             overruled = error
-            notes = ["let through by force; the gate \(error.gate.rawValue) says: \(error.reason)"]
+            passed.notes = ["let through by force; the gate \(error.gate.rawValue) says: \(error.reason)"]
         }
         let loaded = ServedModel(
             name: model, version: version, snapshot: opened.snapshot, manifest: opened.manifestBytes,
             createdAt: opened.manifest.createdAt.timeIntervalSince1970, loadedAt: Date().timeIntervalSince1970,
-            loadSeconds: clock() - began, loops: loops, lease: lease)
-        return Loaded(model: loaded, notes: notes, overruled: overruled)
+            loadSeconds: clock() - began, loops: loops, lease: lease,
+            goldenUsers: opened.golden?.queries.compactMap { opened.snapshot.user(id: $0.user) } ?? [])
+        return Loaded(
+            model: loaded, notes: passed.notes, overruled: overruled, comparedWith: passed.comparedWith)
     }
 
     /// The first load has nobody to leave anything to.

@@ -12,11 +12,16 @@ extension ModelFollower {
             let aliases = try source.aliases(of: name)
             known = try source.versions(of: name)
             store.noteRegistry(name, versions: known, aliases: aliases, at: wallClock)
-            progress.attempts.keepOnly(takeRetry(name) ? [] : known)
+            if takeRetry(name) {
+                progress.attempts.keepOnly([])
+                progress.held = []
+            }
+            progress.attempts.keepOnly(known)
             wanted = try source.versions(wanted: policy, of: name)
             marks = try source.forced(of: name)
         } catch {
             progress.attempts.postpone(now: clock(), settings)
+            if case .noVersion(let gone, _, _) = error { standIn(name, policy, for: gone, quietly: quietly, &progress) }
             // What is in memory can be asked for all the same.
             if let pinned = pin(of: name, policyWanted: nil) { makeLive(name, pinned, &progress) }
             return setProblem(name, .registry(error), &progress)
@@ -24,44 +29,76 @@ extension ModelFollower {
         let order = self.order(name, policy, wanted: wanted, known: known)
         let force = Force(byOperator: takeForced(name), marks: marks)
         let admitted = Set(order.filter { force.opens($0, for: policy) })
+        let kept = keptVerdicts(name, policy, wanted: wanted.first, order, &progress)
+        let before = holdBack(name, policy, order, admitted, kept, force, quietly: quietly, &progress)
         for version in order where !isLoaded(name, version) && known.contains(version) {
             // Whoever asks for it now wants an attempt now; the registry's mark opens the gates and changes nothing else.
             if force.byOperator.contains(version) { progress.attempts.forget(version) }
-            let first = load(name, version, isForced: admitted.contains(version), quietly: quietly, &progress)
+            let isForced = admitted.contains(version)
+            // Nothing answers that it could be compared with, and it was refused before.
+            if !isForced, live(name) == nil, progress.held.contains(version) { continue }
+            let reference = isForced ? nil : reference(name, version, kept)
+            let first = load(
+                name, version, isForced: isForced, quietly: quietly, reference: reference, &progress)
+            keepFinding(name, version, kept, &progress)
             settle(name, order, admitted, &progress)
             complete(first, quietly: quietly)
         }
-        let older = lookBack(name, policy, order, force, quietly: quietly, &progress)
+        let older = before + lookBack(name, policy, order, kept, force, quietly: quietly, &progress)
         settle(name, order, admitted, &progress)
         let selected = select(name, known, force, quietly: quietly, &progress)
         reloadChanged(name, known, quietly: quietly, &progress)
         retire(name, order + selected, &progress)
         let loaded = loadedVersions(name)
-        progress.keepOnly(loaded: loaded)
+        progress.keepOnly(loaded: loaded, wanted: order)
         progress.attempts.keepOnly(order + older + selected + loaded)
         progress.attempts.postpone(now: clock(), settings)
         note(failure(name, order, known, progress), order, name, &progress)
+        store.noteStandIn(name, for: live(name)?.version == order.first ? nil : order.first)
     }
 
-    /// Nothing of what `latest` wants can be had and nothing answers yet: the newest of the older versions that is good is better than none.
+    /// An alias names a version that is not there (any more), and nothing answers yet: the one that it named before does.
+    private func standIn(
+        _ name: String, _ policy: VersionPolicy, for gone: Int, quietly: Bool, _ progress: inout Progress
+    ) {
+        guard live(name) == nil else { return }
+        let kept = keptVerdicts(name, policy, wanted: gone, [gone], &progress)
+        let force = Force(byOperator: takeForced(name), marks: [:])
+        _ = lookBack(name, policy, [gone], kept, force, quietly: quietly, &progress)
+        store.noteStandIn(name, for: gone)
+    }
+
+    /// Nothing of what the policy wants can be had and nothing answers yet: the newest of the older versions that is good is better than
+    /// none. Of an alias: the latest that it named before and that no server refused.
     ///
     /// - Returns: the versions that were tried.
-    private func lookBack(
-        _ name: String, _ policy: VersionPolicy, _ order: [Int], _ force: Force, quietly: Bool,
+    func lookBack(
+        _ name: String, _ policy: VersionPolicy, _ order: [Int], _ kept: KeptVerdicts?, _ force: Force, quietly: Bool,
         _ progress: inout Progress
     ) -> [Int] {
-        guard case .latest(let count) = policy, live(name) == nil else { return [] }
-        let wider = VersionPolicy.latest(min(count + Self.lookBackMax, Registry.latestCountMax))
-        guard let versions = try? source.versions(wanted: wider, of: name) else { return [] }
+        guard live(name) == nil else { return [] }
         var tried: [Int] = []
-        for version in versions where !order.contains(version) && live(name) == nil {
+        for version in earlier(name, policy, kept) where !order.contains(version) && live(name) == nil {
             tried.append(version)
             let isForced = force.byOperator.contains(version)
             let first = load(name, version, isForced: isForced, quietly: quietly, &progress)
             settle(name, [version], isForced ? [version] : [], &progress)
             complete(first, quietly: quietly)
         }
+        if let live = live(name)?.version, let wanted = order.first {
+            report(.standsIn(model: name, version: live, wanted: wanted))
+        }
         return tried
+    }
+
+    private func earlier(_ name: String, _ policy: VersionPolicy, _ kept: KeptVerdicts?) -> [Int] {
+        switch policy {
+        case .version: return []
+        case .alias: return kept.map { Array(earlier(name, $0).prefix(Self.lookBackMax)) } ?? []
+        case .latest(let count):
+            let wider = VersionPolicy.latest(min(count + Self.lookBackMax, Registry.latestCountMax))
+            return (try? source.versions(wanted: wider, of: name)) ?? []
+        }
     }
 
     /// Older versions that are tried when a process has none to answer with.
@@ -143,24 +180,30 @@ extension ModelFollower {
     /// - Returns: the version when it is the first of its model, which answers before everything of it is computed.
     @discardableResult
     func load(
-        _ name: String, _ version: Int, isForced: Bool, quietly: Bool, _ progress: inout Progress
+        _ name: String, _ version: Int, isForced: Bool, quietly: Bool, reference: Reference? = nil,
+        _ progress: inout Progress
     ) -> ServedModel? {
         awaitReclaim()
         let live = live(name)
+        let comparedWith = live?.version ?? reference?.answers?.version
         let fingerprint = try? source.fingerprint(of: name, version: version)
         guard
             progress.attempts.isWorthTrying(
-                version, isForced: isForced, fingerprint: fingerprint, live: live?.version, now: clock())
+                version, isForced: isForced, fingerprint: fingerprint, live: comparedWith, now: clock())
         else { return nil }
         store.noteLoading(name, version: version, at: wallClock)
         let lease = lease(name, version, &progress)
         let job = LoadJob(
-            source: source, settings: settings, model: name, version: version, live: live, isForced: isForced,
-            lease: lease, loops: store.loops, mappedBytes: store.mappedBytes, clock: clock)
+            source: source, settings: settings, model: name, version: version, live: live,
+            reference: reference?.answers,
+            isForced: isForced, lease: lease, loops: store.loops, mappedBytes: store.mappedBytes, clock: clock)
         do throws(LoadRefusal) {
             let loaded = try (quietly ? atLowPriority { job.run() } : job.run()).get()
-            for note in loaded.notes { report(.note(model: name, version: version, note)) }
+            for note in loaded.notes + [reference?.note].compactMap({ $0 }) {
+                report(.note(model: name, version: version, note))
+            }
             progress.attempts.forget(version)
+            progress.findings[version] = loaded.comparedWith.map { Finding(comparedWith: $0, refusal: nil) }
             progress.letThrough[version] = loaded.overruled.map {
                 .refused(version: version, $0.gate, reason: $0.reason)
             }
@@ -170,9 +213,12 @@ extension ModelFollower {
             store.publish(loaded.model, live: false)
             return live == nil ? loaded.model : nil
         } catch {
+            progress.findings[version] = comparedWith.map {
+                Finding(comparedWith: $0, refusal: GateRefusal(gate: error.gate, reason: error.reason))
+            }
             let isNew = progress.attempts.refused(
                 version, gate: error.gate, reason: error.reason, failure: error.failure(version),
-                fingerprint: fingerprint, mayPass: error.mayPass, live: live?.version, now: clock(),
+                fingerprint: fingerprint, mayPass: error.mayPass, live: comparedWith, now: clock(),
                 settings: settings)
             store.noteRejected(
                 name, version: version, gate: error.gate, reason: error.reason, isNew: isNew, at: wallClock)

@@ -57,13 +57,24 @@ package final class ModelFollower: Sendable {
         var letThrough: [Int: FollowFailure] = [:]
         /// Of the files of loaded versions, before they were read.
         var fingerprints: [Int: VersionFingerprint] = [:]
+        /// What the comparing gates said at the last load of a version, until it is kept.
+        var findings: [Int: Finding] = [:]
+        /// Versions of which the registry says that they were refused.
+        var held: Set<Int> = []
+        /// What was last tried to be kept of a version: once, where the registry cannot be written to.
+        var lastKept: [Int: GateRefusal] = [:]
+        /// Whether a message has told that verdicts cannot be read.
+        var hasVerdictComplaint = false
         /// Loaded versions whose files are others by now, of which a message has told.
         var changed: Set<Int> = []
 
-        mutating func keepOnly(loaded: [Int]) {
+        mutating func keepOnly(loaded: [Int], wanted: [Int]) {
             letThrough = letThrough.filter { loaded.contains($0.key) }
             fingerprints = fingerprints.filter { loaded.contains($0.key) }
             changed.formIntersection(loaded)
+            findings = [:]
+            held.formIntersection(wanted)
+            lastKept = lastKept.filter { wanted.contains($0.key) }
         }
     }
 

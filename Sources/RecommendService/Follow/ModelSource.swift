@@ -9,6 +9,14 @@ package protocol ModelSource: Sendable {
     func forced(of model: String) throws(RegistryError) -> [String: Int]
     /// The versions that a policy wants, the one to answer with first.
     func versions(wanted policy: VersionPolicy, of model: String) throws(RegistryError) -> [Int]
+    /// The versions that an alias named before, and that are still there, the latest first.
+    func versions(before current: Int, of alias: String, model: String) throws(RegistryError) -> [Int]
+    /// What a version answered where it was made; nil when it does not say.
+    func goldenAnswers(of model: String, version: Int) throws(RegistryError) -> GoldenAnswers?
+    /// What servers found when they compared versions.
+    func verdicts(of model: String) throws(RegistryError) -> [GateVerdict]
+    /// Keeps a verdict for the restarts to come.
+    func keep(_ verdict: GateVerdict, of model: String) throws(RegistryError)
     /// What a version looks like from outside; nil when it is not there.
     func fingerprint(of model: String, version: Int) throws(RegistryError) -> VersionFingerprint?
     /// Opens a version after checking everything.

@@ -8,32 +8,48 @@ struct GateCheck {
     let settings: GateSettings
     let candidate: ModelSnapshot
     let manifest: Manifest
+    private let golden: GoldenQueries?
     let live: ServedModel?
+    /// What a version answered that the alias named before; what the first version of a process is compared with.
+    private let reference: GoldenAnswers?
 
-    init(_ settings: GateSettings, _ opened: OpenedVersion, live: ServedModel?) {
+    /// What there is to tell of a version that passed.
+    struct Passed {
+        /// Which gates had nothing to go by, in words.
+        var notes: [String] = []
+        /// nil when it was compared with none.
+        var comparedWith: Int?
+    }
+
+    /// - Parameter reference: looked at only without a live version.
+    init(_ settings: GateSettings, _ opened: OpenedVersion, live: ServedModel?, reference: GoldenAnswers? = nil) {
         self.settings = settings
         candidate = opened.snapshot
         manifest = opened.manifest
+        golden = opened.golden
         self.live = live
+        self.reference = live == nil ? reference : nil
     }
 
     /// Asks every gate, the cheap ones first.
-    ///
-    /// - Returns: which gates had nothing to go by, in words.
-    func run() throws(GateRefusal) -> [String] {
-        var notes: [String] = []
+    func run() throws(GateRefusal) -> Passed {
+        var passed = Passed()
         try checkMetrics()
         if let compared { try checkCatalogue(compared.snapshot) }
+        if let reference { try checkItemCount(reference) }
+        try checkGolden()
         let scratch = RecommendationScratch()
         try checkAnswers(scratch)
         if let compared {
-            if let note = try compare(with: compared, scratch) { notes.append(note) }
+            try judge(compare(with: compared, scratch), beside: compared.version, &passed)
+        } else if let reference {
+            try judge(compare(with: reference), beside: reference.version, &passed)
         } else if let live, live.version == manifest.version {
-            notes.append("not compared with what its files held before")
+            passed.notes.append("not compared with what its files held before")
         } else if let live {
-            notes.append("not compared with version \(live.version), which is newer: this is a way back")
+            passed.notes.append("not compared with version \(live.version), which is newer: this is a way back")
         }
-        return notes
+        return passed
     }
 
     /// The version to compare with: none for a version older than the live one. Going back is what an operator does when the live
@@ -88,7 +104,28 @@ struct GateCheck {
         }
     }
 
+    /// The least that is missing from a catalogue of which only the size is known.
+    private func checkItemCount(_ reference: GoldenAnswers) throws(GateRefusal) {
+        let missing = max(0, reference.itemCount - candidate.itemCount)
+        let share = Double(missing) / Double(max(reference.itemCount, 1))
+        if share > settings.shrinkMax {
+            throw GateRefusal(
+                gate: .catalogue,
+                reason: """
+                    it has \(candidate.itemCount) items and lacks at least \(missing) of version \(reference.version)'s \
+                    \(reference.itemCount), a share of \(short(share)); wanted at most \(settings.shrinkMax)
+                    """)
+        }
+    }
+
     // MARK: The answers themselves
+
+    /// That the version answers here as it did where it was made.
+    private func checkGolden() throws(GateRefusal) {
+        guard let golden, let difference = candidate.disagreement(with: golden, count: goldenCount) else { return }
+        throw GateRefusal(
+            gate: .golden, reason: "it answers here otherwise than where it was made: \(difference)")
+    }
 
     private func checkAnswers(_ scratch: RecommendationScratch) throws(GateRefusal) {
         let users = Self.spread(userCount, of: candidate.userCount)
@@ -147,29 +184,52 @@ struct GateCheck {
 
     // MARK: Beside the live version
 
-    /// - Returns: why nothing was compared; nil when it was.
-    private func compare(
-        with live: ServedModel, _ scratch: RecommendationScratch
-    ) throws(GateRefusal) -> String? {
+    private func compare(with live: ServedModel, _ scratch: RecommendationScratch) -> Comparison {
         var comparison = Comparison()
         for user in sampledUsers(of: live) {
             let here = live.snapshot.withUserID(user) { candidate.user(id: $0) }
             guard let here else { continue }
-            comparison.add(
-                Self.topItems(live.snapshot, user, scratch), Self.topItems(candidate, here, scratch),
-                live.snapshot, candidate)
+            let before = Self.topItems(live.snapshot, user, scratch)?.map { entry in
+                (item: live.snapshot.withItemID(entry.item) { candidate.item(id: $0) }, score: entry.score)
+            }
+            comparison.add(before, Self.topItems(candidate, here, scratch))
         }
+        return comparison
+    }
+
+    /// With what a version answered where it was made: nothing of it but that is read.
+    ///
+    /// All in one pass over the items: a process that starts has no codes to rank by yet.
+    private func compare(with reference: GoldenAnswers) -> Comparison {
+        let known = reference.golden.queries.compactMap { query in
+            candidate.user(id: query.user).map { (user: $0, items: query.items) }
+        }
+        var comparison = Comparison()
+        let queries = known.map { RecommendationQuery(user: $0.user, k: GateSettings.k) }
+        candidate.recommend(many: queries, scratch: BulkScratch()) { place, outcome, ranked in
+            guard outcome.strategy == .als else { return }
+            let before = known[place].items.map { (item: candidate.item(id: $0.id), score: $0.score) }
+            comparison.add(before, (0..<ranked.count).map { ranked[$0] })
+        }
+        return comparison
+    }
+
+    private func judge(
+        _ comparison: Comparison, beside version: Int, _ passed: inout Passed
+    ) throws(GateRefusal) {
         guard comparison.users >= GateSettings.usersMin else {
-            return """
-                not compared with version \(live.version): \(comparison.users) sampled users are known to both; wanted at \
-                least \(GateSettings.usersMin)
+            passed.notes.append(
                 """
+                not compared with version \(version): \(comparison.users) sampled users are known to both; wanted at \
+                least \(GateSettings.usersMin)
+                """)
+            return
         }
         if comparison.overlap < settings.overlapMin {
             throw GateRefusal(
                 gate: .overlap,
                 reason: """
-                    overlap@\(GateSettings.k) with version \(live.version) is \(short(comparison.overlap)) over \
+                    overlap@\(GateSettings.k) with version \(version) is \(short(comparison.overlap)) over \
                     \(comparison.users) users; wanted at least \(settings.overlapMin)
                     """)
         }
@@ -177,17 +237,19 @@ struct GateCheck {
             throw GateRefusal(
                 gate: .scoreShift,
                 reason: """
-                    the scores differ from those of version \(live.version) by a share of \(short(comparison.scoreShift)) \
+                    the scores differ from those of version \(version) by a share of \(short(comparison.scoreShift)) \
                     over \(comparison.users) users; wanted at most \(settings.scoreShiftMax)
                     """)
         }
-        return nil
+        passed.comparedWith = version
     }
 
-    /// Users of the live version: those asked for last, and others spread over the model.
+    /// Users of the live version: those asked for last, those of its golden queries, and others spread over the model.
     private func sampledUsers(of live: ServedModel) -> [UserIndex] {
         let recent = live.recentUsers.users.prefix(userCount / 2)
-        return Set(recent + Self.spread(userCount - recent.count, of: live.snapshot.userCount)).sorted()
+        let golden = live.goldenUsers.prefix(userCount - recent.count)
+        let left = userCount - recent.count - golden.count
+        return Set(recent + golden + Self.spread(left, of: live.snapshot.userCount)).sorted()
     }
 
     /// Nil for a user that is not ranked by a vector of their own.
@@ -204,10 +266,17 @@ struct GateCheck {
     /// Users to ask for. Before the first version answers there is no time for many: a ranking of a large catalogue without its
     /// codes takes milliseconds.
     private var userCount: Int {
-        if live != nil { return settings.users }
-        let affordable = Self.firstLoadScores / max(candidate.itemCount * candidate.factorCount, 1)
-        return max(2, min(settings.users, affordable))
+        live != nil ? settings.users : max(2, min(settings.users, affordable - goldenCount))
     }
+
+    /// Golden queries to ask: all, but before the first version answers as many as there is time for.
+    private var goldenCount: Int {
+        let count = golden?.queries.count ?? 0
+        return live != nil ? count : min(count, max(2, affordable))
+    }
+
+    /// Rankings that there is time for before the first version answers.
+    private var affordable: Int { Self.firstLoadScores / max(candidate.itemCount * candidate.factorCount, 1) }
 
     /// Products that the warm-up of a first version may take: some 20 ms.
     private static let firstLoadScores = 100_000_000
@@ -233,20 +302,18 @@ struct Comparison {
     private var scale = 0.0
 
     /// - Parameters:
-    ///   - live, candidate: nil for a user that has no vector there, who then says nothing.
+    ///   - live, candidate: nil for a user that has no vector there, who then says nothing. Items are rows of the candidate; nil is one
+    ///     that it does not have.
     mutating func add(
-        _ live: [(item: ItemIndex, score: Float)]?, _ candidate: [(item: ItemIndex, score: Float)]?,
-        _ liveModel: ModelSnapshot, _ candidateModel: ModelSnapshot
+        _ live: [(item: ItemIndex?, score: Float)]?, _ candidate: [(item: ItemIndex, score: Float)]?
     ) {
         guard let live, let candidate, !live.isEmpty else { return }
         users += 1
         let mine = Set(candidate.map(\.item))
-        let shared = live.count { entry in
-            liveModel.withItemID(entry.item) { candidateModel.item(id: $0) }.map { mine.contains($0) } ?? false
-        }
+        let shared = live.count { $0.item.map { mine.contains($0) } ?? false }
         overlaps += Double(shared) / Double(live.count)
-        let liveMean = Self.meanScore(live)
-        difference += abs(Self.meanScore(candidate) - liveMean)
+        let liveMean = Self.meanScore(live.map(\.score))
+        difference += abs(Self.meanScore(candidate.map(\.score)) - liveMean)
         scale += abs(liveMean)
     }
 
@@ -256,7 +323,7 @@ struct Comparison {
     /// The mean difference as a share of the mean score; 0 when all scores are 0 in both.
     var scoreShift: Double { difference == 0 ? 0 : difference / max(scale, .leastNormalMagnitude) }
 
-    private static func meanScore(_ entries: [(item: ItemIndex, score: Float)]) -> Double {
-        entries.isEmpty ? 0 : entries.reduce(0) { $0 + Double($1.score) } / Double(entries.count)
+    private static func meanScore(_ scores: [Float]) -> Double {
+        scores.isEmpty ? 0 : scores.reduce(0) { $0 + Double($1) } / Double(scores.count)
     }
 }

@@ -22,6 +22,11 @@ package struct GateSettings: Sendable, Equatable {
     static let k = 10
 
     package init() {}
+
+    /// What versions are compared by, in words that are the same for the same thresholds.
+    var comparison: String {
+        "overlap at least \(overlapMin), score_shift at most \(scoreShiftMax), catalogue at most \(shrinkMax)"
+    }
 }
 
 /// `ndcg@10=0.05`

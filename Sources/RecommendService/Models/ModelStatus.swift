@@ -66,6 +66,8 @@ package enum Gate: String, Sendable, CaseIterable {
     case verify
     /// Recommending for the version's own sampled users, or sampled ones, does what it should.
     case warmUp = "warm_up"
+    /// The golden queries are answered as where the version was made.
+    case golden
     /// The top items of users that the live version knows too.
     case overlap
     /// The scores of those.
@@ -84,6 +86,8 @@ package struct ModelStatus: Sendable, Equatable {
     package var policy: VersionPolicy
     /// The version that answers.
     package var live: Int?
+    /// The version that the policy wants, while another answers in its place.
+    package var standsInFor: Int?
     /// Newest first: everything in the registry and everything loaded.
     package var versions: [VersionStatus]
     package var aliases: [String: Int]

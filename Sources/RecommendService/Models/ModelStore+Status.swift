@@ -51,6 +51,16 @@ extension ModelStore {
         }
     }
 
+    /// That the live version answers in place of the one that the policy wants; nil when it is that one.
+    package func noteStandIn(_ name: String, for wanted: Int?) {
+        edit(name) { $0.standsInFor = $0.live == nil ? nil : wanted }
+    }
+
+    /// The version that the policy of a model wants while another answers in its place.
+    func standIn(of name: String) -> Int? {
+        note { state in state.place(of: name).flatMap { state.entries[$0].standsInFor } }
+    }
+
     package func noteLoading(_ name: String, version: Int, at time: Double) {
         edit(name) { $0.notes[version] = VersionStatus(version: version, state: .loading, since: time) }
     }
@@ -87,7 +97,7 @@ extension Entry {
     var status: ModelStatus {
         let numbers = Set(available).union(loaded.keys).union(notes.keys).sorted(by: >)
         return ModelStatus(
-            name: declaration.name, policy: declaration.policy, live: live,
+            name: declaration.name, policy: declaration.policy, live: live, standsInFor: standsInFor,
             versions: numbers.map(status(of:)), aliases: aliases, problem: problem, lookedAt: lookedAt)
     }
 

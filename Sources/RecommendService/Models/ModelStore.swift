@@ -171,6 +171,8 @@ struct Entry {
     var available: [Int] = []
     var aliases: [String: Int] = [:]
     var problem: String?
+    /// The version that the policy wants, while another answers in its place.
+    var standsInFor: Int?
     var lookedAt: Double?
 
     let experiments: ModelExperiments?

@@ -16,12 +16,15 @@ package final class ServedModel: Sendable {
     /// What is not to be had at the moment.
     let unavailable = UnavailableSlot()
     let recentUsers: RecentUsers
+    /// The users of its golden queries.
+    let goldenUsers: [UserIndex]
     /// What keeps a prune off the version for as long as it is loaded; nothing where the registry cannot be written to.
     private let lease: (any Sendable)?
 
     package init(
         name: String, version: Int, snapshot: ModelSnapshot, manifest: [UInt8], createdAt: Double, loadedAt: Double,
-        loadSeconds: Double, loops: Int, lease: (any Sendable)? = nil
+        loadSeconds: Double, loops: Int, lease: (any Sendable)? = nil,
+        goldenUsers: [UserIndex] = []
     ) {
         self.name = name
         self.version = version
@@ -31,6 +34,7 @@ package final class ServedModel: Sendable {
         self.loadedAt = loadedAt
         self.loadSeconds = loadSeconds
         self.lease = lease
+        self.goldenUsers = goldenUsers
         recentUsers = RecentUsers(loops: loops)
         metrics = ModelMetrics(model: name, version: version, itemCount: snapshot.itemCount, loops: loops)
     }

@@ -13,6 +13,11 @@ extension ModelStore {
         let (loads, rejections, swaps) = note { state in
             (state.loads, state.rejections, state.entries.map { ($0.declaration.name, $0.swaps) })
         }
+        for plan in plan.models {
+            exposition.add(
+                "nextloop_model_standing_in", "1 while another version answers than the one that the policy wants.",
+                .gauge, [Label("model", plan.name)], value: standIn(of: plan.name) == nil ? 0 : 1)
+        }
         for result in LoadResult.allCases {
             exposition.add(
                 "nextloop_model_reloads_total", "Loads of a model version, the first one too, by result.", .counter,

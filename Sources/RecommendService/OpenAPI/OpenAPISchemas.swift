@@ -61,12 +61,14 @@ enum OpenAPISchemas {
           "count":{"type":"number","description":"How often it was ordered; of imported models, the value given."}}}},
          "request_id":{"type":"string"}}},
         "ModelStatus":{"type":"object",
-         "required":["name","default","policy","live","problem","looked_at","aliases","versions"],"properties":{
+         "required":["name","default","policy","live","in_place_of","problem","looked_at","aliases","versions"],"properties":{
          "name":{"type":"string"},
          "default":{"type":"boolean","description":"Whether it answers requests that name no model."},
          "policy":{"type":"object","additionalProperties":false,"minProperties":1,"maxProperties":1,"properties":{
           "alias":{"type":"string"},"version":{"type":"integer","minimum":1},"latest":{"type":"integer","minimum":1}}},
          "live":{"type":["integer","null"],"minimum":1,"description":"The version that answers."},
+         "in_place_of":{"type":["integer","null"],"minimum":1,
+          "description":"The version that the policy wants, while another answers in its place."},
          "problem":{"type":["string","null"],
           "description":"Why the policy cannot be followed at the moment; what is live goes on."},
          "looked_at":{"type":["string","null"],"format":"date-time"},
@@ -76,7 +78,7 @@ enum OpenAPISchemas {
           "version":{"type":"integer","minimum":1},"state":{"enum":["available","loading","ready","rejected"]},
           "live":{"type":"boolean"},
           "since":{"type":["string","null"],"format":"date-time"},
-          "gate":{"enum":[null,"verify","warm_up","overlap","score_shift","metric","coverage","catalogue"]},
+          "gate":{"enum":[null,"verify","warm_up","golden","overlap","score_shift","metric","coverage","catalogue"]},
           "reason":{"type":["string","null"],"description":"Why it was rejected."}}}}}},
         "Models":{"type":"object","additionalProperties":false,"required":["models","request_id"],"properties":{
          "models":{"type":"array","minItems":1,"items":{"allOf":[{"$ref":"#/components/schemas/ModelStatus"}],
@@ -89,7 +91,9 @@ enum OpenAPISchemas {
          "version":{"type":["integer","null"],"minimum":1},"request_id":{"type":"string"}}},
         "Manifest":{"type":"object","description":"docs/registry.md describes its members."},
         "Health":{"type":"object","required":["status"],"properties":{"status":{"enum":["alive","ready"]},
-         "model":{"type":"string"},"model_version":{"type":"integer","minimum":1}}},
+         "model":{"type":"string"},"model_version":{"type":"integer","minimum":1},
+         "in_place_of":{"type":"integer","minimum":1,
+          "description":"The version that the policy wants; absent when that one answers."}}},
         "OpenAPI":{"type":"object","required":["openapi","info","paths"]},
         "Problem":{"type":"object","additionalProperties":false,
          "required":["type","title","status","detail","request_id"],"properties":{

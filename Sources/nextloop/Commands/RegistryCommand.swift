@@ -74,7 +74,8 @@ extension RegistryCommand {
 
     struct Show: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "show", abstract: "A version's manifest, or a model's aliases and their history.")
+            commandName: "show",
+            abstract: "A version's manifest, or a model's aliases, their history and what servers refused.")
 
         @OptionGroup var registry: RegistryOptions
 
@@ -100,20 +101,38 @@ extension RegistryCommand {
         }
 
         private func showAliases() throws {
-            let (entry, history) = try reporting { () throws(RegistryError) in
-                (try ModelEntry(registry.opened, registry.model), try registry.opened.aliasHistory(of: registry.model))
+            let (entry, history, verdicts) = try reporting { () throws(RegistryError) in
+                (
+                    try ModelEntry(registry.opened, registry.model),
+                    try registry.opened.aliasHistory(of: registry.model),
+                    try registry.opened.verdicts(of: registry.model)
+                )
             }
             if json {
                 struct Shown: Encodable {
                     let model: ModelEntry
                     let history: [AliasChange]
+                    let verdicts: [GateVerdict]
                 }
-                return try printJSON(Shown(model: entry, history: history))
+                return try printJSON(Shown(model: entry, history: history, verdicts: verdicts))
             }
             printColumns(
                 [["alias", "version"]] + entry.aliases.sorted { $0.key < $1.key }.map { [$0.key, String($0.value)] })
             standardOutput("\n")
             RegistryCommand.printHistory(history)
+            if !verdicts.isEmpty { printVerdicts(verdicts) }
+        }
+
+        private func printVerdicts(_ verdicts: [GateVerdict]) {
+            standardOutput("\n")
+            printColumns(
+                [["at", "server", "alias", "version", "beside", "gates", "why"]]
+                    + verdicts.map {
+                        [
+                            $0.at.formatted(.iso8601), $0.who, $0.alias, String($0.version), String($0.comparedWith),
+                            $0.gate.map { "refused by \($0)" } ?? "passed", $0.reason ?? "",
+                        ]
+                    })
         }
     }
 
@@ -170,9 +189,10 @@ extension RegistryCommand {
             var firstFailure: CommandFailure?
             for number in numbers {
                 do throws(RegistryError) {
-                    try registry.opened.verify(
+                    let golden = try registry.opened.verify(
                         registry.model, version: number, threads: ProcessInfo.processInfo.activeProcessorCount)
-                    standardOutput("\(registry.model) version \(number): fine\n")
+                    let answered = golden > 0 ? "\(golden) golden queries answered" : "no golden queries"
+                    standardOutput("\(registry.model) version \(number): fine, \(answered)\n")
                 } catch {
                     // The others are looked at all the same.
                     standardOutput("\(registry.model) version \(number): \(error)\n")

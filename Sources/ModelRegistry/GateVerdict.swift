@@ -1,0 +1,116 @@
+package import Foundation
+import Glibc
+
+/// What the gates of a server found when they compared a version with the one before it: what a restart of that server, which has nothing
+/// to compare with, must not forget.
+package struct GateVerdict: Codable, Equatable, Sendable {
+    package var at: Date
+    /// The account and host of the server.
+    package var who: String
+    /// The alias that the server followed.
+    package var alias: String
+    package var version: Int
+    package var comparedWith: Int
+    /// The gate that refused the version; nil when all passed it.
+    package var gate: String?
+    package var reason: String?
+    /// What the gates compare against, in words: a verdict by other thresholds says less.
+    package var thresholds: String
+
+    package var isRefusal: Bool { gate != nil }
+
+    package init(
+        alias: String, version: Int, comparedWith: Int, gate: String?, reason: String?, thresholds: String,
+        who: String = serverName(), at: Date = Date()
+    ) {
+        self.at = at
+        self.who = who
+        self.alias = alias
+        self.version = version
+        self.comparedWith = comparedWith
+        self.gate = gate
+        self.reason = reason
+        self.thresholds = thresholds
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case at, who, alias, version
+        case comparedWith = "compared_with"
+        case gate, reason, thresholds
+    }
+
+    /// Whether both are of the same question: version, alias and thresholds.
+    fileprivate func isOfSameQuestion(as other: GateVerdict) -> Bool {
+        alias == other.alias && version == other.version && thresholds == other.thresholds
+    }
+
+    /// `account@host`, as the history of aliases names accounts.
+    package static func serverName() -> String {
+        let bytes = (try? POSIXFileSystem().read("/proc/sys/kernel/hostname", bytesMax: 256)) ?? nil
+        let host = String(decoding: (bytes ?? []).prefix { $0 > 0x20 }, as: UTF8.self)
+        let account = (try? AliasChange.actor(nil)) ?? "uid \(geteuid())"
+        return host.isEmpty ? account : "\(account)@\(host)"
+    }
+}
+
+extension Registry {
+    package static let verdictsFileName = "verdicts.json"
+    static var verdictsBytesMax: Int { 4 << 20 }
+    /// The newest are kept, and only of versions that are there.
+    package static var verdictCountMax: Int { 1000 }
+
+    /// The verdicts of servers on a model's versions, oldest first; empty when there are none.
+    package func verdicts(of model: String) throws(RegistryError) -> [GateVerdict] {
+        let file = "\(try existingDirectory(of: model))/\(Self.verdictsFileName)"
+        guard let bytes = try fileSystem.read(file, bytesMax: Self.verdictsBytesMax) else { return [] }
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        guard let verdicts = try? decoder.decode([GateVerdict].self, from: Data(bytes)) else {
+            throw .badVerdicts(path: file)
+        }
+        return verdicts
+    }
+
+    /// Keeps a verdict, durably. One of the same question is kept once, and a refusal stays whoever passes the version later: only a
+    /// promotion or rollback to the version takes it back.
+    ///
+    /// - Throws: `locked` when another process changes the model for more than five seconds, `system` when the registry cannot be written
+    ///   to; then nothing was changed.
+    package func keep(_ verdict: GateVerdict, of model: String) throws(RegistryError) {
+        let lock = try lock("\(try existingDirectory(of: model))/\(Self.lockFileName)", milliseconds: 5000)
+        // A damaged list is replaced: it is worth nothing to anybody.
+        let before = (try? verdicts(of: model)) ?? []
+        let same = before.first { $0.isOfSameQuestion(as: verdict) }
+        if let same, same.isRefusal || !verdict.isRefusal { return }
+        let known = Set(try versions(of: model))
+        let kept = before.filter { known.contains($0.version) && !$0.isOfSameQuestion(as: verdict) } + [verdict]
+        try replaceVerdicts(kept.suffix(Self.verdictCountMax), of: model)
+        _ = consume lock
+    }
+
+    /// Takes back what servers said of a version under an alias; writes nothing when they said nothing. The lock is held.
+    func forgetVerdicts(of model: String, alias: String, version: Int) throws(RegistryError) {
+        guard let before = try? verdicts(of: model) else { return }
+        let kept = before.filter { $0.alias != alias || $0.version != version }
+        if kept.count < before.count { try replaceVerdicts(kept[...], of: model) }
+    }
+
+    private func replaceVerdicts(_ verdicts: ArraySlice<GateVerdict>, of model: String) throws(RegistryError) {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.dateEncodingStrategy = .iso8601
+        guard let bytes = try? encoder.encode(Array(verdicts)) else {
+            preconditionFailure("BUG: verdicts that JSON cannot say")
+        }
+        let directory = try existingDirectory(of: model)
+        try replace("\(directory)/\(Self.verdictsFileName)", with: [UInt8](bytes) + [UInt8(ascii: "\n")])
+        try fileSystem.synchronize(directory: directory)
+    }
+
+    /// The version to go back to when what `alias` names is refused: the latest one that it named before and that no server refused.
+    func fallback(from current: Int, of alias: String, model: String) throws(RegistryError) -> Int? {
+        let refused = Set(
+            ((try? verdicts(of: model)) ?? []).filter { $0.isRefusal && $0.alias == alias }.map(\.version))
+        return try versions(before: current, of: alias, model: model).first { !refused.contains($0) }
+    }
+}

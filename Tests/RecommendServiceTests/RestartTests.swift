@@ -1,0 +1,323 @@
+import FactorModel
+import Foundation
+import ModelRegistry
+import RecommendService
+import Synchronization
+import TestSupport
+import Testing
+
+/// Goal: what a gate refused does not come in because the process that refused it ended, and no process goes without a version while there
+/// is one that was not refused.
+@Suite("Restarts and what was refused") struct RestartTests {
+    private let name = FollowFixture.name
+    private static let good = FollowFixture.contents(users: 60, items: 2000)
+    private static let alike = FollowFixture.contents(users: 60, items: 2000, noise: 0.01)
+    private static let bad = FollowFixture.contents(users: 60, items: 2000, seed: 2)
+
+    private func settings(_ overlapMin: Double = GateSettings().overlapMin) -> FollowSettings {
+        var settings = FollowSettings()
+        settings.gates.overlapMin = overlapMin
+        return settings
+    }
+
+    /// Another process of the same registry, after its first look.
+    private func restart(_ before: FollowFixture, overlapMin: Double = GateSettings().overlapMin) throws
+        -> FollowFixture
+    {
+        let fixture = try FollowFixture(settings: settings(overlapMin), after: before)
+        fixture.follower.look()
+        return fixture
+    }
+
+    /// A process that serves version 1 and refused version 2.
+    private func refused() throws -> FollowFixture {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.good)
+        fixture.follower.look()
+        try fixture.publish(Self.bad)
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(fixture.gate(2) == .overlap)
+        return fixture
+    }
+
+    @Test("a refusal is kept with who, why and by which thresholds, and a pass as well") func kept() throws {
+        let fixture = try refused()
+        let verdict = try #require(try fixture.registry.verdicts(of: name).first)
+        #expect(verdict.alias == "production" && verdict.version == 2 && verdict.comparedWith == 1)
+        #expect(verdict.gate == "overlap")
+        #expect(verdict.reason?.contains("wanted at least 0.05") == true)
+        #expect(verdict.thresholds.contains("overlap at least 0.05"))
+        #expect(verdict.who.contains("@"))
+        try fixture.publish(Self.alike)
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        #expect(try fixture.registry.verdicts(of: name).map(\.isRefusal) == [true, false])
+    }
+
+    @Test("after a restart the version before answers, the refused one is not even read, and everything says so")
+    func restarted() throws {
+        let again = try restart(try refused())
+        #expect(again.live == 1)
+        #expect(again.source.opened.withLock { $0 } == [1])
+        #expect(again.gate(2) == .overlap)
+        #expect(again.status.standsInFor == 2)
+        #expect(again.status.problem?.contains("version 2 is rejected by the gate overlap") == true)
+        let events = again.events()
+        #expect(events.contains(.standsIn(model: name, version: 1, wanted: 2)))
+        #expect(events.contains { if case .rejected(_, 2, .overlap, _, 1) = $0 { true } else { false } })
+        for _ in 0..<3 { again.follower.look() }
+        #expect(again.events().isEmpty, "told once")
+        #expect(again.source.opened.withLock { $0 } == [1])
+        let third = try again.publish(Self.alike)
+        again.follower.look()
+        #expect(again.live == third)
+        #expect(again.status.standsInFor == nil)
+    }
+
+    @Test("a promotion by force lets it in at a restart and in a running process") func forced() throws {
+        let again = try restart(try refused())
+        try again.registry.promote(name, version: 2, alias: "production", reason: "on purpose", force: true)
+        again.follower.look()
+        #expect(again.live == 2)
+        #expect(try restart(again).live == 2)
+    }
+
+    @Test("promoted again it is compared anew, by running processes and by restarts, and refused again") func again()
+        throws
+    {
+        let again = try restart(try refused())
+        try again.registry.promote(name, version: 2, alias: "production")
+        #expect(try again.registry.verdicts(of: name).isEmpty)
+        again.follower.look()
+        #expect(again.live == 1)
+        #expect(again.source.opened.withLock { $0 } == [1, 2], "compared once more")
+        #expect(try again.registry.verdicts(of: name).count == 1)
+        again.follower.look()
+        #expect(again.source.opened.withLock { $0 } == [1, 2])
+        try again.registry.promote(name, version: 2, alias: "production")
+        #expect(try restart(again).live == 1, "by golden queries")
+    }
+
+    @Test(
+        "without a record a first version is compared with the golden queries of the one before, and the refusal kept")
+    func byGoldenQueries() throws {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.good)
+        try fixture.publish(Self.bad)
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(fixture.gate(2) == .overlap)
+        #expect(fixture.status.versions.first?.reason?.contains("with version 1") == true)
+        #expect(fixture.source.opened.withLock { $0 } == [2, 1])
+        #expect(try fixture.registry.verdicts(of: name).map(\.isRefusal) == [true])
+        fixture.follower.look()
+        #expect(fixture.source.opened.withLock { $0 } == [2, 1], "the same two are not compared twice")
+    }
+
+    @Test("a first version that is like the one before answers, and that is kept: the next restart compares nothing")
+    func passes() throws {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.good)
+        try fixture.publish(Self.alike)
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(fixture.source.opened.withLock { $0 } == [2])
+        let verdict = try #require(try fixture.registry.verdicts(of: name).first)
+        #expect(!verdict.isRefusal && verdict.comparedWith == 1)
+        // By these thresholds it would be refused; kept is that it passed others.
+        #expect(try restart(fixture, overlapMin: 1).live == 1)
+        #expect(try restart(fixture).live == 2)
+    }
+
+    @Test("scores on another scale and a catalogue of less than half are refused by golden queries too")
+    func otherGates() throws {
+        for (contents, gate) in [
+            (FollowFixture.contents(users: 60, items: 2000, scale: 2.25), Gate.scoreShift),
+            (FollowFixture.contents(users: 60, items: 999), .catalogue),
+        ] {
+            let fixture = try FollowFixture()
+            try fixture.publish(Self.good)
+            try fixture.publish(contents)
+            fixture.follower.look()
+            #expect(fixture.live == 1)
+            #expect(fixture.gate(2) == gate)
+        }
+    }
+
+    @Test("a refusal by other thresholds has the version compared with the one that answers meanwhile")
+    func thresholds()
+        throws
+    {
+        let fixture = try refused()
+        let strict = try restart(fixture, overlapMin: 0.06)
+        #expect(strict.live == 1)
+        #expect(strict.source.opened.withLock { $0 } == [1, 2])
+        #expect(try fixture.registry.verdicts(of: name).count == 2)
+        let lenient = try restart(fixture, overlapMin: 0)
+        #expect(lenient.live == 2)
+        #expect(lenient.source.opened.withLock { $0 } == [1, 2])
+        #expect(lenient.status.standsInFor == nil)
+    }
+
+    @Test("what was refused to an experiment's arm is kept once the followed alias names it") func ofAnArm() throws {
+        let fixture = try FollowFixture(arm: .alias("staging"))
+        try fixture.publish(Self.good)
+        try fixture.publish(Self.bad, promote: "staging")
+        fixture.follower.look()
+        #expect(fixture.gate(2) == .overlap)
+        #expect(try fixture.registry.verdicts(of: name).isEmpty)
+        try fixture.registry.promote(name, version: 2, alias: "production")
+        fixture.follower.look()
+        #expect(try fixture.registry.verdicts(of: name).map(\.alias) == ["production"])
+        #expect(fixture.source.opened.withLock { $0 } == [1, 2])
+    }
+
+    @Test("a registry that cannot be written to says so, and a restart compares by golden queries") func readOnly()
+        throws
+    {
+        let fixture = try FollowFixture()
+        let failure = RegistryError.system(call: "open", path: "verdicts.json", code: EROFS)
+        fixture.source.keepFailure.withLock { $0 = failure }
+        try fixture.publish(Self.good)
+        fixture.follower.look()
+        try fixture.publish(Self.bad)
+        fixture.follower.look()
+        fixture.follower.look()
+        #expect(fixture.events().filter { $0 == .unkept(model: name, version: 2, reason: "\(failure)") }.count == 1)
+        #expect(try fixture.registry.verdicts(of: name).isEmpty)
+        let again = try FollowFixture(after: fixture)
+        again.source.keepFailure.withLock { $0 = failure }
+        again.follower.look()
+        #expect(again.live == 1)
+        #expect(again.gate(2) == .overlap)
+    }
+
+    @Test("versions that were refused are passed over on the way back, and so are damaged ones") func wayBack() throws {
+        let fixture = try refused()
+        try fixture.publish(Self.alike)
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        try fixture.publish(FollowFixture.contents(users: 60, items: 2000, seed: 4))
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        let again = try FollowFixture(after: fixture)
+        again.source.openFailures.withLock { $0[3] = .wrongDigest(path: "3", got: "a", wanted: "b") }
+        again.follower.look()
+        #expect(again.live == 1)
+        #expect(again.source.opened.withLock { $0 } == [3, 1])
+        #expect(again.status.standsInFor == 4)
+    }
+
+    @Test("with nothing to go back to a refused version stays out, until it is promoted again or by force")
+    func nothing()
+        throws
+    {
+        let fixture = try refused()
+        try FileManager.default.removeItem(atPath: fixture.directory.file("models/\(name)/1"))
+        let again = try restart(fixture)
+        #expect(again.live == nil)
+        #expect(again.status.problem?.contains("promote it again") == true)
+        #expect(again.status.standsInFor == nil)
+        again.follower.look()
+        again.follower.lookAgain()
+        again.follower.look()
+        #expect(again.live == nil)
+        try again.registry.promote(name, version: 2, alias: "production")
+        again.follower.look()
+        #expect(again.live == 2, "there is nothing left that it could be compared with")
+    }
+
+    @Test("a damaged version that an alias names leaves the first look to the one before") func damaged() throws {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.good)
+        try fixture.publish(Self.alike)
+        fixture.source.openFailures.withLock { $0[2] = .wrongDigest(path: "2", got: "a", wanted: "b") }
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(fixture.gate(2) == .verify)
+        #expect(try fixture.registry.verdicts(of: name).isEmpty, "files are read again, no verdict is needed")
+    }
+
+    @Test("an alias whose version is gone leaves the first look to the one before, until it names another") func gone()
+        throws
+    {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.good)
+        try fixture.publish(Self.alike)
+        try FileManager.default.removeItem(atPath: fixture.directory.file("models/\(name)/2"))
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(fixture.status.standsInFor == 2)
+        #expect(fixture.status.problem?.contains("no version 2") == true)
+        fixture.follower.look()
+        #expect(fixture.source.opened.withLock { $0 } == [1])
+        try fixture.registry.promote(name, version: 1, alias: "production")
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(fixture.status.standsInFor == nil)
+        #expect(fixture.status.problem == nil)
+    }
+
+    @Test("a version before without golden queries compares nothing, which is noted") func oldVersion() throws {
+        let fixture = try FollowFixture()
+        var none = Self.good
+        none.factors = FollowFixture.noVectors(like: none)
+        try fixture.publish(none)
+        try fixture.publish(Self.bad)
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(
+            fixture.events().contains(
+                .note(model: name, version: 2, "not compared with version 1, which has no golden queries")))
+    }
+
+    @Test("a version promoted to go back is not compared with the newer one") func goingBack() throws {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.bad)
+        try fixture.publish(Self.good)
+        try fixture.registry.promote(name, version: 1, alias: "production")
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+    }
+
+    @Test("a damaged list of verdicts is told and hides no version") func damagedList() throws {
+        let fixture = try refused()
+        let file = fixture.directory.file("models/\(name)/verdicts.json")
+        try Data("{".utf8).write(to: URL(filePath: file))
+        let again = try restart(fixture)
+        #expect(again.live == 1, "by golden queries")
+        #expect(
+            again.events().contains {
+                if case .problem(_, let reason, _) = $0 { reason.contains("verdicts.json is damaged") } else { false }
+            })
+    }
+
+    @Test("a version that answers its golden queries otherwise than where it was made is refused, but for force")
+    func golden() throws {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.good)
+        fixture.follower.look()
+        try fixture.publish(Self.alike)
+        let file = fixture.file(2, "golden.json")
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        let score = try #require(text.firstMatch(of: #/"score":([0-9.]+)/#)?.1)
+        try Data(text.replacing("\"score\":\(score)", with: "\"score\":9\(score.dropFirst())", maxReplacements: 1).utf8)
+            .write(to: URL(filePath: file))
+        let manifest = fixture.file(2, "manifest.json")
+        let before = try #require(
+            try fixture.registry.manifest(of: name, version: 2).manifest.files.first { $0.name == "golden.json" })
+        let said = try String(contentsOfFile: manifest, encoding: .utf8)
+            .replacing(before.sha256, with: try sha256(ofFile: file))
+        try Data(said.utf8).write(to: URL(filePath: manifest))
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(fixture.gate(2) == .golden)
+        #expect(fixture.status.versions.first?.reason?.contains("golden query 1 of 32") == true)
+        #expect(try fixture.registry.verdicts(of: name).isEmpty, "every start asks again")
+        #expect(try restart(fixture).live == 1)
+        _ = fixture.follower.pin(name, version: 2, force: true)
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+    }
+}
