@@ -145,7 +145,7 @@ extension ModelFollower {
     func load(
         _ name: String, _ version: Int, isForced: Bool, quietly: Bool, _ progress: inout Progress
     ) -> ServedModel? {
-        awaitReclaim()
+        awaitReclaim(quietly: quietly)
         let live = live(name)
         let fingerprint = try? source.fingerprint(of: name, version: version)
         guard
@@ -158,7 +158,7 @@ extension ModelFollower {
             source: source, settings: settings, model: name, version: version, live: live, isForced: isForced,
             lease: lease, loops: store.loops, mappedBytes: store.mappedBytes, clock: clock)
         do throws(LoadRefusal) {
-            let loaded = try (quietly ? atLowPriority { job.run() } : job.run()).get()
+            let loaded = try (quietly ? thread.run { job.run() } : job.run()).get()
             for note in loaded.notes { report(.note(model: name, version: version, note)) }
             progress.attempts.forget(version)
             progress.letThrough[version] = loaded.overruled.map {
@@ -200,8 +200,10 @@ extension ModelFollower {
 
     /// Waits until versions that were let go of are unmapped, so that no more than two of a model are in memory at a time. A
     /// streamed answer may hold one for long: then the load goes on beside it.
-    private func awaitReclaim() {
-        for _ in 0..<Self.reclaimAttempts where store.reclaim() > 0 { usleep(Self.reclaimMicroseconds) }
+    private func awaitReclaim(quietly: Bool) {
+        for _ in 0..<Self.reclaimAttempts where store.reclaim(on: quietly ? thread : nil) > 0 {
+            usleep(Self.reclaimMicroseconds)
+        }
     }
 
     private static var reclaimAttempts: Int { 200 }
