@@ -33,7 +33,7 @@ package final class LowPriorityThread: Sendable {
     /// Runs `work` there and waits for its result. The thread is made for the first one.
     ///
     /// - Precondition: not called on the thread itself.
-    func run<R: Sendable>(_ work: @escaping @Sendable () -> R) -> R {
+    package func run<R: Sendable>(_ work: @escaping @Sendable () -> R) -> R {
         isStarted.withLock { isStarted in
             if !isStarted { start() }
             isStarted = true
