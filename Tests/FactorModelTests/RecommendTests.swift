@@ -91,11 +91,11 @@ import VectorKernels
         if isPrepared { model.prepare() }
         let scratch = RecommendationScratch()
         let query = RecommendationQuery(user: UserIndex(0), k: 10)
-        model.recommend(query, scratch: scratch)
+        _ = model.recommend(query, scratch: scratch)
         let before = answer(scratch)
         #expect(!before.isEmpty)
         model.releasePages()
-        model.recommend(query, scratch: scratch)
+        _ = model.recommend(query, scratch: scratch)
         #expect(answer(scratch) == before)
     }
 

@@ -3,6 +3,12 @@ import RecommendService
 import Synchronization
 import Testing
 
+/// What the kernel calls the calling thread.
+func threadName() -> String {
+    let text = try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8)
+    return text?.trimmingCharacters(in: .newlines) ?? "unknown"
+}
+
 @Suite("The thread of low priority") struct LowPriorityThreadTests {
     private struct Place: Equatable, Sendable {
         let thread: UInt
@@ -12,12 +18,8 @@ import Testing
     }
 
     @Sendable private static func here() -> Place {
-        var name = [CChar](repeating: 0, count: 16)
-        // SAFETY: writes at most the bytes of the array.
-        unsafe _ = pthread_getname_np(pthread_self(), &name, name.count)
-        let text = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         return Place(
-            thread: UInt(pthread_self()), name: text, policy: sched_getscheduler(0),
+            thread: UInt(pthread_self()), name: threadName(), policy: sched_getscheduler(0),
             nice: getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0))
     }
 

@@ -73,11 +73,8 @@ import Testing
         init(_ place: Place) { self.place = place }
 
         deinit {
-            var name = [CChar](repeating: 0, count: 16)
-            // SAFETY: writes at most the bytes of the array.
-            unsafe _ = pthread_getname_np(pthread_self(), &name, name.count)
-            let text = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            place.name.withLock { $0 = text }
+            let name = threadName()
+            place.name.withLock { $0 = name }
         }
     }
 
