@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -327,6 +328,15 @@ void clinux_prepare_thread(const char *name) {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGPROF};
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) sigdelset(&signals, faults[i]);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+int clinux_map_large_blocks(int bytes) {
+#ifdef __GLIBC__
+    return mallopt(M_MMAP_THRESHOLD, bytes) && mallopt(M_TRIM_THRESHOLD, 2 * bytes) ? 0 : -EINVAL;
+#else
+    (void)bytes;
+    return 0;
+#endif
 }
 
 uint64_t clinux_monotonic_nanoseconds(void) {

@@ -42,7 +42,7 @@ func sha256(of file: Int32, path: String, bytesPerSecondMax: Int?) throws(Regist
     var isFine = unsafe EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1
     var pace = bytesPerSecondMax.map { ReadPace(bytesPerSecondMax: $0) }
     // A slow pace takes small pieces, so that it is one and not a row of bursts.
-    var chunk = [UInt8](repeating: 0, count: pace?.chunkBytes ?? 1 << 20)
+    var chunk = [UInt8](repeating: 0, count: min(pace?.chunkBytes ?? .max, 256 << 10))
     while isFine {
         // SAFETY: at most the chunk's bytes are written.
         let count = unsafe chunk.withUnsafeMutableBytes { unsafe read(file, $0.baseAddress, $0.count) }

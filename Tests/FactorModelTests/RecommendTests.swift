@@ -84,6 +84,21 @@ import VectorKernels
         }
     }
 
+    @Test("a snapshot whose pages were given back answers as before, prepared or not", arguments: [false, true])
+    func releasedPages(isPrepared: Bool) throws {
+        let directory = try TemporaryDirectory()
+        let model = try openedModel(sampleContents(items: 700, factors: 64), in: directory)
+        if isPrepared { model.prepare() }
+        let scratch = RecommendationScratch()
+        let query = RecommendationQuery(user: UserIndex(0), k: 10)
+        _ = model.recommend(query, scratch: scratch)
+        let before = answer(scratch)
+        #expect(!before.isEmpty)
+        model.releasePages()
+        _ = model.recommend(query, scratch: scratch)
+        #expect(answer(scratch) == before)
+    }
+
     @Test("agrees with a full sort of what passes the filters", arguments: [1, 2, 3, 4] as [UInt64])
     func matchesFullSort(seed: UInt64) throws {
         // More items than a block of scores, and than a gathered run.

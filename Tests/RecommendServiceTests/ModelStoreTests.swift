@@ -1,5 +1,7 @@
+import Foundation
 import ModelRegistry
 import RecommendService
+import Synchronization
 import Testing
 
 @Suite("The models of a process") struct ModelStoreTests {
@@ -58,6 +60,42 @@ import Testing
         #expect(store.reclaim() == 0)
         #expect(first == nil)
         #expect(idle.plan().standard.live?.version == 2)
+    }
+
+    /// Says on which thread it went away.
+    private final class Witness: Sendable {
+        let place: Place
+
+        final class Place: Sendable {
+            let name = Mutex<String?>(nil)
+        }
+
+        init(_ place: Place) { self.place = place }
+
+        deinit {
+            let name = threadName()
+            place.name.withLock { $0 = name }
+        }
+    }
+
+    @Test("a version goes away on the loader's thread, whoever ended the last request of it") func thread() {
+        let place = Witness.Place()
+        store.publish(
+            ServedModel(
+                name: "room-service", version: 1, snapshot: fixture.snapshot, manifest: [], createdAt: 0, loadedAt: 0,
+                loadSeconds: 0, loops: 2, lease: Witness(place)))
+        let reader = store.reader(loop: 0)
+        var request: ServingPlan? = reader.plan()
+        publish(2)
+        store.retire("room-service", versions: [1])
+        let loader = LowPriorityThread()
+        #expect(store.reclaim(on: loader) == 1)
+        withExtendedLifetime(request) {}
+        request = nil
+        #expect(reader.plan().standard.live?.version == 2)
+        #expect(place.name.withLock { $0 } == nil, "no loop lets go of it")
+        #expect(store.reclaim(on: loader) == 0)
+        #expect(place.name.withLock { $0 } == "model-loader")
     }
 
     @Test("the state of a version is what happened to it last") func states() {

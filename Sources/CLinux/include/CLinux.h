@@ -77,6 +77,11 @@ int clinux_reserve_descriptor(void);
 
 void clinux_nap(int milliseconds);
 
+// Has malloc map each block of at least `bytes` by itself and unmap it when it is freed, from now on. glibc otherwise
+// moves that bound up to the largest block it ever freed (32 MiB at most), and keeps what is below it. -EINVAL when
+// glibc does not take the bound; nothing to do elsewhere, as musl's bound is a fixed 128 KiB.
+int clinux_map_large_blocks(int bytes);
+
 // Names the calling thread (at most 15 bytes) and leaves signals to the other threads, except those that a fault raises.
 void clinux_prepare_thread(const char *name);
 

@@ -19,19 +19,41 @@ final class MappedFile: @unchecked Sendable {  // Sendable: never written, alive
         guard status.st_mode & S_IFMT == S_IFREG else { throw .notAFile(path: path) }
         let bytes = Int(status.st_size)
         guard bytes > 8 else { throw .tooShort(bytes: bytes) }
-        // SAFETY: a read-only mapping of the whole file. MAP_POPULATE: no request takes a page fault later.
-        let mapped = unsafe mmap(nil, bytes, PROT_READ, MAP_SHARED | MAP_POPULATE, file, 0)
+        // SAFETY: a read-only mapping of the whole file.
+        let mapped = unsafe mmap(nil, bytes, PROT_READ, MAP_SHARED, file, 0)
         guard let start = unsafe mapped, unsafe start != MAP_FAILED else {
             throw .system(call: "mmap", path: path, code: errno)
         }
         unsafe base = UnsafeRawPointer(start)
         byteCount = bytes
+        // All pages now, so that no request takes a page fault later. A kernel before Linux 5.14 maps them as the checks read them.
+        Self.inPieces(bytes) { first, count in
+            // SAFETY: a page-aligned part of the mapping that was just made.
+            unsafe _ = madvise(UnsafeMutableRawPointer(mutating: start + first), count, populateForReading)
+        }
     }
 
     deinit {
         // SAFETY: mapped in init with this address and length, unmapped nowhere else.
         unsafe _ = munmap(UnsafeMutableRawPointer(mutating: base), byteCount)
     }
+
+    /// Gives the pages back. They stay in the page cache: a later read takes page faults and finds the same bytes.
+    func releasePages() {
+        Self.inPieces(byteCount) { first, count in
+            // SAFETY: a page-aligned part of the mapping, which is read-only and shared: its pages can be had again.
+            unsafe _ = madvise(UnsafeMutableRawPointer(mutating: base + first), count, MADV_DONTNEED)
+        }
+    }
+
+    /// The kernel holds the process's map of memory, which a growing heap waits for, until a call is done; and a thread of low
+    /// priority may be put aside in the middle of one. So no call is for more than a few megabytes.
+    private static func inPieces(_ byteCount: Int, _ body: (_ first: Int, _ count: Int) -> Void) {
+        for first in stride(from: 0, to: byteCount, by: pieceBytes) { body(first, min(pieceBytes, byteCount - first)) }
+    }
+
+    /// A multiple of every page size; a tenth of a millisecond.
+    private static var pieceBytes: Int { 4 << 20 }
 
     func withBytes<R, E: Error>(_ body: (RawSpan) throws(E) -> R) throws(E) -> R {
         // SAFETY: the mapping is byteCount bytes long and lives while `self` does.
@@ -50,6 +72,9 @@ final class MappedFile: @unchecked Sendable {  // Sendable: never written, alive
         return unsafe Column(base: (base + offset).assumingMemoryBound(to: Element.self), count: count)
     }
 }
+
+/// MADV_POPULATE_READ of linux/mman.h, which the Glibc module does not have.
+private let populateForReading: Int32 = 22
 
 /// One tensor's elements in a mapped file. Valid while the `MappedFile` lives, which its owner sees to.
 ///

@@ -34,6 +34,10 @@ package final class ModelSnapshot: Sendable {
         return ModelSnapshot(file, columns)
     }
 
+    /// Gives the pages of the mapping back. Answers stay the same and take page faults: for a snapshot that nobody asks any
+    /// more, so that letting go of it is quick.
+    package func releasePages() { file.releasePages() }
+
     // MARK: Sizes
 
     package var userCount: Int { columns.userIDs.count }

@@ -183,7 +183,7 @@ extension ModelFollower {
         _ name: String, _ version: Int, isForced: Bool, quietly: Bool, reference: Reference? = nil,
         _ progress: inout Progress
     ) -> ServedModel? {
-        awaitReclaim()
+        awaitReclaim(quietly: quietly)
         let live = live(name)
         let comparedWith = live?.version ?? reference?.answers?.version
         let fingerprint = try? source.fingerprint(of: name, version: version)
@@ -198,7 +198,7 @@ extension ModelFollower {
             reference: reference?.answers,
             isForced: isForced, lease: lease, loops: store.loops, mappedBytes: store.mappedBytes, clock: clock)
         do throws(LoadRefusal) {
-            let loaded = try (quietly ? atLowPriority { job.run() } : job.run()).get()
+            let loaded = try (quietly ? thread.run { job.run() } : job.run()).get()
             for note in loaded.notes + [reference?.note].compactMap({ $0 }) {
                 report(.note(model: name, version: version, note))
             }
@@ -246,8 +246,10 @@ extension ModelFollower {
 
     /// Waits until versions that were let go of are unmapped, so that no more than two of a model are in memory at a time. A
     /// streamed answer may hold one for long: then the load goes on beside it.
-    private func awaitReclaim() {
-        for _ in 0..<Self.reclaimAttempts where store.reclaim() > 0 { usleep(Self.reclaimMicroseconds) }
+    private func awaitReclaim(quietly: Bool) {
+        for _ in 0..<Self.reclaimAttempts where store.reclaim(on: quietly ? thread : nil) > 0 {
+            usleep(Self.reclaimMicroseconds)
+        }
     }
 
     private static var reclaimAttempts: Int { 200 }

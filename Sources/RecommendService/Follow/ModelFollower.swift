@@ -1,3 +1,4 @@
+import CLinux
 import Dispatch
 import Foundation
 package import ModelRegistry
@@ -6,12 +7,15 @@ import Synchronization
 /// Keeps a ``ModelStore`` at what the registry and the operator want: resolves policies, loads, verifies, warms, compares, swaps, and gives
 /// back memory.
 ///
-/// Everything long (reading, verifying, warming, comparing) happens on a thread of low priority, everything that loops may wait for on one
-/// of theirs: a thread that is put aside while it holds a lock would stop them all. Loops see nothing of it but a new plan. What cannot be had leaves everything as it is: a registry that disappears, an alias that points nowhere or a version that is bad cost a message, never
+/// Everything long (reading, verifying, warming, comparing, unmapping) happens on a thread of low priority, everything that loops may wait for
+/// on one of theirs: a thread that is put aside while it holds a lock would stop them all. Loops see nothing of it but a new plan. What cannot be had leaves everything as it is: a registry that disappears, an alias that points nowhere or a version that is bad cost a message, never
 /// the version that answers.
 package final class ModelFollower: Sendable {
     package let store: ModelStore
-    let source: any ModelSource
+    /// Where looks read.
+    let source: QuietSource
+    /// Reads, loads and unmaps what loops must not wait for.
+    let thread = LowPriorityThread()
     let settings: FollowSettings
     /// Completes a version before anybody gets an answer from it.
     let prepare: @Sendable (ServedModel) -> Void
@@ -85,7 +89,7 @@ package final class ModelFollower: Sendable {
         report: @escaping @Sendable (FollowEvent) -> Void
     ) {
         self.store = store
-        self.source = source
+        self.source = QuietSource(source, thread: thread)
         self.settings = settings
         self.clock = clock
         self.prepare = prepare
@@ -102,11 +106,12 @@ package final class ModelFollower: Sendable {
     @discardableResult
     package func look(quietly: Bool = false) -> [String: FollowFailure] {
         progress.withLock { progress in
+            source.beQuiet(quietly)
             var failures: [String: FollowFailure] = [:]
             // Not the plan itself: what holds it holds its versions in memory.
             for (name, policy) in store.plan.models.map({ ($0.name, $0.policy) }) {
                 look(at: name, policy, quietly: quietly, &progress[name, default: Progress()])
-                store.reclaim()
+                store.reclaim(on: quietly ? thread : nil)
                 if store.plan.model(named: name)?.live == nil { failures[name] = progress[name]?.problem }
             }
             return failures
@@ -126,8 +131,11 @@ package final class ModelFollower: Sendable {
 
     /// Starts ``run()`` on a thread of its own.
     package func start() {
-        let thread = Thread { self.run() }
-        thread.name = "model-follower"
+        let thread = Thread {
+            // SAFETY: a literal, read during the call.
+            unsafe clinux_prepare_thread("model-follower")
+            self.run()
+        }
         thread.start()
     }
 
@@ -141,7 +149,7 @@ package final class ModelFollower: Sendable {
 
     /// Seconds until there is something to do although nobody asks: an hour when there is nothing.
     private func pause() -> Double {
-        if store.reclaim() > 0 { return Self.reclaimSeconds }
+        if store.reclaim(on: thread) > 0 { return Self.reclaimSeconds }
         return nextAttempt.map { max(0.05, $0 - clock()) } ?? 3600
     }
 
@@ -150,7 +158,7 @@ package final class ModelFollower: Sendable {
         progress.withLock { $0.values.compactMap(\.attempts.nextAttempt).min() }
     }
 
-    /// Not every pause ends with a reason to look: some are only for ``ModelStore/reclaim()``.
+    /// Not every pause ends with a reason to look: some are only for ``ModelStore/reclaim(on:)``.
     private var isAttemptDue: Bool { nextAttempt.map { $0 <= clock() } ?? false }
 
     /// Between two looks at whether the requests that hold an old version have ended.

@@ -7,7 +7,7 @@ import Synchronization
 ///
 /// Loops take an immutable ``ServingPlan`` a request through a ``PlanReader``. Everything else here is rare and goes through one
 /// lock. A version that is no longer wanted stays mapped until the last request that took it has ended, and is then unmapped by whoever
-/// calls ``reclaim()``: never by a loop, for which giving back a gigabyte of pages is milliseconds in which it answers nobody.
+/// calls ``reclaim(on:)``: never by a loop, for which giving back a gigabyte of pages is milliseconds in which it answers nobody.
 package final class ModelStore: Sendable {
     /// Loops that answer from here, each with a shard of every version's counters.
     package let loops: Int
@@ -130,27 +130,39 @@ package final class ModelStore: Sendable {
         }
     }
 
-    /// Takes old plans from loops that are between two requests, and unmaps what nobody uses any more, on the calling thread.
+    /// Takes old plans from loops that are between two requests, and unmaps what nobody uses any more.
     ///
+    /// - Parameter thread: where it is unmapped; nil for the calling thread.
     /// - Returns: how many versions still wait for a request to end.
     @discardableResult
-    package func reclaim() -> Int {
+    package func reclaim(on thread: LowPriorityThread? = nil) -> Int {
         let newest = newestGeneration
         for cell in cells { cell.dropPlan(olderThan: newest) }
-        var unused: [ServedModel] = []
+        let unused = Handed<[ServedModel]>()
         let waiting = state.withLock { state in
+            var found: [ServedModel] = []
             var place = 0
             while place < state.retired.count {
                 if isKnownUniquelyReferenced(&state.retired[place]) {
-                    unused.append(state.retired.remove(at: place))
+                    found.append(state.retired.remove(at: place))
                 } else {
                     place += 1
                 }
             }
-            return state.retired.count
+            let isNothing = found.isEmpty
+            unused.give(found)
+            return (count: state.retired.count, isNothing: isNothing)
         }
-        unused.removeAll()  // Here, outside the lock, the files are unmapped.
-        return waiting
+        if waiting.isNothing { return waiting.count }
+        // Outside the lock; taken there, so that these are the last references.
+        let unmap: @Sendable () -> Void = { if let models = unused.take() { Self.unmap(models) } }
+        if let thread { thread.run(unmap) } else { unmap() }
+        return waiting.count
+    }
+
+    /// Pages first, in pieces: unmapping a gigabyte in one call keeps the core to itself for milliseconds.
+    private static func unmap(_ models: consuming [ServedModel]) {
+        for model in models { model.snapshot.releasePages() }
     }
 }
 

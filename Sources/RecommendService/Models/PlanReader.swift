@@ -2,7 +2,7 @@ import Synchronization
 
 /// One loop's view of a ``ModelStore``.
 ///
-/// The plan it holds lies in a cell of the loop's own behind a lock that nobody else asks for but ``ModelStore/reclaim()``: two
+/// The plan it holds lies in a cell of the loop's own behind a lock that nobody else asks for but ``ModelStore/reclaim(on:)``: two
 /// uncontended atomic operations a request, on a cache line that stays with the loop's core. The lock is there for loops that get no
 /// request: without it they would keep a version in memory that nobody answers from any more.
 package struct PlanReader: Sendable {

@@ -71,6 +71,7 @@ struct Serve: ParsableCommand {
     }
 
     func run() throws {
+        LargeBlocks.returnToSystem()
         let signals = Signals()
         let log = Logger(label: "nextloop", factory: { StreamLogHandler.standardError(label: $0) })
         let loops = threads ?? ProcessInfo.processInfo.activeProcessorCount

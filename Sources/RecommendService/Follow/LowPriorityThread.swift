@@ -1,0 +1,93 @@
+import CLinux
+import Dispatch
+import Foundation
+import Glibc
+import Synchronization
+
+/// A thread of low priority that does what it is given, one thing after another. It ends with the object.
+///
+/// One for all loads of a process: what a load allocates and what letting go of it frees are then the same part of the heap, which no
+/// loop allocates from. What the thread holds while it is put aside, everybody waits for: so it must take no lock that loops take.
+package final class LowPriorityThread: Sendable {
+    private let jobs = Jobs()
+    private let isStarted = Mutex(false)
+
+    private final class Jobs: Sendable {
+        let waiting = Mutex<[@Sendable () -> Void]>([])
+        /// Counts the jobs, and one more when there will be none.
+        let arrivals = DispatchSemaphore(value: 0)
+
+        func work() {
+            while true {
+                arrivals.wait()
+                guard let job = waiting.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) else { return }
+                job()
+            }
+        }
+    }
+
+    package init() {}
+
+    deinit { jobs.arrivals.signal() }
+
+    /// Runs `work` there and waits for its result. The thread is made for the first one.
+    ///
+    /// - Precondition: not called on the thread itself.
+    package func run<R: Sendable>(_ work: @escaping @Sendable () -> R) -> R {
+        isStarted.withLock { isStarted in
+            if !isStarted { start() }
+            isStarted = true
+        }
+        let result = Handed<R>()
+        let done = DispatchSemaphore(value: 0)
+        jobs.waiting.withLock { waiting in
+            waiting.append {
+                result.give(work())
+                done.signal()
+            }
+        }
+        jobs.arrivals.signal()
+        done.wait()
+        guard let made = result.take() else { preconditionFailure("BUG: work without a result") }
+        return made
+    }
+
+    private func start() {
+        let thread = Thread { [jobs] in
+            // SAFETY: a literal, read during the call.
+            unsafe clinux_prepare_thread("model-loader")
+            lowerThreadPriority()
+            jobs.work()
+        }
+        thread.start()
+    }
+}
+
+/// Carries a value from one thread to another.
+final class Handed<Value: Sendable>: Sendable {
+    private let value: Mutex<Value?>
+
+    init(_ value: Value? = nil) { self.value = Mutex(value) }
+
+    func give(_ made: Value) { value.withLock { $0 = made } }
+
+    func take() -> Value? { value.withLock { $0.take() } }
+}
+
+/// Lets the calling thread run only when nobody else wants its core.
+///
+/// SCHED_IDLE gives way to any other thread at once when that wakes up, and, as Linux derives it, reads from the disk only when nobody
+/// else does (block/ioprio.c: a SCHED_IDLE task is of the idle class). On a machine that is busy without pause it still gets some 0.3 % of a
+/// core (kernel/sched: weight 3 beside 1024), so that a load takes long but ends. Where it is not permitted the thread stays as it is,
+/// but for the nice value.
+private func lowerThreadPriority() {
+    // Of the calling thread: Linux keeps it per thread.
+    _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
+    var parameters = sched_param()
+    parameters.sched_priority = 0
+    // SAFETY: the struct lives for the call, which reads it.
+    unsafe _ = pthread_setschedparam(pthread_self(), idlePolicy, &parameters)
+}
+
+/// SCHED_IDLE of linux/sched.h, which the Glibc module does not have.
+private let idlePolicy: Int32 = 5
