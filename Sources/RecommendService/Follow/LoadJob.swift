@@ -59,6 +59,7 @@ struct LoadJob: Sendable {
             createdAt: opened.manifest.createdAt.timeIntervalSince1970, loadedAt: Date().timeIntervalSince1970,
             loadSeconds: clock() - began, loops: loops, lease: lease,
             goldenUsers: opened.golden?.queries.compactMap { opened.snapshot.user(id: $0.user) } ?? [])
+        if live != nil { loaded.prepare() }
         return Loaded(
             model: loaded, notes: passed.notes, overruled: overruled, comparedWith: passed.comparedWith)
     }
