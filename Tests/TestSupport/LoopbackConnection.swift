@@ -41,10 +41,8 @@ package final class LoopbackConnection {
                 unsafe connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        guard connected == 0 else {
-            close(socket)
-            throw .connect(errno: errno)
-        }
+        // The deinitializer closes it, also when this throws: twice would close what another thread opened meanwhile.
+        guard connected == 0 else { throw .connect(errno: errno) }
     }
 
     deinit { close(socket) }
