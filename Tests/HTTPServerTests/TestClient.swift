@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 
 /// A blocking TCP client on the loopback interface, with a time limit on every read; over TLS when asked.
 final class TestClient {
