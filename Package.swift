@@ -57,7 +57,7 @@ let package = Package(
                 "FactorModel", "VectorKernels", argumentParser,
             ]),
 
-        .target(name: "TestSupport", path: "Tests/TestSupport"),
+        .target(name: "TestSupport", dependencies: ["COpenSSL"], path: "Tests/TestSupport"),
         .target(name: "FaultyCalls", path: "Tests/FaultyCalls"),
         .testTarget(
             name: "VectorKernelsTests", dependencies: ["VectorKernels", "TestSupport"], exclude: ["programs"]),

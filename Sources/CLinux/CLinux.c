@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -130,27 +131,45 @@ static int is_answered(const struct sockaddr_un *address) {
     return result == -ECONNREFUSED || result == -ENOENT ? 0 : result;
 }
 
-int clinux_bound_unix_socket(const char *path, unsigned mode, struct clinux_file *file) {
-    struct sockaddr_un address;
+// Locks the directory of a path against others that take or give up sockets in it. Returns a descriptor that holds the lock until
+// it is closed; -1 where there is no locking (a directory that may not be read, a file system without locks): then two processes
+// may both believe that they have the path, as without any lock. -EADDRINUSE when somebody does not let go of it.
+static int lock_directory(const char *path) {
+    enum { TRIES = 500, NAP_MILLISECONDS = 10 };
+    char directory[sizeof((struct sockaddr_un *)0)->sun_path];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash ? (size_t)(slash - path) : 0;
+    memcpy(directory, path, length);
+    directory[length] = 0;
+    int descriptor = open(length ? directory : slash ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) return -1;
+    for (int i = 0; i < TRIES; i++) {
+        if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) return descriptor;
+        if (errno != EWOULDBLOCK && errno != EINTR) break;
+        if (errno == EWOULDBLOCK) clinux_nap(NAP_MILLISECONDS);
+    }
+    int error = errno;
+    close(descriptor);
+    return error == EWOULDBLOCK ? -EADDRINUSE : -1;
+}
+
+static int listen_at(const struct sockaddr_un *address, unsigned mode, int backlog, struct clinux_file *file) {
+    const char *path = address->sun_path;
     struct stat found;
-    memset(&address, 0, sizeof address);
-    address.sun_family = AF_UNIX;
-    if (strlen(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
     int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (descriptor < 0) return -errno;
-    int result = bind(descriptor, (struct sockaddr *)&address, sizeof address) < 0 ? errno : 0;
+    int result = bind(descriptor, (const struct sockaddr *)address, sizeof *address) < 0 ? errno : 0;
     if (result == EADDRINUSE) {
         // Left by a process that did not end in order, unless it is no socket at all or somebody answers.
         if (lstat(path, &found) == 0 && !S_ISSOCK(found.st_mode)) return closing(descriptor, EEXIST);
-        int answered = is_answered(&address);
+        int answered = is_answered(address);
         if (answered != 0) return closing(descriptor, answered > 0 ? EADDRINUSE : -answered);
         if (unlink(path) < 0 && errno != ENOENT) return closing(descriptor, errno);
-        result = bind(descriptor, (struct sockaddr *)&address, sizeof address) < 0 ? errno : 0;
+        result = bind(descriptor, (const struct sockaddr *)address, sizeof *address) < 0 ? errno : 0;
     }
     if (result) return closing(descriptor, result);
     // Nobody can connect before it listens, so that the mode is there first.
-    if (chmod(path, mode) < 0 || stat(path, &found) < 0) {
+    if (chmod(path, mode) < 0 || stat(path, &found) < 0 || listen(descriptor, backlog) < 0) {
         result = errno;
         unlink(path);
         return closing(descriptor, result);
@@ -160,12 +179,29 @@ int clinux_bound_unix_socket(const char *path, unsigned mode, struct clinux_file
     return descriptor;
 }
 
+int clinux_listening_unix_socket(const char *path, unsigned mode, int backlog, struct clinux_file *file) {
+    struct sockaddr_un address;
+    memset(&address, 0, sizeof address);
+    address.sun_family = AF_UNIX;
+    if (strlen(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
+    strcpy(address.sun_path, path);
+    int lock = lock_directory(path);
+    if (lock < -1) return lock;
+    int descriptor = listen_at(&address, mode, backlog, file);
+    if (lock >= 0) close(lock);
+    return descriptor;
+}
+
 int clinux_unlink_socket(const char *path, struct clinux_file file) {
     struct stat found;
-    if (lstat(path, &found) < 0) return -errno;
+    if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path) return -ENAMETOOLONG;
+    int lock = lock_directory(path);
+    int result = lstat(path, &found) < 0 ? -errno : 0;
     // Another process may have taken the place.
-    if (found.st_dev != file.device || found.st_ino != file.number) return -ENOENT;
-    return checked(unlink(path));
+    if (result == 0 && (found.st_dev != file.device || found.st_ino != file.number)) result = -ENOENT;
+    if (result == 0) result = checked(unlink(path));
+    if (lock >= 0) close(lock);
+    return result;
 }
 
 int clinux_prepare_inherited(int descriptor) {

@@ -81,6 +81,9 @@ package struct ConnectionState: Sendable {
         (phase == .waiting || phase == .lingering) && writeDeadline == .distantFuture && !hasBacklog
     }
 
+    /// Whether a part of a request is here, and nothing of an answer to it.
+    package var isReceiving: Bool { phase == .head || phase == .body }
+
     /// The method of the request that is being read, as far as it is known.
     package var method: HTTPMethod { parser.method }
 

@@ -57,6 +57,13 @@ package struct Limits: Sendable, Equatable {
     package var adminConnectionsMax = 64
     /// Refused connections that are kept until their 503 is read; beyond them a connection is closed at once.
     package var refusedConnectionsMax = 128
+    /// Steps of TLS handshakes that a loop takes before the requests of others get their turn.
+    package var tlsHandshakesPerTurnMax = 8
+    /// Handshakes that wait for their turn in one loop. More are closed.
+    package var tlsHandshakesWaitingMax = 2048
+    /// Memory for requests that are not whole yet, over all connections; of each, what does not fit a small block. More is
+    /// refused with 503. At least twice what one request may have, because a buffer that grows doubles.
+    package var bufferedBytesMax = 256 * 1024 * 1024
     /// Time that a request may wait for those before it while the queue stands. Then it is answered with 503.
     package var queueTimeMax: Duration = .milliseconds(500)
     /// What 503 and 429 say in `Retry-After`.

@@ -24,6 +24,8 @@ package enum Refusal: Error, Sendable, Equatable {
     case overloaded(retryAfterSeconds: Int)
     /// More connections from one client than the limit.
     case tooManyFromClient(retryAfterSeconds: Int)
+    /// Requests that are not whole yet hold as much memory as they may, all together.
+    case tooManyBufferedBytes(retryAfterSeconds: Int)
     /// The request waited too long behind others. Its connection stays.
     case tooBusy(retryAfterSeconds: Int)
     case unsupportedVersion
@@ -41,7 +43,7 @@ package enum Refusal: Error, Sendable, Equatable {
         case .headersTooLarge, .tooManyHeaders: 431
         case .tooManyFromClient: 429
         case .unsupportedTransferCoding, .connectUnsupported, .methodTooLong: 501
-        case .overloaded, .tooBusy: 503
+        case .overloaded, .tooManyBufferedBytes, .tooBusy: 503
         case .unsupportedVersion: 505
         }
     }
@@ -71,6 +73,8 @@ package enum Refusal: Error, Sendable, Equatable {
         case .notTLS: "The request came in the clear, and this port speaks TLS. Use an https:// URL."
         case .overloaded: "The server has as many connections as it accepts. Try again later."
         case .tooManyFromClient: "This client has as many connections as one may have. Close some, or try again later."
+        case .tooManyBufferedBytes:
+            "The server holds as many bytes of unfinished requests as it may. Try again later."
         case .tooBusy: "The server has more requests than it can answer in time. Try again later."
         case .unsupportedVersion: "The request has an HTTP version other than 1.1 and 1.0, the ones supported."
         }
@@ -84,7 +88,9 @@ package enum Refusal: Error, Sendable, Equatable {
     /// The value for a `Retry-After` header, when the refusal wants one (RFC 9110 section 10.2.3).
     package var retryAfterSeconds: Int? {
         switch self {
-        case .overloaded(let seconds), .tooManyFromClient(let seconds), .tooBusy(let seconds): seconds
+        case .overloaded(let seconds), .tooManyFromClient(let seconds), .tooManyBufferedBytes(let seconds),
+            .tooBusy(let seconds):
+            seconds
         default: nil
         }
     }

@@ -12,6 +12,8 @@ struct Connection: ~Copyable {
     var state: ConnectionState
     /// Part of a request.
     var input: ByteBuffer?
+    /// What of ``ServerShared/bufferedBytes`` is this connection's.
+    var bufferedBytes = 0
     /// Answers that the socket did not take yet.
     var output: ByteBuffer?
     /// The answer whose body is being made piece by piece.
@@ -20,6 +22,8 @@ struct Connection: ~Copyable {
     var interest: Interest
     /// Listed among those that get a turn without an event.
     var awaitsTurn = false
+    /// In the line of those that wait for a step of their handshake.
+    var awaitsHandshake = false
     /// How it will have ended, as far as is known: by the client, unless something else happens first.
     var end = ConnectionEnd.client
     /// What the observer was told.

@@ -215,6 +215,8 @@ extension EventLoop {
         let slot = Int(connection.registration.slot)
         timers.cancel(slot)
         connections.release(slot)
+        if connection.bufferedBytes > 0 { shared.bufferedBytes.subtract(connection.bufferedBytes, ordering: .relaxed) }
+        if connection.awaitsHandshake { handshakes.wentAway() }
         if connection.isExcess {
             shared.excessCount.subtract(1, ordering: .relaxed)
         } else {

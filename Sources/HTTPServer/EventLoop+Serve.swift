@@ -39,7 +39,7 @@ extension EventLoop {
         case .waiting:
             var interest: Interest = connection.state.wantsToRead ? .read : []
             if connection.output != nil { interest.insert(.write) }
-            interest = connection.socket.interest(for: interest)
+            interest = connection.awaitsHandshake ? [] : connection.socket.interest(for: interest)
             if interest != connection.interest {
                 guard poll.modify(connection.socket.descriptor.raw, interest, connection.registration) else {
                     // Nothing would ever be reported of what it waits for.
@@ -139,7 +139,12 @@ extension EventLoop {
                 return .close
             }
         }
-        let outcome = act(&connection, firstAction, &input, &output)
+        var outcome = act(&connection, firstAction, &input, &output)
+        if outcome != .close, !countBuffered(input, of: &connection) {
+            let refusal = Refusal.tooManyBufferedBytes(retryAfterSeconds: policy.limits.retryAfterSeconds)
+            outcome = act(&connection, .refuse(refusal), &input, &output)
+            input.removeAll()
+        }
         if outcome == .close {
             recycleInput(input)
             recycleOutput(output)
@@ -312,7 +317,7 @@ extension EventLoop {
 
     /// Up to this much of a request is kept in a block of its own size while the rest is awaited, so that slow clients do
     /// not hold read buffers. More stays where it is: copying a large body at each read would be quadratic.
-    private static var smallPartBytes: Int { 4096 }
+    static var smallPartBytes: Int { 4096 }
 
     /// A buffer to read into, with what is left of the reads before.
     mutating func takeInput(_ connection: inout Connection) -> ByteBuffer {

@@ -29,6 +29,7 @@ struct EventLoop: ~Copyable {
     var isClosing = false
     var isDraining = false
     var overload: Overload
+    var handshakes: HandshakeQueue
 
     /// Buffers of the last connection that needed none any more.
     var spareInput: ByteBuffer?
@@ -58,6 +59,7 @@ struct EventLoop: ~Copyable {
         poll = consume parts.poll
         now = Clock.now()
         timers = TimerWheel(now: now)
+        handshakes = HandshakeQueue(policy.limits)
         overload = Overload(target: policy.queueTimeMax, now: now)
         dateSeconds = Clock.unixSeconds()
         date = HTTPDate(unixSeconds: dateSeconds)
@@ -72,6 +74,7 @@ struct EventLoop: ~Copyable {
             now = Clock.now()
             updateDate()
             overload.turnBegins(now: now)
+            handshakes.turnBegins()
             for index in 0..<count {
                 let (registration, interest) = poll.event(index)
                 if registration.slot != .max {
@@ -83,6 +86,7 @@ struct EventLoop: ~Copyable {
                 }
             }
             resumeYielded()
+            resumeHandshakes()
             overload.turnEnded(now: now)
             fireTimers()
             resumeAccepting()
@@ -92,7 +96,7 @@ struct EventLoop: ~Copyable {
     }
 
     private func waitMilliseconds() -> Int32? {
-        if !yielded.isEmpty { return 0 }
+        if !yielded.isEmpty || !handshakes.isEmpty { return 0 }
         let wait = timers.milliseconds(from: now)
         var deadline = min(acceptPausedUntil ?? .distantFuture, listeningEnds ?? .distantFuture)
         if isDraining { deadline = min(deadline, shared.drainDeadline) }
@@ -114,6 +118,10 @@ struct EventLoop: ~Copyable {
         let turn = yielded
         yielded.removeAll(keepingCapacity: true)
         for registration in turn { serve(registration, .resumed) }
+    }
+
+    private mutating func resumeHandshakes() {
+        while let registration = handshakes.next() { serve(registration, .resumed) }
     }
 
     private mutating func fireTimers() {

@@ -161,9 +161,9 @@ package final class HTTPServer: Sendable {
         case .tcp(let host, let port): return try openTCP(listener, host, port, &state)
         case .unix(let path):
             var file = clinux_file()
-            let socket = try BoundSocket(path: path, mode: listener.fileMode, file: &file)
+            let socket = try BoundSocket(
+                listeningAt: path, mode: listener.fileMode, backlog: configuration.limits.acceptBacklog, file: &file)
             state.files.append(SocketFile(path: path, file: file))
-            try socket.listen(backlog: configuration.limits.acceptBacklog)
             state.bound.append(listener.address)
             return try share(socket, .unix, listener)
         case .inherited(let descriptor):

@@ -46,4 +46,6 @@ package enum RejectionReason: String, Sendable, CaseIterable {
     case refusalLimit = "refusal_limit"
     /// The process has no file descriptor left: closed at once.
     case fileDescriptorLimit = "file_descriptor_limit"
+    /// ``Limits/tlsHandshakesWaitingMax`` handshakes wait already: closed without one.
+    case handshakeLimit = "handshake_limit"
 }

@@ -22,6 +22,8 @@ final class ServerShared: Sendable {
     let adminConnectionCount = Atomic<Int>(0)
     let clients = ClientCounts()
     let excessCount = Atomic<Int>(0)
+    /// Memory that requests hold which are not whole yet; ``Limits/bufferedBytesMax`` bounds it.
+    let bufferedBytes = Atomic<Int>(0)
     /// Whether a connection was cut before its answer was sent.
     let wasCut = Atomic<Bool>(false)
     private let currentPhase = Atomic<Phase>(.running)

@@ -67,6 +67,20 @@ import Testing
         #expect(at.head.contains("Content-Encoding: gzip"))
     }
 
+    @Test("where gzip is off, only who refuses identity gets it") func off() throws {
+        let off = ContentCoder(GzipSettings(bytesMin: nil))
+        for value in [nil, "gzip", "gzip, identity;q=0.5"] {
+            let answer = try answer(long, accepting: value, coder: off)
+            #expect(!answer.head.contains("Content-Encoding") && !answer.head.contains("Vary"))
+            #expect(String(decoding: answer.body, as: UTF8.self) == long)
+        }
+        for value in ["gzip, identity;q=0", "gzip, *;q=0"] {
+            let answer = try answer("a", accepting: value, coder: off)
+            #expect(answer.head.contains("\r\nContent-Encoding: gzip\r\nVary: Accept-Encoding"))
+            #expect(try inflated(answer.body) == "a")
+        }
+    }
+
     @Test("who refuses identity gets gzip however little it is; nothing is never compressed") func refusedIdentity()
         throws
     {

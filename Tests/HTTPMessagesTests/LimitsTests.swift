@@ -22,9 +22,13 @@ import Testing
             ("refusedConnectionsMax", \Limits.refusedConnectionsMax, 0...1_000_000),
             ("retryAfterSeconds", \Limits.retryAfterSeconds, 0...86_400),
             ("acceptBacklog", \Limits.acceptBacklog, 1...65_535),
+            ("tlsHandshakesPerTurnMax", \Limits.tlsHandshakesPerTurnMax, 1...10_000),
+            ("tlsHandshakesWaitingMax", \Limits.tlsHandshakesWaitingMax, 0...1_000_000),
         ]
         for (name, limit, range) in numbers {
             var limits = Limits()
+            // Room for the largest request that is tried.
+            limits.bufferedBytesMax = 1 << 40
             for value in [range.lowerBound, range.upperBound] {
                 limits[keyPath: limit] = value
                 try limits.check()
@@ -57,12 +61,31 @@ import Testing
         }
     }
 
+    @Test("what all requests may buffer is at least twice what one may have, and at most a tebibyte")
+    func bufferedBytes() throws {
+        var limits = Limits()
+        limits.bodyBytesMax = 1_000_000
+        #expect(limits.bufferedBytesLeast == 2 * (8192 + 2 * 16_384 + 1_000_000 + 16_384))
+        for value in [limits.bufferedBytesLeast, 1 << 40] {
+            limits.bufferedBytesMax = value
+            try limits.check()
+        }
+        for value in [limits.bufferedBytesLeast - 1, (1 << 40) + 1] {
+            limits.bufferedBytesMax = value
+            #expect(throws: InvalidLimit.self) { try limits.check() }
+        }
+    }
+
     @Test("a connection may be allowed one request, not none")
     func requestsPerConnection() throws {
         var limits = Limits()
-        limits.requestsPerConnectionMax = 1
-        try limits.check()
-        limits.requestsPerConnectionMax = 0
-        #expect(throws: InvalidLimit.self) { try limits.check() }
+        for requests in [1, 1_000_000_000] {
+            limits.requestsPerConnectionMax = requests
+            try limits.check()
+        }
+        for requests in [0, 1_000_000_001] {
+            limits.requestsPerConnectionMax = requests
+            #expect(throws: InvalidLimit.self) { try limits.check() }
+        }
     }
 }

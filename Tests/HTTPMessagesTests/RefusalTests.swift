@@ -7,7 +7,7 @@ import Testing
             .timedOut(waitingForBody: false), .timedOut(waitingForBody: true), .bodyTooLarge(bytesMax: 1),
             .requestLineTooLong(bytesMax: 2), .unknownExpectation, .headersTooLarge(bytesMax: 3),
             .tooManyHeaders(countMax: 4), .unsupportedTransferCoding, .connectUnsupported, .notTLS,
-            .overloaded(retryAfterSeconds: 5), .unsupportedVersion,
+            .overloaded(retryAfterSeconds: 5), .tooManyBufferedBytes(retryAfterSeconds: 6), .unsupportedVersion,
         ]
     }
 

@@ -81,11 +81,7 @@ import Testing
         #expect(server.drain(within: .seconds(1)))
     }
 
-    @Test("a file that a dead process left is replaced, one that somebody answers on is not")
-    func stale() throws {
-        let directory = try TemporaryDirectory()
-        let path = directory.file("socket")
-        let dead = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    private func bindUnix(_ socket: Int32, to path: String) throws {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         // SAFETY: the copy is bounded by the field, and the struct's true size is given.
@@ -94,14 +90,63 @@ import Testing
         }
         let bound = unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe bind(dead, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                unsafe bind(socket, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
             }
         }
+        try #require(bound == 0)
+    }
+
+    @Test("a file that a dead process left is replaced, one that somebody answers on is not")
+    func stale() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("socket")
+        let dead = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        try bindUnix(dead, to: path)
         close(dead)
-        #expect(bound == 0 && exists(path))
+        #expect(exists(path))
         let server = try start(path)
         #expect(throws: ServerError.socketPath(path, problem: .inUse)) { _ = try start(path) }
         #expect(try who(TestClient(path: path)) == "service unix", "the first was not disturbed")
+        #expect(server.drain(within: .seconds(1)))
+    }
+
+    @Test("of two that want one path at the same time one gets it, and answers there")
+    func race() throws {
+        let directory = try TemporaryDirectory()
+        for round in 0..<20 {
+            let path = directory.file("socket\(round)")
+            let dead = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+            try bindUnix(dead, to: path)
+            close(dead)
+            let contenders = (0..<4).map { _ in
+                BackgroundThread { () -> HTTPServer? in
+                    do throws(ServerError) { return try self.start(path) } catch {
+                        #expect(error == .socketPath(path, problem: .inUse))
+                        return nil
+                    }
+                }
+            }
+            let servers = try contenders.compactMap { try $0.value() }
+            #expect(servers.count == 1, "round \(round)")
+            #expect(try who(TestClient(path: path)) == "service unix")
+            for server in servers { #expect(server.drain(within: .seconds(1))) }
+            #expect(!exists(path))
+        }
+    }
+
+    @Test("a directory that somebody else has locked is waited for")
+    func lockedDirectory() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("socket")
+        // SAFETY: the bridged C string lives for the call and is only read.
+        let lock = unsafe open(directory.path, O_RDONLY)
+        #expect(flock(lock, LOCK_EX) == 0)
+        let starting = BackgroundThread { try self.start(path) }
+        usleep(100_000)
+        #expect(!exists(path))
+        close(lock)
+        let server = try starting.value()
+        #expect(try who(TestClient(path: path)) == "service unix")
         #expect(server.drain(within: .seconds(1)))
     }
 

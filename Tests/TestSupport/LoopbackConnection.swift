@@ -10,7 +10,7 @@ package struct HTTPAnswer: Sendable {
     package var text: String { String(decoding: body, as: UTF8.self) }
 }
 
-/// A blocking HTTP/1.1 client connection to a loopback port, for tests: sends exactly what it is told.
+/// A blocking HTTP/1.1 client connection to a loopback port, for tests, in the clear or over TLS: sends exactly what it is told.
 ///
 /// Every read gives up after ten seconds, so that a server that hangs fails its test instead of stopping the run.
 @safe
@@ -22,12 +22,16 @@ package final class LoopbackConnection {
         /// The peer closed before a whole answer came; what came is given.
         case closed(String)
         case notHTTP(String)
+        /// A handshake that failed, a record that is none.
+        case tls(TLSClientSession.Failed)
     }
 
     private let socket: Int32
+    private var tls: TLSClientSession?
     private var held: [UInt8] = []
 
-    package init(port: Int) throws(Failure) {
+    /// - Parameter tls: how to shake hands; nil for a connection in the clear.
+    package init(port: Int, tls options: TLSClientSession.Options? = nil) throws(Failure) {
         socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var patience = timeval(tv_sec: 10, tv_usec: 0)
         var address = sockaddr_in()
@@ -41,10 +45,23 @@ package final class LoopbackConnection {
                 unsafe connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
             }
         }
-        guard connected == 0 else {
-            close(socket)
-            throw .connect(errno: errno)
+        // The deinitializer closes it, also when this throws: twice would close what another thread opened meanwhile.
+        guard connected == 0 else { throw .connect(errno: errno) }
+        if let options { try shakeHands(options) }
+    }
+
+    private func shakeHands(_ options: TLSClientSession.Options) throws(Failure) {
+        let session = try Self.tls { () throws(TLSClientSession.Failed) in try TLSClientSession(options) }
+        tls = session
+        while try !Self.tls({ () throws(TLSClientSession.Failed) in try session.shakeHands() }) {
+            try sendRaw(session.takeOutgoing())
+            session.putIncoming(try receiveRaw())
         }
+        try sendRaw(session.takeOutgoing())
+    }
+
+    private static func tls<R>(_ step: () throws(TLSClientSession.Failed) -> R) throws(Failure) -> R {
+        do throws(TLSClientSession.Failed) { return try step() } catch { throw .tls(error) }
     }
 
     deinit { close(socket) }
@@ -65,6 +82,12 @@ package final class LoopbackConnection {
     package func send(_ text: String) throws(Failure) { try send(Array(text.utf8)) }
 
     package func send(_ bytes: [UInt8]) throws(Failure) {
+        guard let tls else { return try sendRaw(bytes) }
+        try Self.tls { () throws(TLSClientSession.Failed) in try tls.write(bytes) }
+        try sendRaw(tls.takeOutgoing())
+    }
+
+    private func sendRaw(_ bytes: [UInt8]) throws(Failure) {
         var sent = 0
         while sent < bytes.count {
             // SAFETY: the range from `sent` to the end is inside the array.
@@ -78,7 +101,13 @@ package final class LoopbackConnection {
     }
 
     /// No more requests: the server sees the end of the stream and may still answer.
-    package func finishSending() { shutdown(socket, Int32(SHUT_WR)) }
+    package func finishSending() {
+        if let tls {
+            tls.sayGoodbye()
+            try? sendRaw(tls.takeOutgoing())
+        }
+        shutdown(socket, Int32(SHUT_WR))
+    }
 
     /// The next answer. `bodyless` for an answer to HEAD.
     package func receive(bodyless: Bool = false) throws(Failure) -> HTTPAnswer {
@@ -157,12 +186,28 @@ package final class LoopbackConnection {
     }
 
     private func more() throws(Failure) {
+        guard let tls else {
+            held.append(contentsOf: try receiveRaw())
+            return
+        }
+        while true {
+            guard let bytes = try Self.tls({ () throws(TLSClientSession.Failed) in try tls.read() }) else {
+                tls.putIncoming(try receiveRaw())
+                continue
+            }
+            if bytes.isEmpty { throw .closed(String(decoding: held, as: UTF8.self)) }
+            held.append(contentsOf: bytes)
+            return
+        }
+    }
+
+    private func receiveRaw() throws(Failure) -> [UInt8] {
         var chunk = [UInt8](repeating: 0, count: 65536)
         // SAFETY: at most the array's bytes are written.
         let count = unsafe chunk.withUnsafeMutableBytes { unsafe recv(socket, $0.baseAddress, $0.count, 0) }
         if count == 0 { throw .closed(String(decoding: held, as: UTF8.self)) }
         if count < 0 { throw .receive(errno: errno) }
-        held.append(contentsOf: chunk[..<count])
+        return Array(chunk[..<count])
     }
 
     /// The place after the empty line that ends a head.

@@ -1,6 +1,7 @@
 /// When and how answers are compressed.
 package struct GzipSettings: Sendable, Equatable {
-    /// Answers of at least so many bytes are compressed for clients that want it; nil: none are.
+    /// Answers of at least so many bytes are compressed for clients that want it; nil: only those for clients that refuse them as
+    /// they are.
     package var bytesMin: Int?
     /// zlib's level, 1 (fast) to 9 (small).
     package var level: Int
@@ -50,9 +51,11 @@ package final class ContentCoder {
 
     /// Whether an answer of so many bytes depends on what the client accepts. Of an unknown number, nil: it does.
     func codes(_ byteCount: Int?, for accepted: AcceptedCodings) -> Bool {
+        // Who refuses identity is sent gzip however small the answer, and whatever was set: the alternative is no answer.
+        if accepted.refusesIdentity, byteCount != 0 { return true }
         guard let bytesMin = settings.bytesMin else { return false }
         guard let byteCount else { return true }
-        return byteCount >= bytesMin || byteCount > 0 && accepted.refusesIdentity
+        return byteCount >= bytesMin
     }
 
     /// Compresses a whole body; ``takeCompressed(_:)`` has the outcome.

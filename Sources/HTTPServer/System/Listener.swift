@@ -73,10 +73,12 @@ struct BoundSocket: ~Copyable {
         descriptor = FileDescriptor(owning: try check(raw, "bind"))
     }
 
+    /// A Unix socket, which listens already: whoever looks at its path has to find it either free or answered.
+    ///
     /// - Parameter file: set to the file that stands for the socket.
-    init(path: String, mode: UInt32, file: inout clinux_file) throws(SystemError) {
+    init(listeningAt path: String, mode: UInt32, backlog: Int, file: inout clinux_file) throws(SystemError) {
         // SAFETY: the bridged C string lives for the call and is only read; the struct is written.
-        let raw = unsafe clinux_bound_unix_socket(path, mode, &file)
+        let raw = unsafe clinux_listening_unix_socket(path, mode, Int32(clamping: backlog), &file)
         descriptor = FileDescriptor(owning: try check(raw, "bind"))
     }
 

@@ -14,8 +14,22 @@ extension EventLoop {
     /// Gets on with the handshake of a connection, and tells the observer how it ended.
     mutating func shakeHands(_ connection: inout Connection, _ occasion: Occasion) -> HandshakeStep {
         switch occasion {
-        case .ready: break
-        case .resumed: return .waiting
+        case .ready(let interest):
+            if connection.awaitsHandshake {
+                // Asked for nothing, epoll reports only that the client is gone: no use in shaking hands with it.
+                if !interest.contains(.broken) { return .waiting }
+                observer.tlsHandshakeEnded(.closed)
+                return .close
+            }
+            switch takeStep(&connection) {
+            case .taken: break
+            case .waits: return .waiting
+            case .refused: return .close
+            }
+        case .resumed:
+            if !connection.awaitsHandshake { return .waiting }
+            connection.awaitsHandshake = false
+            handshakes.called()
         case .refused(let refusal):
             // Told so when there is somebody to tell it to.
             connection.refusal = refusal
@@ -50,5 +64,22 @@ extension EventLoop {
             connection.end = .tlsHandshake
             return .failed(result == .plainHTTP ? .notTLS : nil)
         }
+    }
+
+    private enum Turn {
+        case taken, waits, refused
+    }
+
+    /// Whether a connection that has sent something may get on with its handshake now. Operators may, whatever clients do: their
+    /// connections are few.
+    private mutating func takeStep(_ connection: inout Connection) -> Turn {
+        if connection.origin.role == .admin || handshakes.takeStep() { return .taken }
+        if handshakes.wait(connection.registration) {
+            connection.awaitsHandshake = true
+            return .waits
+        }
+        observer.connectionRejected(.handshakeLimit)
+        connection.end = .tlsHandshake
+        return .refused
     }
 }

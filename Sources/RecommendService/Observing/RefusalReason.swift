@@ -19,7 +19,7 @@ package struct RefusalReason: Equatable, Sendable {
         case headTimeout, bodyTimeout, bodyTooLarge, requestLineTooLong, unknownExpectation, headersTooLarge
         case tooManyHeaders, unsupportedTransferCoding, connectUnsupported, notTls, connectionLimit, clientLimit
         case tooBusy, unsupportedVersion, inflatedBodyTooLarge, unsupportedContentCoding, noAcceptableCoding
-        case methodTooLong
+        case methodTooLong, tooManyBufferedBytes
         // Of the application: the types of its problems.
         case unknownPath, methodNotAllowed, undecodablePath, missingParameter, unknownParameter, repeatedParameter
         case badParameter, undecodableQuery, badBody, unsupportedMediaType, tooManyLines, unknownUser, unknownItem
@@ -51,6 +51,7 @@ package struct RefusalReason: Equatable, Sendable {
         case .notTLS: self.init(named: .notTls)
         case .overloaded: self.init(named: .connectionLimit)
         case .tooManyFromClient: self.init(named: .clientLimit)
+        case .tooManyBufferedBytes: self.init(named: .tooManyBufferedBytes)
         case .tooBusy: self.init(named: .tooBusy)
         case .unsupportedVersion: self.init(named: .unsupportedVersion)
         case .inflatedBodyTooLarge: self.init(named: .inflatedBodyTooLarge)

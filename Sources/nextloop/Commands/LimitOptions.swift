@@ -3,110 +3,169 @@ import HTTPMessages
 
 /// The bounds of the HTTP server that an operator may want to move. docs/http.md lists all of them.
 struct LimitOptions: ParsableArguments {
-    @Option(help: "Open connections, 1 to 1000000; more are answered with 503.")
+    private static let times = 0.1...3600.0
+    private static let queueTimes = 0.001...3600.0
+    private static let idleTimes = 0.1...86_400.0
+    /// Waits that may be left out.
+    private static let waits = 0.0...3600.0
+
+    @Option(help: "Open connections, \(wanted(Limits.connectionsMaxRange)); more are answered with 503.")
     var maxConnections = Limits().connectionsMax
 
     @Option(
         help: """
-            Open connections of one client (an IPv4 address, or the /64 of an IPv6 address), 1 to 1000000; more are answered \
-            with 429. This machine and trusted proxies are not counted.
+            Open connections of one client (an IPv4 address, or the /64 of an IPv6 address), \
+            \(wanted(Limits.connectionsPerClientMaxRange)); more are answered with 429. This machine and trusted proxies are not counted.
             """)
     var maxConnectionsPerClient = Limits().connectionsPerClientMax
 
-    @Option(help: "Open connections of the admin addresses, 1 to 10000; more are answered with 503.")
+    @Option(
+        help: """
+            Open connections of the admin addresses, \
+            \(wanted(Limits.adminConnectionsMaxRange)); more are answered with 503.
+            """)
     var maxAdminConnections = Limits().adminConnectionsMax
 
-    @Option(help: "Connections over a limit that are told so at a time, 0 to 1000000; more are closed without a word.")
+    @Option(
+        help: """
+            Connections over a limit that are told so at a time, \
+            \(wanted(Limits.refusedConnectionsMaxRange)); more are closed without a word.
+            """)
     var maxRefusedConnections = Limits().refusedConnectionsMax
 
-    @Option(help: "Connections the kernel holds for a loop until they are accepted, 1 to 65535.")
+    @Option(
+        help: "Connections the kernel holds for a loop until they are accepted, \(wanted(Limits.acceptBacklogRange)).")
     var acceptBacklog = Limits().acceptBacklog
 
     @Option(
         help: """
-            Seconds a request may wait behind others while the queue does not get shorter, 0.001 to 3600; then 503 with \
-            Retry-After.
+            Seconds a request may wait behind others while the queue does not get shorter, \
+            \(wanted(LimitOptions.queueTimes)); then 503 with Retry-After.
             """)
     var queueTimeMax = 0.5
 
-    @Option(help: "Seconds that Retry-After asks for, 0 to 86400.")
+    @Option(help: "Seconds that Retry-After asks for, \(wanted(Limits.retryAfterSecondsRange)).")
     var retryAfter = Limits().retryAfterSeconds
 
-    @Option(help: "Bytes of a request line, 64 to 1048576; more is 414.")
+    @Option(help: "Bytes of a request line, \(wanted(Limits.requestLineBytesMaxRange)); more is 414.")
     var maxRequestLineBytes = Limits().requestLineBytesMax
 
-    @Option(help: "Bytes of all headers of a request, 64 to 1048576; more is 431.")
+    @Option(help: "Bytes of all headers of a request, \(wanted(Limits.headerBytesMaxRange)); more is 431.")
     var maxHeaderBytes = Limits().headerBytesMax
 
-    @Option(help: "Bytes of a request body, 0 to 1073741824; more is 413.")
+    @Option(help: "Bytes of a request body, \(wanted(Limits.bodyBytesMaxRange)); more is 413.")
     var maxBodyBytes = Limits().bodyBytesMax
 
-    @Option(help: "Seconds a client may take to send its headers, 0.1 to 3600; then 408.")
+    @Option(
+        help: """
+            Bytes of memory for requests that are not whole yet, over all connections, at least twice what one request may \
+            have, up to \(Limits.bufferedBytesMaxRange.upperBound); more is 503 with Retry-After.
+            """)
+    var maxBufferedBytes = Limits().bufferedBytesMax
+
+    @Option(help: "Seconds a client may take to send its headers, \(wanted(LimitOptions.times)); then 408.")
     var headerTimeout = 10.0
 
-    @Option(help: "Seconds a client may take for the TLS handshake, 0.1 to 3600; then it is cut off.")
+    @Option(help: "Seconds a client may take for the TLS handshake, \(wanted(LimitOptions.times)); then it is cut off.")
     var tlsHandshakeTimeout = 10.0
 
-    @Option(help: "Headers of a request, 1 to 1000; more is 431.")
+    @Option(
+        help: """
+            Steps of TLS handshakes that a loop takes before the requests of others get their turn, \
+            \(wanted(Limits.tlsHandshakesPerTurnMaxRange)).
+            """)
+    var maxHandshakesPerTurn = Limits().tlsHandshakesPerTurnMax
+
+    @Option(
+        help: """
+            TLS handshakes that wait for their turn in a loop, \(wanted(Limits.tlsHandshakesWaitingMaxRange)); more are \
+            closed.
+            """)
+    var maxWaitingHandshakes = Limits().tlsHandshakesWaitingMax
+
+    @Option(help: "Headers of a request, \(wanted(Limits.headerCountMaxRange)); more is 431.")
     var maxHeaders = Limits().headerCountMax
 
-    @Option(help: "Requests of a connection before it is closed, 1 to 1000000000. Default: no end.")
+    @Option(
+        help: """
+            Requests of a connection before it is closed, \
+            \(wanted(Limits.requestsPerConnectionMaxRange)). Default: no end.
+            """)
     var maxRequestsPerConnection: Int?
 
-    @Option(help: "Seconds a client may take to send a body, 0.1 to 3600; then 408.")
+    @Option(help: "Seconds a client may take to send a body, \(wanted(LimitOptions.times)); then 408.")
     var bodyTimeout = 30.0
 
-    @Option(help: "Seconds a client may take no byte of an answer, 0.1 to 3600; then it is cut off.")
+    @Option(help: "Seconds a client may take no byte of an answer, \(wanted(LimitOptions.times)); then it is cut off.")
     var writeTimeout = 10.0
 
     @Option(
         help: """
-            Bytes a second that a client has to take of an answer it did not take at once, 0 to 1000000000; slower, it is cut \
-            off. 0 asks for nothing.
+            Bytes a second that a client has to take of an answer it did not take at once, \
+            \(wanted(Limits.answerBytesPerSecondMinRange)); slower, it is cut off. 0 asks for nothing.
             """)
     var minAnswerRate = Limits().answerBytesPerSecondMin
 
-    @Option(help: "Seconds a client may take to close after its last answer, 0 to 3600.")
+    @Option(help: "Seconds a client may take to close after its last answer, \(wanted(LimitOptions.waits)).")
     var lingerTimeout = 1.0
 
     @Option(
-        help: "Bytes of answers waiting for a client, above which its requests are not read, 1024 to 1073741824.")
+        help: """
+            Bytes of answers waiting for a client, above which its requests are not read, \
+            \(wanted(Limits.outputBytesMaxRange)).
+            """)
     var maxOutputBytes = Limits().outputBytesMax
 
-    @Option(help: "Pipelined requests that are answered before others get their turn, 1 to 1000000.")
+    @Option(
+        help: """
+            Pipelined requests that are answered before others get their turn, \
+            \(wanted(Limits.pipelinedRequestsMaxRange)).
+            """)
     var maxPipelinedRequests = Limits().pipelinedRequestsMax
 
-    @Option(help: "Seconds that idle connections, and new ones on their way, are waited for in a shutdown, 0 to 3600.")
+    @Option(
+        help: """
+            Seconds that idle connections, and new ones on their way, are waited for in a shutdown, \
+            \(wanted(LimitOptions.waits)).
+            """)
     var drainIdleTimeout = 0.1
 
-    @Option(help: "Seconds a connection may be idle between requests, 0.1 to 86400.")
+    @Option(help: "Seconds a connection may be idle between requests, \(wanted(LimitOptions.idleTimes)).")
     var idleTimeout = 75.0
 
     func validate() throws {
-        try check("max-connections", maxConnections, in: 1...1_000_000)
-        try check("max-connections-per-client", maxConnectionsPerClient, in: 1...1_000_000)
-        try check("max-admin-connections", maxAdminConnections, in: 1...10_000)
-        try check("max-refused-connections", maxRefusedConnections, in: 0...1_000_000)
-        try check("accept-backlog", acceptBacklog, in: 1...65535)
-        try check("queue-time-max", queueTimeMax, in: 0.001...3600)
-        try check("retry-after", retryAfter, in: 0...86400)
-        try check("min-answer-rate", minAnswerRate, in: 0...1_000_000_000)
-        try check("linger-timeout", lingerTimeout, in: 0...3600)
-        try check("max-output-bytes", maxOutputBytes, in: 1024...(1 << 30))
-        try check("max-pipelined-requests", maxPipelinedRequests, in: 1...1_000_000)
-        try check("drain-idle-timeout", drainIdleTimeout, in: 0...3600)
-        try check("max-request-line-bytes", maxRequestLineBytes, in: 64...(1 << 20))
-        try check("max-header-bytes", maxHeaderBytes, in: 64...(1 << 20))
-        try check("max-body-bytes", maxBodyBytes, in: 0...(1 << 30))
-        try check("header-timeout", headerTimeout, in: 0.1...3600)
-        try check("tls-handshake-timeout", tlsHandshakeTimeout, in: 0.1...3600)
-        try check("max-headers", maxHeaders, in: 1...1000)
+        try check("max-connections", maxConnections, in: Limits.connectionsMaxRange)
+        try check("max-connections-per-client", maxConnectionsPerClient, in: Limits.connectionsPerClientMaxRange)
+        try check("max-admin-connections", maxAdminConnections, in: Limits.adminConnectionsMaxRange)
+        try check("max-refused-connections", maxRefusedConnections, in: Limits.refusedConnectionsMaxRange)
+        try check("accept-backlog", acceptBacklog, in: Limits.acceptBacklogRange)
+        try check("queue-time-max", queueTimeMax, in: Self.queueTimes)
+        try check("retry-after", retryAfter, in: Limits.retryAfterSecondsRange)
+        try check("min-answer-rate", minAnswerRate, in: Limits.answerBytesPerSecondMinRange)
+        try check("linger-timeout", lingerTimeout, in: Self.waits)
+        try check("max-output-bytes", maxOutputBytes, in: Limits.outputBytesMaxRange)
+        try check("max-pipelined-requests", maxPipelinedRequests, in: Limits.pipelinedRequestsMaxRange)
+        try check("drain-idle-timeout", drainIdleTimeout, in: Self.waits)
+        try check("max-request-line-bytes", maxRequestLineBytes, in: Limits.requestLineBytesMaxRange)
+        try check("max-header-bytes", maxHeaderBytes, in: Limits.headerBytesMaxRange)
+        try check("max-body-bytes", maxBodyBytes, in: Limits.bodyBytesMaxRange)
+        try check("header-timeout", headerTimeout, in: Self.times)
+        try check("tls-handshake-timeout", tlsHandshakeTimeout, in: Self.times)
+        try check("max-handshakes-per-turn", maxHandshakesPerTurn, in: Limits.tlsHandshakesPerTurnMaxRange)
+        try check("max-waiting-handshakes", maxWaitingHandshakes, in: Limits.tlsHandshakesWaitingMaxRange)
+        try check("max-headers", maxHeaders, in: Limits.headerCountMaxRange)
         if let maxRequestsPerConnection {
-            try check("max-requests-per-connection", maxRequestsPerConnection, in: 1...1_000_000_000)
+            try check("max-requests-per-connection", maxRequestsPerConnection, in: Limits.requestsPerConnectionMaxRange)
         }
-        try check("body-timeout", bodyTimeout, in: 0.1...3600)
-        try check("write-timeout", writeTimeout, in: 0.1...3600)
-        try check("idle-timeout", idleTimeout, in: 0.1...86400)
+        try check("body-timeout", bodyTimeout, in: Self.times)
+        try check("write-timeout", writeTimeout, in: Self.times)
+        try check("idle-timeout", idleTimeout, in: Self.idleTimes)
+        let least = limits.bufferedBytesLeast
+        guard (least...Limits.bufferedBytesMaxRange.upperBound).contains(maxBufferedBytes) else {
+            throw ValidationError(
+                "--max-buffered-bytes is \(maxBufferedBytes); wanted \(least), which is twice what one request may have "
+                    + "(--max-body-bytes, --max-header-bytes), to \(Limits.bufferedBytesMaxRange.upperBound).")
+        }
     }
 
     var limits: Limits {
@@ -126,6 +185,9 @@ struct LimitOptions: ParsableArguments {
         limits.requestLineBytesMax = maxRequestLineBytes
         limits.headerBytesMax = maxHeaderBytes
         limits.bodyBytesMax = maxBodyBytes
+        limits.bufferedBytesMax = maxBufferedBytes
+        limits.tlsHandshakesPerTurnMax = maxHandshakesPerTurn
+        limits.tlsHandshakesWaitingMax = maxWaitingHandshakes
         limits.headerCountMax = maxHeaders
         limits.requestsPerConnectionMax = maxRequestsPerConnection
         limits.bodyTime = .seconds(bodyTimeout)
@@ -138,7 +200,16 @@ struct LimitOptions: ParsableArguments {
 
     private func check<Value: Comparable>(_ name: String, _ value: Value, in range: ClosedRange<Value>) throws {
         guard range.contains(value) else {
-            throw ValidationError("--\(name) is \(value); wanted \(range.lowerBound) to \(range.upperBound).")
+            throw ValidationError("--\(name) is \(value); wanted \(wanted(range)).")
         }
     }
+}
+
+/// A range in words, for a help text and an error message.
+private func wanted<Value: Comparable>(_ range: ClosedRange<Value>) -> String {
+    func text(_ value: Value) -> String {
+        let text = "\(value)"
+        return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+    }
+    return "\(text(range.lowerBound)) to \(text(range.upperBound))"
 }

@@ -1,32 +1,44 @@
 import COpenSSL
 import Glibc
-import TestSupport
 
-/// The client's side of TLS for ``TestClient``, over memory: the test sees and shapes the bytes on the wire.
+/// The client's side of TLS, over memory: the test sees and shapes the bytes on the wire.
 @safe
-final class TLSClientSession {
+package final class TLSClientSession {
     /// How a client comes.
-    struct Options: Sendable {
-        var versions: ClosedRange<Int32> = TLS1_2_VERSION...TLS1_3_VERSION
-        var protocols: [String] = []
-        var pair: TestCertificates.Pair?
-        var ciphers: String?
+    package struct Options: Sendable {
+        package var versions: ClosedRange<Int32>
+        package var protocols: [String]
+        package var pair: TestCertificates.Pair?
+        package var ciphers: String?
         /// The session to resume.
-        var session: SavedSession?
+        package var session: SavedSession?
         /// Every byte of the handshake and the requests on its own.
-        var dribbles = false
+        package var dribbles: Bool
+
+        package init(
+            versions: ClosedRange<Int32> = TLS1_2_VERSION...TLS1_3_VERSION, protocols: [String] = [],
+            pair: TestCertificates.Pair? = nil, ciphers: String? = nil, session: SavedSession? = nil,
+            dribbles: Bool = false
+        ) {
+            self.versions = versions
+            self.protocols = protocols
+            self.pair = pair
+            self.ciphers = ciphers
+            self.session = session
+            self.dribbles = dribbles
+        }
     }
 
     /// A session that another connection had.
-    @safe final class SavedSession: @unchecked Sendable {  // Sendable: OpenSSL counts references atomically.
+    @safe package final class SavedSession: @unchecked Sendable {  // Sendable: OpenSSL counts references atomically.
         fileprivate let pointer: OpaquePointer
         fileprivate init(owning pointer: OpaquePointer) { unsafe self.pointer = pointer }
         deinit { unsafe SSL_SESSION_free(pointer) }
     }
 
-    struct Failed: Error {
-        let call: String
-        let reason: String
+    package struct Failed: Error {
+        package let call: String
+        package let reason: String
     }
 
     private let context: OpaquePointer
@@ -34,11 +46,11 @@ final class TLSClientSession {
     private let incoming: OpaquePointer
     private let outgoing: OpaquePointer
     /// Whether the server said that this is the end (close_notify).
-    private(set) var sawGoodbye = false
+    package private(set) var sawGoodbye = false
 
     // SAFETY (of all calls in this file): the four objects are made in init and freed in deinit; bytes are lent to OpenSSL
     // for the length of a call.
-    init(_ options: Options) throws {
+    package init(_ options: Options) throws(Failed) {
         guard let context = unsafe SSL_CTX_new(TLS_client_method()), let ssl = unsafe Self.makeSSL(context, options),
             let incoming = unsafe BIO_new(BIO_s_mem()), let outgoing = unsafe BIO_new(BIO_s_mem())
         else { throw Failed(call: "setting up", reason: Self.reason()) }
@@ -90,7 +102,7 @@ final class TLSClientSession {
     // MARK: Wire
 
     /// What is to be sent now.
-    func takeOutgoing() -> [UInt8] {
+    package func takeOutgoing() -> [UInt8] {
         var all: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 16_384)
         while true {
@@ -100,12 +112,12 @@ final class TLSClientSession {
         }
     }
 
-    func putIncoming(_ bytes: [UInt8]) { unsafe _ = BIO_write(incoming, bytes, Int32(bytes.count)) }
+    package func putIncoming(_ bytes: [UInt8]) { unsafe _ = BIO_write(incoming, bytes, Int32(bytes.count)) }
 
     // MARK: Plain text
 
     /// Gets on with the handshake. Returns whether it is done.
-    func shakeHands() throws -> Bool {
+    package func shakeHands() throws(Failed) -> Bool {
         ERR_clear_error()
         let result = unsafe SSL_do_handshake(ssl)
         if result == 1 { return true }
@@ -116,7 +128,7 @@ final class TLSClientSession {
     }
 
     /// One record.
-    func write(_ bytes: [UInt8]) throws {
+    package func write(_ bytes: [UInt8]) throws(Failed) {
         if bytes.isEmpty { return }
         ERR_clear_error()
         guard unsafe SSL_write(ssl, bytes, Int32(bytes.count)) == bytes.count else {
@@ -125,7 +137,7 @@ final class TLSClientSession {
     }
 
     /// What has been decrypted; nil when more has to come first, empty at the end.
-    func read() throws -> [UInt8]? {
+    package func read() throws(Failed) -> [UInt8]? {
         ERR_clear_error()
         var bytes = [UInt8](repeating: 0, count: 65_536)
         let count = unsafe SSL_read(ssl, &bytes, Int32(bytes.count))
@@ -140,16 +152,16 @@ final class TLSClientSession {
     }
 
     /// Asks for new keys in both directions (TLS 1.3); goes out with the next record.
-    func updateKeys() { unsafe _ = SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED) }
+    package func updateKeys() { unsafe _ = SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED) }
 
-    func sayGoodbye() { unsafe _ = SSL_shutdown(ssl) }
+    package func sayGoodbye() { unsafe _ = SSL_shutdown(ssl) }
 
-    var version: Int32 { unsafe SSL_version(ssl) }
-    var isResumed: Bool { unsafe SSL_session_reused(ssl) == 1 }
-    var cipher: String { unsafe String(cString: SSL_CIPHER_get_name(SSL_get_current_cipher(ssl))) }
+    package var version: Int32 { unsafe SSL_version(ssl) }
+    package var isResumed: Bool { unsafe SSL_session_reused(ssl) == 1 }
+    package var cipher: String { unsafe String(cString: SSL_CIPHER_get_name(SSL_get_current_cipher(ssl))) }
 
     /// The protocol that the server chose; nil when it was not asked.
-    var chosenProtocol: String? {
+    package var chosenProtocol: String? {
         var bytes: UnsafePointer<UInt8>?
         var count: UInt32 = 0
         unsafe SSL_get0_alpn_selected(ssl, &bytes, &count)
@@ -158,7 +170,7 @@ final class TLSClientSession {
     }
 
     /// Of the server's certificate.
-    var serverName: String? {
+    package var serverName: String? {
         guard let certificate = unsafe SSL_get1_peer_certificate(ssl) else { return nil }
         defer { unsafe X509_free(certificate) }
         var line = [CChar](repeating: 0, count: 256)
@@ -167,7 +179,7 @@ final class TLSClientSession {
     }
 
     /// For another connection; with TLS 1.3 only after the first bytes were read, for tickets come after the handshake.
-    func savedSession() -> SavedSession? {
+    package func savedSession() -> SavedSession? {
         guard let session = unsafe SSL_get1_session(ssl) else { return nil }
         return unsafe SavedSession(owning: session)
     }
