@@ -33,10 +33,10 @@ enum Scenario {
     }
 }
 
-/// Three scenarios at a time: they mostly wait, but each has two load clients.
+/// Four scenarios at a time: they mostly wait, but each has two load clients.
 private actor Turns {
     static let shared = Turns()
-    private var free = 3
+    private var free = 4
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
     func take() async {

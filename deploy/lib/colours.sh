@@ -2,6 +2,7 @@
 # Starting, stopping and asking a colour, whatever it is: a process, a systemd unit or a container.
 # Each mode has start_MODE, stop_MODE and generation_MODE; a generation names one life of a colour, "" when it is dead.
 
+prepare_env() { "prepare_env_${setting[MODE]}"; }          # What must be there before anybody else starts a colour.
 start_colour() { "start_${setting[MODE]}" "$@"; } # COLOUR VERSION IMAGE
 stop_colour() { "stop_${setting[MODE]}" "$@"; }   # COLOUR
 generation() { "generation_${setting[MODE]}" "$@"; }
@@ -70,6 +71,8 @@ log_place() { # Where its log is, for people.
     esac
 }
 
+prepare_env_process() { :; }
+
 # ---- plain processes: STATE/COLOUR.pid holds "PID START-TIME"
 
 start_process() {
@@ -86,7 +89,7 @@ start_process() {
     setsid bash -c 'unset "${!NEXTLOOP_@}" "${!BLUE_GREEN_@}" RUNNER_TRACKING_ID
         read -r line </proc/$$/stat; read -ra fields <<<"${line##*) }"
         printf "%s %s\n" $$ "${fields[19]}" >"$0.new" && mv "$0.new" "$0" && exec "$@"' \
-        "$file" "${serve[@]}" >"$log" 2>&1 </dev/null 9>&- &
+        "$file" "${serve[@]}" >"$log" 2>&1 </dev/null 8>&- 9>&- &
     disown # Its end is told in our words, not in the shell's.
     local tries
     for tries in {1..50}; do
@@ -138,6 +141,13 @@ write_colour_env() { # write_colour_env COLOUR VERSION
     return 1
 }
 
+prepare_env_systemd() { # A unit that is started at boot before its first deploy has its own port, and what the alias names.
+    local colour failure=""
+    for colour in blue green; do
+        [ -e "${setting[STATE]}/$colour.env" ] || write_colour_env "$colour" "" || fail 74 "$failure"
+    done
+}
+
 start_systemd() {
     local output unit=${setting[SYSTEMD_UNIT]}$1
     write_colour_env "$1" "$2" || return 1
@@ -177,8 +187,7 @@ write_compose_env() { # write_compose_env COLOUR VERSION IMAGE
     return 1
 }
 
-# For `init`: the file that Compose is always given holds what differs between machines, too.
-prepare_compose_env() {
+prepare_env_compose() { # The file that Compose is always given holds what differs between machines, too.
     local file=${setting[STATE]}/compose.env
     [ ! -e "$file" ] || return 0
     printf '%s\n' "# Values of compose.yaml on this machine, such as NEXTLOOP_MODELS=/srv/models: yours. NEXTLOOP_BLUE_* and NEXTLOOP_GREEN_*:" \
@@ -187,10 +196,10 @@ prepare_compose_env() {
 
 compose() {
     timeout -k 5 "$((setting[STOP_SECONDS] + setting[READY_SECONDS]))" \
-        "${compose_command[@]}" --env-file "${setting[STATE]}/compose.env" -f "${setting[COMPOSE_FILE]}" "$@" 9>&-
+        "${compose_command[@]}" --env-file "${setting[STATE]}/compose.env" -f "${setting[COMPOSE_FILE]}" "$@" 8>&- 9>&-
 }
 
-container() { "${container_command[@]}" "$@" 9>&-; }
+container() { "${container_command[@]}" "$@" 8>&- 9>&-; }
 
 start_compose() {
     local output

@@ -149,7 +149,7 @@ go_back_to() { # go_back_to COLOUR REASON
         [ "$(routed)" = "$target 100" ] || fail 74 "$unsure"
     fi
     seconds=$(since "$began")
-    tell rolled-back "$target" "${unsure:+the table names it; }after $seconds s; $reason" seconds "$seconds"
+    tell rolled-back "$target" "$([ -z "$unsure" ] && echo live || echo "in the table") after $seconds s; $reason" seconds "$seconds"
     # The guests are safe; what is left may take its time.
     if [ -n "$(read_state .deployment.id)" ]; then clean_up "a rollback was asked for"; fi
     change_state '.previous = "" | .warm = null | .last = {id: "", result: "rolled back", to: $t, reason: $r, time: now | floor}' \
@@ -246,9 +246,17 @@ status_object() {
             '{colour: $c, address: $a, state: $s, ready: ($r == "yes"), version: $v, image: $i, generation: $g}')")
     done
     answer=$(curl -s -m 2 "${setting[NGINX_STATUS_URL]}/routing?user_id=a" 2>/dev/null) || answer=null
-    { if [ -e "$(state_file)" ]; then cat "$(state_file)"; else echo '{}'; fi; } | jq --argjson colours "[$(IFS=,; printf '%s' "${colours[*]}")]" \
+    { if [ -e "$(state_file)" ]; then cat "$(state_file)"; else echo '{}'; fi; } | jq --argjson alerts "$(firing_alerts)" --argjson colours "[$(IFS=,; printf '%s' "${colours[*]}")]" \
         --arg live "$(live_colour)" --arg routed "$(routed)" --argjson nginx "$(jq -c . <<<"$answer" 2>/dev/null || echo null)" \
-        '{live: $live, routed: $routed, nginx: $nginx, colours: $colours, deployment: .deployment, previous: .previous, warm: .warm, last: .last}'
+        '{live: $live, routed: $routed, nginx: $nginx, colours: $colours, deployment: .deployment, previous: .previous, warm: .warm, last: .last, alerts: $alerts}'
+}
+
+# What Prometheus finds wrong, as a list; null without a Prometheus, or when it does not answer.
+firing_alerts() {
+    local answer=""
+    [ -z "${setting[PROMETHEUS_URL]}" ] || answer=$(curl -sS -f -m 3 "${setting[PROMETHEUS_URL]}/api/v1/alerts" 2>/dev/null) || answer=""
+    jq -c '[.data.alerts[] | select(.state == "firing") | {severity: .labels.severity, name: .labels.alertname,
+        summary: .annotations.summary, runbook: .annotations.runbook_url}] | unique' <<<"${answer:-null}" 2>/dev/null || echo null
 }
 
 command_status() {
@@ -258,13 +266,14 @@ command_status() {
         printf '%s\n' "$object"
         return
     fi
-    jq -r '
+    jq -r --arg prometheus "${setting[PROMETHEUS_URL]}" '
         "live      \(if .live == "" then "none" else .live end)\(if (.routed | endswith(" 100")) or .routed == "" then "" else "   canary: \(.routed | sub(" "; " gets "))%" end)",
         (.colours[] | "\(.colour + "      " | .[:10])\(.address)  \(.state)\(if .ready then ", ready, version \(.version)" else ", not ready" end)\(if .image != "" then ", image \(.image)" else "" end)"),
         "nginx     \(if .nginx == null then "does not answer" elif .nginx.table == "missing" then "finds no table: uses the colour of its start, \(.nginx.colour)" else "follows the table" end)",
         (if (.deployment // null) then "unfinished deployment \(.deployment.id): step \(.deployment.step), \(.deployment.to) version \(.deployment.version): run deploy to go on, rollback to take it back" else empty end),
         (if (.warm // null) then "warm      \(.warm.colour) until \(if .warm.until == "forever" then "forever" else (.warm.until | tonumber | todate) end)\(if .warm.until != "forever" and (.warm.until | tonumber) < now then " (overdue: stop \(.warm.colour) ends it)" else "" end)" else empty end),
         "rollback  \(if (.previous // "") == "" then "nothing to go back to" else "to \(.previous)" end)",
+        (if .alerts then (.alerts[] | "alert     \(.severity): \(.summary): \(.runbook)") elif $prometheus != "" then "alerts    Prometheus does not answer at \($prometheus)" else empty end),
         (if (.last // null) then "last      \(.last.result): \(.last.to)\(if .last.version then " version \(.last.version)" else "" end), \(.last.time | todate)\(if .last.reason then ": \(.last.reason)" else "" end)" else empty end)
         ' <<<"$object"
 }

@@ -287,6 +287,9 @@ def interrupted(binary):
         # What a CI runner ends with its job is known by a variable that a colour must not carry.
         stage.tool("deploy", "--version", 3, WATCH_SECONDS=0, RUNNER_TRACKING_ID="github_0")
         environment = pathlib.Path(f"/proc/{stage.pid('blue')}/environ").read_bytes()
+        # Nor may it hold what the tool had open: a lock that never ends, a pipe that a CI job waits for.
+        held = {os.readlink(f"/proc/{stage.pid('blue')}/fd/{number}") for number in os.listdir(f"/proc/{stage.pid('blue')}/fd")}
+        expect(not any(str(stage.state / "lock") in name or name.startswith("pipe:") for name in held), f"{held}")
         expect(b"PATH=" in environment and b"RUNNER_TRACKING_ID" not in environment, f"{environment}")
         stage.stop_load(1, 2, 3)
 

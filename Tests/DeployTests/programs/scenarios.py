@@ -191,7 +191,7 @@ exec /bin/mv "$@"
         (shims / "mv").chmod(0o755)
         path = f"{shims}:{os.environ['PATH']}"
         stage.tool("deploy", "--version", 1)
-        stage.start_load(connections=4, rate=300)
+        stage.start_load(connections=4, rate=100)
         current, points, seen = "1", 0, set()
         for point in range(first, 200, 2):
             version = "2" if current != "2" else "1"
@@ -584,43 +584,52 @@ def operations_page(binary):
     """The commands of docs/operations.md, as they stand there, one after the other; what is said in a comment is checked."""
     page = (REPOSITORY / "docs/operations.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    expect(len(blocks) >= 5, f"{len(blocks)} blocks")
+    expect(len(blocks) >= 7, f"{len(blocks)} blocks")
     script = "".join(blocks)
     with Stage(binary, nginx=False) as stage:
-        for port, free in zip(("18080", "18081", "18082", "18090"), free_ports(4)):
+        for port, free in zip(("18080", "18081", "18082", "18090", "19090"), free_ports(5)):
+            expect(port in script, f"the page still says {port}")
             script = script.replace(port, str(free))
         programs = stage.directory / "programs"
         programs.mkdir()
         (programs / "nextloop").symlink_to(binary)
-        # What this test has already or must have elsewhere: the build, the binary's place, the directory; and root's workers.
-        for old, new in (("swift build --configuration release --product nextloop\n", ""),
-                         ("$PWD/.build/release", str(programs)), ("$PWD/.cache/operations", str(stage.directory / "play")),
-                         ("-c nginx.conf 2>", ("-g 'user root;' " if os.getuid() == 0 else "") + "-c nginx.conf 2>")):
+        # What came before this test (the whole suite is run after both), and the binary's place.
+        for old, new in (("scripts/setup test\nswift build --configuration release --product nextloop\n", ""),
+                         ("PATH=$PWD/.build/release:$PATH", f"PATH='{programs}':$PATH")):
             expect(old in script, f"the page still says {old}")
             script = script.replace(old, new)
         wanted = re.findall(r"jq \.model_version +# (\d+)$", script, re.MULTILINE)
+        play = stage.directory / "play"  # mktemp -d makes its directory in here
+        play.mkdir()
         output = stage.directory / "output"
+        environment = {name: value for name, value in stage.environment.items() if not name.startswith("NEXTLOOP_")}
         with open(output, "wb") as file:
-            # The page's first reader gives each daemon a moment; so does this one, after nginx.
-            script = script.replace("nginx.log &\n", "nginx.log &\nsleep 0.5\n")
             process = subprocess.Popen(["bash", "-euo", "pipefail", "-c", script], cwd=REPOSITORY, stdout=file, stderr=file,
-                                       env={**stage.environment, "NEXTLOOP_NGINX_LISTEN": ""})
+                                       env={**environment, "TMPDIR": str(play)})
             try:
-                process.wait(timeout=100)
+                process.wait(timeout=110)
+            except subprocess.TimeoutExpired as error:
+                raise Failed(f"the page hangs:\n{output.read_text()[-3000:]}") from error
             finally:
                 if process.poll() is None:
                     process.kill()
-                stage.state = stage.directory / "play/state"
-                for colour in ("blue", "green"):
-                    stage.kill(colour)
-                try:
-                    os.kill(int((stage.directory / "play/nginx/nginx.pid").read_text()), signal.SIGTERM)
-                except (OSError, ValueError):
-                    pass
+                    process.wait()
+                for state in play.glob("*/state"):
+                    stage.state = state
+                    for colour in ("blue", "green"):
+                        stage.kill(colour)
+                for pid in [*play.glob("*/nginx/nginx.pid"), *play.glob("*/prometheus.pid")]:
+                    try:
+                        os.kill(int(pid.read_text()), signal.SIGTERM)
+                    except (OSError, ValueError):
+                        pass
         text = output.read_text()
         expect(process.returncode == 0, f"exit {process.returncode}\n{text}")
         expect(re.findall(r"^(\d+)$", text, re.MULTILINE)[3:] == wanted, f"versions, wanted {wanted}:\n{text}")
-        expect("refused with status 1" in text and "would wait" not in text, text)
+        for said in ("refused with status 1", "rolled back already", "alert     critical: blue is down, and guests are sent to it: docs/runbooks/NextLoopLiveColourDown.md",
+                     "1. `deploy/blue-green rollback` makes the colour that runs the live one"):
+            expect(said in text, f"{said} is not in\n{text}")
+        expect(not list(play.iterdir()), "it cleans up")
 
 
 def main():

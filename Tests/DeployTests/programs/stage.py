@@ -122,7 +122,7 @@ class Stage:
             "NGINX_TEST": f"nginx -p '{prefix}' -e stderr -c nginx.conf -t",
             "BINARY": binary, "REGISTRY": self.directory / "models",
             "SERVE_OPTIONS": "--drain-seconds 0.2 --threads 1",
-            "WATCH_SECONDS": 2, "KEEP_WARM": "forever", "CANARY_SECONDS": 2, "READY_SECONDS": 10, "STOP_SECONDS": 10,
+            "WATCH_SECONDS": 1, "KEEP_WARM": "forever", "CANARY_SECONDS": 1, "READY_SECONDS": 10, "STOP_SECONDS": 10,
             # The machine of a test run is shared: latency is judged in the scenarios that are about it.
             "P99_SECONDS_MAX": 5, "P99_TIMES_MAX": 1000, "SAMPLES_MIN": 100, "LOAD_REQUESTS": 400, "OVERLAP_USERS": 20,
             **settings,
