@@ -62,7 +62,7 @@ await_ready() { # await_ready COLOUR
     done
 }
 
-log_end() { "log_${setting[MODE]}" "$1" 2>/dev/null | grep -v '^$' | tail -n 2 | tr '\n' ' ' | cut -c 1-400; }
+log_end() { "log_${setting[MODE]}" "$1" 2>/dev/null | grep -v '^$' | tail -n 3 | tr '\n' ' ' | cut -c 1-500; }
 
 log_place() { # Where its log is, for people.
     case ${setting[MODE]} in

@@ -8,6 +8,7 @@ What is made is kept in .cache/images; a first run takes minutes, which is why i
 
 import os
 import pathlib
+import re
 import resource
 import shutil
 import subprocess
@@ -99,7 +100,7 @@ class Podman:
         if not self.has(f"localhost/{SYSTEMD_IMAGE}"):
             container = run("buildah", "from", "--pull=never", f"localhost/{IMAGE}").strip()
             run("buildah", "run", "--user", "0:0", "--isolation", "chroot", container, "--", "sh", "-c",
-                "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends systemd")
+                "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends systemd nginx jq curl gettext-base procps")
             run("buildah", "commit", "-q", container, f"localhost/{SYSTEMD_IMAGE}")
             run("buildah", "rm", container)
 
@@ -174,6 +175,7 @@ def build_and_run(binary, directory):
     deploy_blue_green(programs, binary)
     if isinstance(programs, Podman):
         deploy_with_systemd(programs, binary)
+        install_with_systemd(programs, binary)
 
 
 def deploy_blue_green(programs, binary):
@@ -288,5 +290,40 @@ def deploy_with_systemd(programs, binary):
             for colour in stage.ports:
                 stage.tool("stop", colour, "--force")
                 expect(main_pid(colour) == "0", f"{colour} is stopped")
+        finally:
+            subprocess.run(["podman", "rm", "--force", "--time", "5", name], capture_output=True, timeout=60, check=False)
+
+
+def install_with_systemd(programs, binary):
+    """The commands of docs/operations.md that install it on a machine with systemd, as they stand there; then a reboot."""
+    page = (REPOSITORY / "docs/operations.md").read_text(encoding="utf-8")
+    script = "".join(re.findall(r"^```bash\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    # The image has the program already, linked so that it runs there.
+    built = "swift build --configuration release --product nextloop --static-swift-stdlib\ninstall -m 0755 .build/release/nextloop /usr/local/bin/\n"
+    expect(built in script, f"the page still says {built}")
+    name = "nextloop-test-install"
+    with Stage(binary, seconds=120, nginx=False) as stage:
+        programs.container(
+            "run", "--detach", "--name", name, "--systemd=always", "--privileged", "--user", "0:0", "--no-healthcheck", "--network", "none",
+            "--entrypoint", "/lib/systemd/systemd", "--workdir", "/opt/nextloop", "--volume", f"{REPOSITORY}:/opt/nextloop:ro",
+            "--volume", f"{stage.directory}/models:/var/lib/nextloop/models:ro", f"localhost/{SYSTEMD_IMAGE}")
+        try:
+            def answers():
+                done = subprocess.run(["podman", "exec", name, "curl", "-s", "-m", "2", "http://127.0.0.1:8080/recommend?user_id=1&k=1"],
+                                      capture_output=True, text=True, timeout=30, check=False)
+                return '"model_version":3' in done.stdout
+
+            def is_up():
+                return subprocess.run(["podman", "exec", name, "systemctl", "list-units"], capture_output=True, timeout=30, check=False).returncode == 0
+            wait_for(is_up, 30, "systemd")
+            print(programs.container("exec", "--env", "BLUE_GREEN_WATCH_SECONDS=1", name, "bash", "-euo", "pipefail", "-c", script.replace(built, "")))
+            expect(answers(), "nginx sends guests to the colour that was deployed")
+            programs.container("stop", "-t", "20", name)
+            programs.container("start", name)
+            wait_for(answers, 40, "the colours and nginx after a reboot")
+            said = programs.container("exec", name, "deploy/blue-green", "status")
+            expect(re.search(r"blue .*running, ready, version 3", said) and "follows the table" in said, said)
+            # Idle, and started at boot all the same: on its own port.
+            expect(re.search(r"green .*8082 .*ready", said), said)
         finally:
             subprocess.run(["podman", "rm", "--force", "--time", "5", name], capture_output=True, timeout=60, check=False)
