@@ -368,6 +368,7 @@ def settings_and_usage(binary):
             (["status"], {"STATE": "here"}, 78, "BLUE_GREEN_STATE is 'here'"),
             (["status"], {"BLUE_ADDRESS": "8081"}, 78, "BLUE_GREEN_BLUE_ADDRESS is '8081'"),
             (["status"], {"ERROR_RATIO_MAX": "1%"}, 78, "BLUE_GREEN_ERROR_RATIO_MAX is '1%'"),
+            (["status"], {"NGINX_TEST": "nginx -p '/a b -t"}, 78, "BLUE_GREEN_NGINX_TEST is 'nginx -p '/a b -t'; wanted a command line with its quotes in pairs"),
             (["rollback"], {}, 65, "nothing to roll back to"),
             (["switch"], {}, 65, "is not ready"),
             (["deploy"], {"ALIAS": "nobody"}, 65, "no alias 'nobody'"),
