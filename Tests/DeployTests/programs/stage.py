@@ -199,7 +199,7 @@ class Stage:
     def start_tool(self, *arguments, preexec=None, **settings):
         environment = {**self.environment}
         for name, value in {**self.settings, **settings}.items():
-            environment[name if name.isupper() and name.startswith(("PATH", "FAULT_", "FAKE_", "RUNNER_")) else f"BLUE_GREEN_{name}"] = str(value)
+            environment[name if name.isupper() and name.startswith(("PATH", "TMPDIR", "FAULT_", "FAKE_", "RUNNER_")) else f"BLUE_GREEN_{name}"] = str(value)
         return subprocess.Popen(
             ["bash", "-c", f'echo $$ >"{self.directory}/tool-session"; exec "$0" "$@"', TOOL, *map(str, arguments)],
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
