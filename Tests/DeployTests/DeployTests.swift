@@ -33,10 +33,10 @@ enum Scenario {
     }
 }
 
-/// Three scenarios at a time: they mostly wait, but each has two load clients.
+/// Four scenarios at a time: they mostly wait, but each has two load clients.
 private actor Turns {
     static let shared = Turns()
-    private var free = 3
+    private var free = 4
     private var waiting: [CheckedContinuation<Void, Never>] = []
 
     func take() async {
@@ -104,6 +104,30 @@ struct DeployTests {
 
     @Test("every command of docs/operations.md does what the page says")
     func operationsPage() async throws { try await Scenario.run("operations-page") }
+
+    @Test("a full disk before a deploy, in its watch and at a rollback: guests are moved, no file is half-written")
+    func diskFull() async throws { try await Scenario.run("disk-full") }
+
+    @Test("a live colour that dies under a canary, a check or a refusal: the candidate that answers is not stopped")
+    func liveColourDies() async throws { try await Scenario.run("live-colour-dies") }
+
+    @Test("both colours dead: a deploy brings the guests back, and a rollback says what can be done")
+    func bothColoursDead() async throws { try await Scenario.run("both-colours-dead") }
+
+    @Test("two rollbacks do not go back and forth, and no lock of the dead or of strangers misleads")
+    func twoOperators() async throws { try await Scenario.run("two-operators") }
+
+    @Test("nginx down before a deploy, restarted in one, down at a rollback: said at once, true afterwards")
+    func nginxIsAway() async throws { try await Scenario.run("nginx-is-away") }
+
+    @Test("a lost state directory and a damaged state file move nobody, and the way on is said")
+    func stateLost() async throws { try await Scenario.run("state-lost") }
+
+    @Test("SIGINT and SIGTERM in each step say what comes next; a terminal that closes ends nothing")
+    func interrupted() async throws { try await Scenario.run("interrupted") }
+
+    @Test("no wait goes by the time of day")
+    func clockSetBack() async throws { try await Scenario.run("clock-set-back") }
 
     @Test("systemd mode deploys, notices a restarted unit and takes it back")
     func systemdMode() async throws { try await Scenario.run("systemd-mode") }

@@ -2,6 +2,7 @@
 # Starting, stopping and asking a colour, whatever it is: a process, a systemd unit or a container.
 # Each mode has start_MODE, stop_MODE and generation_MODE; a generation names one life of a colour, "" when it is dead.
 
+prepare_env() { "prepare_env_${setting[MODE]}"; }          # What must be there before anybody else starts a colour.
 start_colour() { "start_${setting[MODE]}" "$@"; } # COLOUR VERSION IMAGE
 stop_colour() { "stop_${setting[MODE]}" "$@"; }   # COLOUR
 generation() { "generation_${setting[MODE]}" "$@"; }
@@ -22,9 +23,28 @@ is_listening() { # Whether anything accepts connections at the colour's address.
     [ "$status" != 7 ] # 7: could not connect
 }
 
+# Who listens there, for people: a state directory that was lost leaves colours running that nobody knows.
+taken_by() { # taken_by COLOUR
+    local address pid line
+    address=$(address_of "$1")
+    printf 'the address %s is taken by a program that is not ours' "$address"
+    for pid in /proc/[0-9]*; do
+        pid=${pid#/proc/}
+        line=$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null) || continue
+        case $line in
+        *" serve "*"--port ${address##*:} "*)
+            printf ": process %s, '%s'. If it is a colour that %s no longer knows of, 'kill %s' ends it in order; then the same command again" \
+                "$pid" "${line:0:120}" "${setting[STATE]}" "$pid"
+            return
+            ;;
+        esac
+    done
+    printf ": 'ss -ltnp sport = :%s' shows which; end it, or give the colour another address" "${address##*:}"
+}
+
 # Waits until the colour is ready. Says why not: it died, or time is up.
 await_ready() { # await_ready COLOUR
-    local colour=$1 until=$((SECONDS + setting[READY_SECONDS])) why
+    local colour=$1 until=$(($(clock) + setting[READY_SECONDS])) why
     while true; do
         if [ -n "$(generation "$colour")" ]; then
             if is_ready "$colour"; then return 0; fi
@@ -33,7 +53,7 @@ await_ready() { # await_ready COLOUR
             failure="it ended while starting: $(log_end "$colour")"
             return 1
         fi
-        if [ $SECONDS -ge "$until" ]; then
+        if [ "$(clock)" -ge "$until" ]; then
             why=$(answer_of "$colour" /readyz 2>&1 | jq -r '.detail // .' 2>/dev/null) || why="no answer"
             failure="not ready after ${setting[READY_SECONDS]} s: ${why:0:200}"
             return 1
@@ -42,32 +62,41 @@ await_ready() { # await_ready COLOUR
     done
 }
 
-log_end() { "log_${setting[MODE]}" "$1" 2>/dev/null | grep -v '^$' | tail -n 2 | tr '\n' ' ' | cut -c 1-400; }
+log_end() { "log_${setting[MODE]}" "$1" 2>/dev/null | grep -v '^$' | tail -n 3 | tr '\n' ' ' | cut -c 1-500; }
+
+log_place() { # Where its log is, for people.
+    case ${setting[MODE]} in
+    systemd) printf "'journalctl --unit %s%s'" "${setting[SYSTEMD_UNIT]}" "$1" ;;
+    *) printf '%s/log/%s.log' "${setting[STATE]}" "$1" ;;
+    esac
+}
+
+prepare_env_process() { :; }
 
 # ---- plain processes: STATE/COLOUR.pid holds "PID START-TIME"
 
 start_process() {
-    local colour=$1 version=$2 address options=()
+    local colour=$1 version=$2 address
     address=$(address_of "$colour")
-    read -ra options <<<"${setting[SERVE_OPTIONS]}"
     local serve=("${setting[BINARY]}" serve --registry "${setting[REGISTRY]}" --model "${setting[MODEL]}"
-        --version "$version" --host "${address%:*}" --port "${address##*:}" "${options[@]}")
+        --version "$version" --host "${address%:*}" --port "${address##*:}" "${serve_options[@]}")
     local file=${setting[STATE]}/$colour.pid log=${setting[STATE]}/log/$colour.log
     [ ! -e "$log" ] || mv "$log" "$log.1"
     rm -f "$file"
     # The process writes its own id before it becomes the server, so that a kill of this tool leaves nothing unknown.
+    # RUNNER_TRACKING_ID: a GitHub runner ends whatever still carries it when the job is over, guests or no guests.
     # shellcheck disable=SC2016 # For the inner shell.
-    setsid bash -c 'unset "${!NEXTLOOP_@}" "${!BLUE_GREEN_@}"
+    setsid bash -c 'unset "${!NEXTLOOP_@}" "${!BLUE_GREEN_@}" RUNNER_TRACKING_ID
         read -r line </proc/$$/stat; read -ra fields <<<"${line##*) }"
         printf "%s %s\n" $$ "${fields[19]}" >"$0.new" && mv "$0.new" "$0" && exec "$@"' \
-        "$file" "${serve[@]}" >"$log" 2>&1 </dev/null 9>&- &
+        "$file" "${serve[@]}" >"$log" 2>&1 </dev/null 8>&- 9>&- &
     disown # Its end is told in our words, not in the shell's.
     local tries
     for tries in {1..50}; do
         [ ! -s "$file" ] || return 0
         pause 0.02
     done
-    failure="no process after $tries tries"
+    failure="no process after $tries tries: $(log_end "$colour")(disk full, or read-only? df ${setting[STATE]})"
     return 1
 }
 
@@ -82,14 +111,15 @@ generation_process() {
 }
 
 stop_process() {
-    local pid started until=$((SECONDS + setting[STOP_SECONDS]))
+    local pid started until
+    until=$(($(clock) + setting[STOP_SECONDS]))
     if process_of "$1"; then
         kill -TERM "$pid" 2>/dev/null || true
         while is_process "$pid" "$started"; do
-            if [ $SECONDS -ge "$until" ]; then
+            if [ "$(clock)" -ge "$until" ]; then
                 tell kill "$1" "still running ${setting[STOP_SECONDS]} s after SIGTERM: SIGKILL to process $pid"
                 kill -KILL "$pid" 2>/dev/null || true
-                until=$((SECONDS + 5))
+                until=$(($(clock) + 5))
             fi
             pause 0.05
         done
@@ -104,15 +134,26 @@ log_process() { tail -n 20 "${setting[STATE]}/log/$1.log"; }
 write_colour_env() { # write_colour_env COLOUR VERSION
     local address file=${setting[STATE]}/$1.env
     address=$(address_of "$1")
-    printf '%s\n' "NEXTLOOP_HOST=${address%:*}" "NEXTLOOP_PORT=${address##*:}" "NEXTLOOP_VERSION=$2" >"$file.new"
-    mv "$file.new" "$file"
+    { printf '%s\n' "NEXTLOOP_HOST=${address%:*}" "NEXTLOOP_PORT=${address##*:}" "NEXTLOOP_VERSION=$2" >"$file.new" && mv "$file.new" "$file"; } 2>/dev/null &&
+        return 0
+    rm -f "$file.new"
+    failure="cannot write $file (disk full, or read-only? df $file)"
+    return 1
+}
+
+prepare_env_systemd() { # A unit that is started at boot before its first deploy has its own port, and what the alias names.
+    local colour failure=""
+    for colour in blue green; do
+        [ -e "${setting[STATE]}/$colour.env" ] || write_colour_env "$colour" "" || fail 74 "$failure"
+    done
 }
 
 start_systemd() {
-    local output
-    write_colour_env "$1" "$2"
-    # shellcheck disable=SC2086 # A command line.
-    if ! output=$(${setting[SYSTEMCTL]} restart "${setting[SYSTEMD_UNIT]}$1" 2>&1 9>&-); then
+    local output unit=${setting[SYSTEMD_UNIT]}$1
+    write_colour_env "$1" "$2" || return 1
+    # systemd counts starts, and refuses the sixth within a minute (StartLimitBurst): ours are meant.
+    "${systemctl_command[@]}" reset-failed "$unit" >/dev/null 2>&1 9>&- || true
+    if ! output=$("${systemctl_command[@]}" restart "$unit" 2>&1 9>&-); then
         failure="systemctl restart failed: ${output:0:300}"
         return 1
     fi
@@ -121,18 +162,16 @@ start_systemd() {
 # A unit between a crash and its restart by systemd has no main process: MainPID is 0 and this generation is over.
 generation_systemd() {
     local pid
-    # shellcheck disable=SC2086
-    pid=$(${setting[SYSTEMCTL]} show --property MainPID --value "${setting[SYSTEMD_UNIT]}$1" 2>/dev/null 9>&-) || pid=0
+    pid=$("${systemctl_command[@]}" show --property MainPID --value "${setting[SYSTEMD_UNIT]}$1" 2>/dev/null 9>&-) || pid=0
     [ "${pid:-0}" = 0 ] || printf '%s' "$pid"
 }
 
 stop_systemd() {
-    # shellcheck disable=SC2086
-    timeout -k 1 "$((setting[STOP_SECONDS] + 5))" ${setting[SYSTEMCTL]} stop "${setting[SYSTEMD_UNIT]}$1" 9>&- ||
+    timeout -k 1 "$((setting[STOP_SECONDS] + 5))" "${systemctl_command[@]}" stop "${setting[SYSTEMD_UNIT]}$1" 9>&- ||
         tell stop "$1" "systemctl stop failed"
 }
 
-log_systemd() { journalctl --no-pager --output cat --lines 20 --unit "${setting[SYSTEMD_UNIT]}$1"; }
+log_systemd() { journalctl --no-pager --output cat --lines 20 --unit "${setting[SYSTEMD_UNIT]}$1" 9>&-; }
 
 # ---- Compose: services blue and green, containers CONTAINER_NAME + colour, values in STATE/compose.env
 
@@ -140,22 +179,31 @@ log_systemd() { journalctl --no-pager --output cat --lines 20 --unit "${setting[
 write_compose_env() { # write_compose_env COLOUR VERSION IMAGE
     local file=${setting[STATE]}/compose.env
     {
-        grep -v "^NEXTLOOP_${1^^}_" "$file" 2>/dev/null || true
-        [ -z "$3" ] || printf 'NEXTLOOP_%s_IMAGE=%s\n' "${1^^}" "$3"
-        [ -z "$2" ] || printf 'NEXTLOOP_%s_VERSION=%s\n' "${1^^}" "$2"
-    } >"$file.new"
-    mv "$file.new" "$file"
+        { [ ! -e "$file" ] || grep -v "^NEXTLOOP_${1^^}_" "$file" || [ $? = 1 ]; } && # 1: no other line
+            printf '%s' "${3:+NEXTLOOP_${1^^}_IMAGE=$3$'\n'}" "${2:+NEXTLOOP_${1^^}_VERSION=$2$'\n'}"
+    } 2>/dev/null >"$file.new" && mv "$file.new" "$file" && return 0
+    rm -f "$file.new"
+    failure="cannot write $file (disk full, or read-only? df $file)"
+    return 1
+}
+
+prepare_env_compose() { # The file that Compose is always given holds what differs between machines, too.
+    local file=${setting[STATE]}/compose.env
+    [ ! -e "$file" ] || return 0
+    printf '%s\n' "# Values of compose.yaml on this machine, such as NEXTLOOP_MODELS=/srv/models: yours. NEXTLOOP_BLUE_* and NEXTLOOP_GREEN_*:" \
+        "# written by blue-green at every deploy." >"$file"
 }
 
 compose() {
-    # shellcheck disable=SC2086
     timeout -k 5 "$((setting[STOP_SECONDS] + setting[READY_SECONDS]))" \
-        ${setting[COMPOSE]} --env-file "${setting[STATE]}/compose.env" -f "${setting[COMPOSE_FILE]}" "$@" 9>&-
+        "${compose_command[@]}" --env-file "${setting[STATE]}/compose.env" -f "${setting[COMPOSE_FILE]}" "$@" 8>&- 9>&-
 }
+
+container() { "${container_command[@]}" "$@" 8>&- 9>&-; }
 
 start_compose() {
     local output
-    write_compose_env "$1" "$2" "$3"
+    write_compose_env "$1" "$2" "$3" || return 1
     stop_compose "$1"
     if ! output=$(compose up -d --no-deps "$1" 2>&1); then
         failure="compose up failed: $(tail -n 3 <<<"$output" | tr '\n' ' ' | cut -c 1-300)"
@@ -164,18 +212,17 @@ start_compose() {
 }
 
 generation_compose() {
-    # shellcheck disable=SC2086
-    ${setting[CONTAINER]} inspect --format '{{if .State.Running}}{{.Id}}.{{.State.Pid}}{{end}}' "${setting[CONTAINER_NAME]}$1" 2>/dev/null 9>&- || true
+    container inspect --format '{{if .State.Running}}{{.Id}}.{{.State.Pid}}{{end}}' "${setting[CONTAINER_NAME]}$1" 2>/dev/null || true
 }
 
 stop_compose() {
     local name=${setting[CONTAINER_NAME]}$1
-    # shellcheck disable=SC2086
-    if ${setting[CONTAINER]} inspect "$name" >/dev/null 2>&1; then
-        ${setting[CONTAINER]} stop -t "${setting[STOP_SECONDS]}" "$name" >/dev/null 2>&1 9>&- || true
-        ${setting[CONTAINER]} rm -f "$name" >/dev/null 2>&1 9>&- || true
+    if container inspect "$name" >/dev/null 2>&1; then
+        container stop -t "${setting[STOP_SECONDS]}" "$name" >/dev/null 2>&1 || true
+        # The engine's log goes with the container, and somebody will want to know why it was refused.
+        container logs --tail 10000 "$name" >"${setting[STATE]}/log/$1.log" 2>&1 || true
+        container rm -f "$name" >/dev/null 2>&1 || true
     fi
 }
 
-# shellcheck disable=SC2086
-log_compose() { ${setting[CONTAINER]} logs --tail 20 "${setting[CONTAINER_NAME]}$1" 2>&1; }
+log_compose() { container logs --tail 20 "${setting[CONTAINER_NAME]}$1" 2>&1; }

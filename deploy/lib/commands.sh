@@ -20,6 +20,7 @@ command_deploy() {
             { [ "$asked_version" = "$version" ] && [ "$asked_image" = "$image" ]; }; then
             tell resume "$to" "a run ended in step '${step:-start}' of deployment $deployment_id: going on there"
             resumed=yes
+            nginx_must_answer
             run_steps "${step:-start}"
             return
         fi
@@ -27,6 +28,7 @@ command_deploy() {
         version=$asked_version image=$asked_image canary=${setting[CANARY]}
     fi
     resolve_version || fail 65 "$failure"
+    nginx_must_answer
     choose_colours
     id=$(date -u +%Y%m%dT%H%M%SZ)-$$
     began=$(now) deployment_id=$id resumed=no
@@ -58,7 +60,7 @@ choose_colours() {
     other=$(other_than "${live:-green}")
     if [ -n "$live" ] && ! is_ready "$live" && [ -n "$(generation "$other")" ] && is_ready "$other"; then
         tell heal "$other" "$live is live but not ready, $other answers in its place: making it official"
-        route "$other" 100 || true
+        route "$other" 100 || fail 1 "$failure"
         live=$other
         other=$(other_than "$live")
     fi
@@ -75,7 +77,7 @@ clean_up() { # clean_up WHY
     read -ra words <<<"$(routed)"
     if [ "${words[0]:-}" = "$to" ] && [ -n "$from" ]; then
         if is_ready "$from"; then
-            route "$from" 100 || true
+            route "$from" 100 || tell clean-up "$from" "$failure"
         else
             tell clean-up "$to" "$from is not ready: the guests stay on $to"
             change_state '.deployment = null'
@@ -93,8 +95,8 @@ clean_up() { # clean_up WHY
 }
 
 command_rollback() {
-    local began target reason="asked for by $(id -un)" to from version image canary seconds current
-    began=$(now)
+    local target reason to from version image canary began
+    reason="asked for by $(id -un 2>/dev/null || echo "user $UID")"
     if [ "$dry_run" = yes ]; then
         target=$(read_state 'if .deployment then .deployment.from else .previous end')
         printf 'would route all guests to %s (now: %s)\n' "${target:-nobody: nothing is recorded to go back to}" "$(routed)"
@@ -105,32 +107,57 @@ command_rollback() {
     if [ -n "$(read_state .deployment.id)" ]; then
         read_deployment
         target=$from
-        began=$(now)
         [ -n "$target" ] || { clean_up "a rollback was asked for"; return; }
     else
         target=$(read_state .previous)
-        [ -n "$target" ] || fail 65 "there is nothing to roll back to; 'blue-green status' says what there is"
+        [ -n "$target" ] || { nothing_to_go_back_to; return; }
     fi
-    if [ "$(routed)" = "$target 100" ] && is_ready "$target"; then
-        tell rollback "$target" "all guests are on $target already"
+    go_back_to "$target" "$reason"
+}
+
+# The second of two operators, or of two tries, finds that it is done. It must not send the guests forth again.
+nothing_to_go_back_to() {
+    local live
+    live=$(live_colour)
+    if [ "$(read_state .last.result)" = "rolled back" ] && [ -n "$live" ] && is_ready "$live"; then
+        say 'rolled back already (%s, %s): all guests are on %s version %s; %s\n' "$(read_state '.last.time | todate')" \
+            "$(read_state .last.reason)" "$live" "$(version_served "$live")" "$(way_forth)"
+        return
+    fi
+    fail 65 "there is nothing to roll back to: no former colour is recorded; $(routed_in_words). Next: $(way_forth)"
+}
+
+# What sends the guests elsewhere when no record says where, for people.
+way_forth() {
+    local live other
+    live=$(live_colour)
+    other=$(other_than "${live:-green}")
+    if is_ready "$other"; then
+        printf "%s is ready with version %s, and 'blue-green switch %s' sends the guests there" "$other" "$(version_served "$other")" "$other"
     else
-        bring_back "$target" || fail 1 "$failure"
-        route "$target" 100 || true
+        printf "'blue-green deploy --version N' starts another version; '%s registry list --registry %s' shows which there are" \
+            "${setting[BINARY]}" "${setting[REGISTRY]:-DIR}"
+    fi
+}
+
+go_back_to() { # go_back_to COLOUR REASON
+    local target=$1 reason=$2 began seconds unsure=""
+    began=$(now)
+    bring_back "$target" || fail 1 "$failure; $(routed_in_words), as before. Next: $(way_forth)"
+    if ! route "$target" 100; then
+        unsure=$failure
+        [ "$(routed)" = "$target 100" ] || fail 74 "$unsure"
     fi
     seconds=$(since "$began")
-    current=$(other_than "$target")
-    tell rolled-back "$target" "live after $seconds s; $reason" seconds "$seconds"
+    tell rolled-back "$target" "$([ -z "$unsure" ] && echo live || echo "in the table") after $seconds s; $reason" seconds "$seconds"
     # The guests are safe; what is left may take its time.
-    if [ -n "$(read_state .deployment.id)" ]; then
-        clean_up "a rollback was asked for"
-        change_state '.previous = ""'
-    else
-        change_state '.previous = $c | .warm = null | .last = {id: "", result: "rolled back", to: $t, reason: $r, time: now | floor}' \
-            --arg c "$current" --arg t "$target" --arg r "$reason"
-    fi
+    if [ -n "$(read_state .deployment.id)" ]; then clean_up "a rollback was asked for"; fi
+    change_state '.previous = "" | .warm = null | .last = {id: "", result: "rolled back", to: $t, reason: $r, time: now | floor}' \
+        --arg t "$target" --arg r "$reason"
+    [ -z "$unsure" ] || fail 1 "the table sends all guests to $target, but $unsure"
     tell_slack warning "NextLoop: rolled back to $target" Colour "$target" Version "$(version_served "$target")" \
         Verdict "rolled back by hand" Reason "$reason" Duration "$seconds s"
-    printf 'rolled back to %s version %s\n' "$target" "$(version_served "$target")"
+    say 'rolled back to %s version %s\n' "$target" "$(version_served "$target")"
 }
 
 # A colour that was stopped is started again with what it last served.
@@ -141,12 +168,14 @@ bring_back() { # bring_back COLOUR
     old_version=$(read_state ".colours.$1.version")
     old_image=$(read_state ".colours.$1.image")
     if [ -z "$old_version$old_image" ]; then
-        failure="$1 is not running and what it served is not recorded"
+        failure="$1 is not ready and what it served is not recorded"
         return 1
     fi
     tell start "$1" "no longer running: starting ${old_version:+version $old_version}${old_image:+ image $old_image} again"
     stop_colour "$1"
-    start_colour "$1" "$old_version" "$old_image" && await_ready "$1"
+    start_colour "$1" "$old_version" "$old_image" && await_ready "$1" && return 0
+    failure="$1 does not come back with ${old_version:+version $old_version}${old_image:+ image $old_image}: $failure"
+    return 1
 }
 
 command_switch() {
@@ -154,21 +183,22 @@ command_switch() {
     live=$(live_colour)
     [ -n "$target" ] || target=$(other_than "${live:-green}")
     if [ "$dry_run" = yes ]; then
-        printf 'would route all guests to %s (now: %s), ready: %s\n' "$target" "$(routed)" "$(is_ready "$target" && echo yes || echo no)"
+        say 'would route all guests to %s (now: %s), ready: %s\n' "$target" "$(routed)" "$(is_ready "$target" && echo yes || echo no)"
         return
     fi
     lock_or_fail
     prepare_routing
     current_step=switch
     [ -z "$(read_state .deployment.id)" ] || fail 75 "a deployment is unfinished: 'blue-green deploy' goes on with it, 'blue-green rollback' takes it back"
-    [ "$(routed)" != "$target 100" ] || { printf '%s is live already\n' "$target"; return; }
-    is_ready "$target" || fail 65 "$target is not ready: nobody is sent there"
+    [ "$(routed)" != "$target 100" ] || { say '%s is live already\n' "$target"; return; }
+    is_ready "$target" || fail 65 "$target is not ready: nobody is sent there. Next: 'blue-green deploy --version N' starts, checks and switches"
     began=$(now)
-    route "$target" 100 careful || fail 1 "the switch did not take effect"
-    change_state '.previous = $live | .warm = null' --arg live "$live"
+    route "$target" 100 careful || fail 1 "the switch did not take effect: $failure"
+    change_state '.previous = $live | .warm = null | .last = {id: "", result: "switched by hand", to: $to, time: now | floor}' \
+        --arg live "$live" --arg to "$target"
     tell switched "$target" "live after $(since "$began") s, by hand"
     tell_slack warning "NextLoop: switched to $target by hand" Colour "$target (was: ${live:-none})" Version "$(version_served "$target")" Duration "$(since "$began") s"
-    printf 'switched to %s version %s\n' "$target" "$(version_served "$target")"
+    say 'switched to %s version %s\n' "$target" "$(version_served "$target")"
 }
 
 not_the_live_colour() { # not_the_live_colour COLOUR VERB
@@ -201,7 +231,7 @@ command_stop() {
     stop_colour "$colour"
     change_state 'if .warm.colour == $c then .warm = null else . end' --arg c "$colour"
     tell stopped "$colour" "stopped"
-    printf 'stopped %s\n' "$colour"
+    say 'stopped %s\n' "$colour"
 }
 
 # One object with everything that status prints; also for scripts.
@@ -216,9 +246,17 @@ status_object() {
             '{colour: $c, address: $a, state: $s, ready: ($r == "yes"), version: $v, image: $i, generation: $g}')")
     done
     answer=$(curl -s -m 2 "${setting[NGINX_STATUS_URL]}/routing?user_id=a" 2>/dev/null) || answer=null
-    { if [ -e "$(state_file)" ]; then cat "$(state_file)"; else echo '{}'; fi; } | jq --argjson colours "[$(IFS=,; printf '%s' "${colours[*]}")]" \
+    { if [ -e "$(state_file)" ]; then cat "$(state_file)"; else echo '{}'; fi; } | jq --argjson alerts "$(firing_alerts)" --argjson colours "[$(IFS=,; printf '%s' "${colours[*]}")]" \
         --arg live "$(live_colour)" --arg routed "$(routed)" --argjson nginx "$(jq -c . <<<"$answer" 2>/dev/null || echo null)" \
-        '{live: $live, routed: $routed, nginx: $nginx, colours: $colours, deployment: .deployment, previous: .previous, warm: .warm, last: .last}'
+        '{live: $live, routed: $routed, nginx: $nginx, colours: $colours, deployment: .deployment, previous: .previous, warm: .warm, last: .last, alerts: $alerts}'
+}
+
+# What Prometheus finds wrong, as a list; null without a Prometheus, or when it does not answer.
+firing_alerts() {
+    local answer=""
+    [ -z "${setting[PROMETHEUS_URL]}" ] || answer=$(curl -sS -f -m 3 "${setting[PROMETHEUS_URL]}/api/v1/alerts" 2>/dev/null) || answer=""
+    jq -c '[.data.alerts[] | select(.state == "firing") | {severity: .labels.severity, name: .labels.alertname,
+        summary: .annotations.summary, runbook: .annotations.runbook_url}] | unique' <<<"${answer:-null}" 2>/dev/null || echo null
 }
 
 command_status() {
@@ -228,13 +266,14 @@ command_status() {
         printf '%s\n' "$object"
         return
     fi
-    jq -r '
+    jq -r --arg prometheus "${setting[PROMETHEUS_URL]}" '
         "live      \(if .live == "" then "none" else .live end)\(if (.routed | endswith(" 100")) or .routed == "" then "" else "   canary: \(.routed | sub(" "; " gets "))%" end)",
         (.colours[] | "\(.colour + "      " | .[:10])\(.address)  \(.state)\(if .ready then ", ready, version \(.version)" else ", not ready" end)\(if .image != "" then ", image \(.image)" else "" end)"),
         "nginx     \(if .nginx == null then "does not answer" elif .nginx.table == "missing" then "finds no table: uses the colour of its start, \(.nginx.colour)" else "follows the table" end)",
         (if (.deployment // null) then "unfinished deployment \(.deployment.id): step \(.deployment.step), \(.deployment.to) version \(.deployment.version): run deploy to go on, rollback to take it back" else empty end),
         (if (.warm // null) then "warm      \(.warm.colour) until \(if .warm.until == "forever" then "forever" else (.warm.until | tonumber | todate) end)\(if .warm.until != "forever" and (.warm.until | tonumber) < now then " (overdue: stop \(.warm.colour) ends it)" else "" end)" else empty end),
         "rollback  \(if (.previous // "") == "" then "nothing to go back to" else "to \(.previous)" end)",
+        (if .alerts then (.alerts[] | "alert     \(.severity): \(.summary): \(.runbook)") elif $prometheus != "" then "alerts    Prometheus does not answer at \($prometheus)" else empty end),
         (if (.last // null) then "last      \(.last.result): \(.last.to)\(if .last.version then " version \(.last.version)" else "" end), \(.last.time | todate)\(if .last.reason then ": \(.last.reason)" else "" end)" else empty end)
         ' <<<"$object"
 }
@@ -256,7 +295,7 @@ dry_run_deploy() {
         "6 drain    ${from:-nobody}, keep it warm for ${setting[KEEP_WARM]} s, stop it" \
         "7 tell     ${setting[SLACK_WEBHOOK_FILE]:-nobody (BLUE_GREEN_SLACK_WEBHOOK_FILE is not set)}"
     if [ "${setting[MODE]}" != compose ] && is_listening "$to" && [ -z "$(generation "$to")" ]; then
-        fail 1 "the address $(address_of "$to") is taken by a program that is not ours"
+        fail 1 "$(taken_by "$to")"
     fi
-    nginx_test || fail 1 "nginx would not start with its configuration"
+    nginx_test || fail 1 "$failure"
 }

@@ -54,6 +54,8 @@ between() { # between EARLIER LATER
 
 # ---- from Prometheus
 
+prometheus_answers() { curl -sS -f -m 5 -o /dev/null "${setting[PROMETHEUS_URL]}/api/v1/query?query=1" 2>/dev/null 9>&-; }
+
 # Prints one number, or nan when Prometheus has none or does not answer.
 prometheus() { # prometheus QUERY
     local value

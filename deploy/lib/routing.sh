@@ -23,95 +23,142 @@ live_colour() {
     if [ "$percent" = 100 ]; then printf '%s' "$colour"; else other_than "$colour"; fi
 }
 
-make_table() { # make_table COLOUR PERCENT: complete or not there
-    local colour=$1 percent=$2 target=${setting[ROUTING]}/tables/$1-$2 making bucket
+# For people: where the guests are, by the table.
+routed_in_words() {
+    local colour percent
+    read -r colour percent <<<"$(routed)" || true
+    case ${percent:-} in
+    "") printf 'there is no routing table: nginx uses the colour of its start' ;;
+    100) printf 'all guests are on %s' "$colour" ;;
+    *) printf '%s %% of the guests are on %s, the others on %s' "$percent" "$colour" "$(other_than "$colour")" ;;
+    esac
+}
+
+make_table() { # make_table COLOUR PERCENT: complete or not there. What fails, a full disk say, is said in `failure`.
+    local colour=$1 percent=$2 target=${setting[ROUTING]}/tables/$1-$2 making
     [ ! -d "$target" ] || return 0
     making=${setting[ROUTING]}/tables/.making
+    # Step by step, for callers run this where `set -e` does not hold. nginx's workers are another user.
+    rm -rf "$making" && mkdir -p "$making/blue" "$making/green" && fill_table "$making" "$colour" "$percent" &&
+        chmod -R a+rX "$making" && mv -T "$making" "$target" && return 0
     rm -rf "$making"
-    mkdir -p "$making/blue" "$making/green"
+    failure="routing: cannot write $target (disk full, or read-only? df ${setting[ROUTING]})"
+    return 1
+}
+
+fill_table() { # fill_table DIRECTORY COLOUR PERCENT
+    local bucket other
+    other=$(other_than "$2")
     for bucket in {0..99}; do
-        if [ "$bucket" -lt "$percent" ]; then
-            printf -v bucket '%s/%02d' "$colour" "$bucket"
+        if [ "$bucket" -lt "$3" ]; then
+            printf -v bucket '%s/%02d' "$2" "$bucket"
         else
-            printf -v bucket '%s/%02d' "$(other_than "$colour")" "$bucket"
+            printf -v bucket '%s/%02d' "$other" "$bucket"
         fi
-        : >"$making/$bucket"
+        : >"$1/$bucket" || return 1
     done
-    # nginx's workers are another user.
-    chmod -R a+rX "$making"
-    mv -T "$making" "$target"
 }
 
-write_live_colour() { # write_live_colour COLOUR
+write_live_colour() { # write_live_colour COLOUR: as a whole or not at all; nginx would not start with half of it
     local file=${setting[ROUTING]}/live-colour.inc
-    printf '# Written by deploy/blue-green: the colour that nginx starts with.\nset $nextloop_colour %s;\n' "$1" >"$file.new"
-    chmod a+r "$file.new"
-    mv "$file.new" "$file"
+    { printf '# Written by deploy/blue-green: the colour that nginx starts with.\nset $nextloop_colour %s;\n' "$1" >"$file.new" &&
+        chmod a+r "$file.new" && mv "$file.new" "$file"; } 2>/dev/null && return 0
+    rm -f "$file.new"
+    failure="routing: cannot write $file (disk full, or read-only? df $file)"
+    return 1
 }
 
+# Both tables of a whole switch are made here, so that a rollback needs no more room than for a symbolic link.
 prepare_routing() {
+    local failure=""
     mkdir -p "${setting[ROUTING]}/tables" || fail 74 "routing: cannot make ${setting[ROUTING]}"
     chmod a+rx "${setting[ROUTING]}" "${setting[ROUTING]}/tables" 2>/dev/null || true
-    [ -e "${setting[ROUTING]}/live-colour.inc" ] || write_live_colour blue
+    make_table blue 100 && make_table green 100 || fail 74 "$failure"
+    [ -e "${setting[ROUTING]}/live-colour.inc" ] || write_live_colour blue || fail 74 "$failure"
 }
 
 # Whether the configuration that nginx would start with is sound. Nothing is reloaded; a next start must not fail.
 nginx_test() {
     [ -n "${setting[NGINX_TEST]}" ] || return 0
     local output
-    # shellcheck disable=SC2086 # A command line.
-    if ! output=$(timeout -k 1 10 ${setting[NGINX_TEST]} 2>&1 9>&-); then
-        tell nginx-test "" "'${setting[NGINX_TEST]}' failed: $(tail -n 3 <<<"$output" | tr '\n' ' ')"
+    if ! output=$(timeout -k 1 10 "${nginx_test_command[@]}" 2>&1 9>&-); then
+        failure="nginx would not start again with its files, so nothing was switched: '${setting[NGINX_TEST]}' says: $(tail -n 3 <<<"$output" | tr '\n' ' ')"
         return 1
     fi
 }
 
-# route COLOUR PERCENT [careful]: careful = nginx -t first, and back if the running nginx does not follow.
+# Before a deploy: without nginx no guest gets anything, and no switch could be confirmed.
+nginx_must_answer() {
+    local output
+    [ -n "${setting[NGINX_STATUS_URL]}" ] || return 0
+    output=$(routing_of_nginx '?user_id=a') ||
+        fail 65 "nginx does not answer at ${setting[NGINX_STATUS_URL]}/routing (${output:0:200}). Start it first (${setting[NGINX_TEST]:-nginx -t} says what is wrong with its files); guests get nothing without it. BLUE_GREEN_NGINX_STATUS_URL= deploys without asking it"
+}
+
+# Asks the running nginx, again for a second or two when it is just being started.
+routing_of_nginx() { # routing_of_nginx QUERY...
+    local tries answer query urls=()
+    for query; do urls+=("${setting[NGINX_STATUS_URL]}/routing$query"); done
+    for tries in 1 2 3 4; do
+        if answer=$(curl -sS -f -m 2 "${urls[@]}" 2>&1 9>&-); then break; fi
+        [ "$tries" -lt 4 ] || break
+        pause 0.4
+    done
+    printf '%s' "$answer"
+    jq -e . >/dev/null 2>&1 <<<"$answer"
+}
+
+# route COLOUR PERCENT [careful]: careful = nginx -t first, and back if the running nginx does not follow. Otherwise the
+# table is renamed whatever else fails: it is a rollback. `failure` says what did.
 route() {
-    local colour=$1 percent=$2 careful=${3:-} before link=${setting[ROUTING]}/table
-    make_table "$colour" "$percent"
+    local colour=$1 percent=$2 careful=${3:-} before started="" link=${setting[ROUTING]}/table
+    failure=""
+    make_table "$colour" "$percent" || return 1
     before=$(readlink "$link" 2>/dev/null || true)
     if [ "$percent" = 100 ]; then
-        local started=""
         started=$(sed -n 's/^set $nextloop_colour \(.*\);$/\1/p' "${setting[ROUTING]}/live-colour.inc" 2>/dev/null || true)
-        write_live_colour "$colour"
+        if ! write_live_colour "$colour"; then
+            [ -z "$careful" ] || return 1
+            tell routed "$colour" "$failure: it still names '${started:-nothing}', which matters to an nginx that finds no table"
+        fi
         if [ -n "$careful" ] && ! nginx_test; then
-            write_live_colour "${started:-blue}"
+            write_live_colour "${started:-blue}" || true
             return 1
         fi
     fi
-    replace_link "tables/$colour-$percent" "$link"
+    if ! replace_link "tables/$colour-$percent" "$link"; then
+        failure="routing: cannot rename $link (disk full, or read-only? df $link): $(routed_in_words)"
+        return 1
+    fi
     tell routed "$colour" "$percent % of the guests go to $colour" percent "$percent"
     confirm_route "$colour" "$percent" && return 0
     if [ -n "$careful" ] && [ -n "$before" ]; then
-        replace_link "$before" "$link"
-        [ "$percent" != 100 ] || write_live_colour "${started:-blue}"
+        replace_link "$before" "$link" || true
+        [ "$percent" != 100 ] || write_live_colour "${started:-blue}" || true
         tell routed "" "the table is as it was: ${before#tables/}"
     fi
     return 1
 }
 
 replace_link() { # replace_link TARGET LINK: by rename
-    rm -f "$2.new"
-    ln -s "$1" "$2.new"
-    mv -T "$2.new" "$2"
+    rm -f "$2.new" && ln -s "$1" "$2.new" && mv -T "$2.new" "$2"
 }
 
 # Asks the running nginx what it does with a few guests: a directory that its workers cannot enter, or another
 # directory than theirs, shows here and nowhere else.
 confirm_route() { # confirm_route COLOUR PERCENT
-    local colour=$1 percent=$2 answers got bucket wanted url=${setting[NGINX_STATUS_URL]}/routing
+    local colour=$1 percent=$2 answers got bucket wanted
     [ -n "${setting[NGINX_STATUS_URL]}" ] || return 0
-    if ! answers=$(curl -sS -f -m 2 "$url?user_id=a" "$url?user_id=b" "$url?user_id=c" "$url?user_id=d" 2>&1 9>&-); then
-        tell confirm "$colour" "nginx does not answer at $url (${answers:0:200}): whether it follows is not known"
+    if ! answers=$(routing_of_nginx '?user_id=a' '?user_id=b' '?user_id=c' '?user_id=d'); then
+        failure="nginx does not answer at ${setting[NGINX_STATUS_URL]}/routing (${answers:0:200}): is it running? Guests get nothing without it"
         return 1
     fi
     while read -r got bucket; do
-        [[ ${bucket:-} =~ ^[0-9]{2}$ ]] || { tell confirm "$colour" "nginx answered '${answers:0:200}' at $url"; return 1; }
+        [[ ${bucket:-} =~ ^[0-9]{2}$ ]] || { failure="nginx answered '${answers:0:200}' at ${setting[NGINX_STATUS_URL]}/routing"; return 1; }
         wanted=$colour
         [ "$((10#$bucket))" -lt "$percent" ] || wanted=$(other_than "$colour")
         if [ "$got" != "$wanted" ]; then
-            tell confirm "$colour" "nginx sends bucket $bucket to $got, the table to $wanted: can its workers read ${setting[ROUTING]}, and is it the directory of its configuration?"
+            failure="nginx sends bucket $bucket to $got, the table to $wanted: can its workers read ${setting[ROUTING]}, and is it the directory of its configuration?"
             return 1
         fi
     done <<<"$(jq -r '"\(.colour) \(.bucket)"' <<<"$answers" 2>/dev/null)"

@@ -104,9 +104,31 @@ check_settings() {
         *) fail 78 "settings: BLUE_GREEN_$name is '${setting[$name]}'; wanted an absolute path" ;;
         esac
     done
-    for name in curl jq flock setsid awk od; do
+    for name in curl jq flock setsid awk od xargs; do
         command -v "$name" >/dev/null || fail 69 "blue-green needs the program '$name': run scripts/setup test, or install it"
     done
+    read_command_lines
+}
+
+# Command lines among the settings, as arrays of their words: quotes and backslashes keep spaces together, as in a shell,
+# and nothing else of a shell happens.
+declare -a nginx_test_command systemctl_command compose_command container_command serve_options
+
+words_of() { # words_of NAME ARRAY
+    local -n words_of_array=$2
+    local said
+    said=$(xargs printf '%s\n' <<<"${setting[$1]}" 2>&1) ||
+        fail 78 "settings: BLUE_GREEN_$1 is '${setting[$1]}'; wanted a command line with its quotes in pairs"
+    words_of_array=()
+    [ -z "$said" ] || readarray -t words_of_array <<<"$said"
+}
+
+read_command_lines() {
+    words_of NGINX_TEST nginx_test_command
+    words_of SYSTEMCTL systemctl_command
+    words_of COMPOSE compose_command
+    words_of CONTAINER container_command
+    words_of SERVE_OPTIONS serve_options
 }
 
 address_of() { local name=${1^^}_ADDRESS; printf '%s' "${setting[$name]}"; }

@@ -14,7 +14,7 @@ tell_slack() { # tell_slack good|warning|danger TITLE [NAME VALUE]...
         shift 2
     done
     # The address goes through a pipe, not through an argument that every user of the machine can read.
-    if answer=$(jq -cn --arg colour "$colour" --arg title "$title" --arg host "$(hostname)" \
+    if answer=$(jq -cn --arg colour "$colour" --arg title "$title" --arg host "${HOSTNAME:-}" \
         '{text: $title, attachments: [{color: $colour, fallback: $title, footer: "blue-green on \($host)", ts: now | floor,
           fields: [$ARGS.positional as $p | range(0; $p | length; 2) | {title: $p[.], value: $p[. + 1], short: ($p[. + 1] | length < 40)}]}]}' \
         --args "${fields[@]}" |

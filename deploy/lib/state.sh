@@ -11,9 +11,18 @@
 
 state_file() { printf '%s/state.json' "${setting[STATE]}"; }
 
+# Once, before any command: a file that a power cut or an editor has left empty or cut short.
+check_state() {
+    local file
+    file=$(state_file)
+    [ -e "$file" ] || return 0
+    [ "$(jq -r '.colours | type' "$file" 2>/dev/null)" = object ] ||
+        fail 65 "state: $file is not the JSON object that blue-green writes. What guests get does not hang on it ($(routed_in_words)). Next: mv $file $file.bad; then 'blue-green status', and 'blue-green switch COLOUR' if they should be elsewhere"
+}
+
 read_state() { # read_state JQ-FILTER: raw output, "" for null
     if [ -e "$(state_file)" ]; then
-        jq -r "($1) // \"\"" "$(state_file)" || fail 65 "state: $(state_file) is not JSON; move it away and run 'blue-green status'"
+        jq -r "($1) // \"\"" "$(state_file)" || fail 65 "state: cannot read $(state_file)"
     fi
 }
 
@@ -22,9 +31,10 @@ change_state() {
     local filter=$1 file
     shift
     file=$(state_file)
-    # shellcheck disable=SC2015 # The failure of any of the three is the failure.
-    { if [ -e "$file" ]; then cat "$file"; else printf '{"colours":{}}\n'; fi; } | jq "$@" "$filter" >"$file.new" &&
-        sync "$file.new" && mv "$file.new" "$file" || fail 74 "state: cannot write $file"
+    { if [ -e "$file" ]; then cat "$file"; else printf '{"colours":{}}\n'; fi; } | jq "$@" "$filter" 2>/dev/null >"$file.new" &&
+        [ -s "$file.new" ] && sync "$file.new" && mv "$file.new" "$file" && return 0
+    rm -f "$file.new"
+    fail 74 "state: cannot write $file (disk full, or read-only? df $file); it is as it was before step '${current_step:-$command}'; $(routed_in_words). Next: make room, then the same command again: it goes on from there"
 }
 
 step_is() { # step_is NAME: everything before it is done
@@ -38,14 +48,16 @@ make_state_directory() {
 }
 
 # Descriptor 9 holds the lock while this process lives. Nothing that outlives it may inherit it: see 9>&- everywhere.
+# tool.pid says who holds it: "PID START-TIME COMMAND".
 take_lock() { # take_lock SECONDS
-    exec 9>"${setting[STATE]}/lock"
+    local file=${setting[STATE]}/tool.pid
+    { exec 9>"${setting[STATE]}/lock"; } 2>/dev/null || fail 74 "lock: cannot open ${setting[STATE]}/lock; is the disk read-only?"
     if ! flock -w "$1" 9; then
         exec 9>&-
         return 1
     fi
-    printf '%s %s\n' "$$" "$(start_time_of $$)" >"${setting[STATE]}/tool.pid.new"
-    mv "${setting[STATE]}/tool.pid.new" "${setting[STATE]}/tool.pid"
+    # On a full disk the lock holds all the same; only its holder has no name.
+    { printf '%s %s %s\n' "$$" "$(start_time_of $$)" "$command" >"$file.new" && mv "$file.new" "$file"; } 2>/dev/null || rm -f "$file" "$file.new"
 }
 
 release_lock() {
@@ -53,21 +65,44 @@ release_lock() {
     exec 9>&-
 }
 
-lock_or_fail() {
-    take_lock 3 || fail 75 "another run holds ${setting[STATE]}/lock (process $(cut -d' ' -f1 "${setting[STATE]}/tool.pid" 2>/dev/null || echo unknown)); 'blue-green rollback' would end it"
+# Sets holder, holder_started and holder_command; false when whoever wrote them has ended, or its id is now another process's.
+lock_holder() {
+    holder="" holder_started="" holder_command=""
+    { read -r holder holder_started holder_command <"${setting[STATE]}/tool.pid"; } 2>/dev/null && is_process "$holder" "$holder_started"
 }
 
-# A rollback does not wait for a deploy: it ends it. A deploy may be killed at any point, so this is safe.
-lock_by_force() {
-    take_lock 0 && return
-    local pid started
-    if read -r pid started 2>/dev/null <"${setting[STATE]}/tool.pid" && is_process "$pid" "$started"; then
-        tell interrupt "" "a rollback ends the run that holds the lock (process $pid)"
-        kill -TERM "$pid" 2>/dev/null || true
-        take_lock 1 && return
-        kill -KILL "$pid" 2>/dev/null || true
+lock_or_fail() {
+    local holder holder_started holder_command
+    if take_lock 3; then return; fi
+    if lock_holder; then
+        fail 75 "another run holds ${setting[STATE]}/lock: $holder_command, process $holder, in step '$(read_state .deployment.step)'. Wait for it, or end it with 'blue-green rollback'"
     fi
-    take_lock 5 || fail 75 "the lock ${setting[STATE]}/lock did not come free"
+    lock_is_stuck
+}
+
+# flock ends with the last process that has the file open: somebody has, and it is not a run of this tool.
+lock_is_stuck() {
+    fail 75 "${setting[STATE]}/lock is held, and not by a run of blue-green that still lives: 'fuser -v ${setting[STATE]}/lock' (or lsof) shows by whom; end that process and try again"
+}
+
+# A rollback does not wait for a deploy: it ends it. A deploy may be killed at any point, so this is safe. Another rollback
+# is waited for: two operators who both want to go back must not go back and forth.
+lock_by_force() {
+    local holder holder_started holder_command
+    if take_lock 0; then return; fi
+    if lock_holder; then
+        if [ "$holder_command" = rollback ]; then
+            tell wait "" "a rollback runs already (process $holder): waiting for it"
+            take_lock $((setting[READY_SECONDS] + setting[STOP_SECONDS] + 10)) ||
+                fail 75 "the rollback of process $holder still holds ${setting[STATE]}/lock; 'blue-green status' shows how things stand, 'kill $holder' ends it"
+            return
+        fi
+        tell interrupt "" "a rollback ends the run that holds the lock ($holder_command, process $holder)"
+        kill -TERM "$holder" 2>/dev/null || true
+        if take_lock 1; then return; fi
+        kill -KILL "$holder" 2>/dev/null || true
+    fi
+    take_lock 5 || lock_is_stuck
 }
 
 # Field 22 of /proc/PID/stat: with it a reused process id is not mistaken for the one that was meant.

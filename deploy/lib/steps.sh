@@ -28,7 +28,7 @@ step_start() {
     if [ -z "$generation" ] || [ "$resumed" = no ] || [ "$(version_served "$to")" != "$version" ]; then
         stop_colour "$to"
         if is_listening "$to"; then
-            failure="the address $(address_of "$to") is taken by a program that is not ours"
+            failure=$(taken_by "$to")
             return 1
         fi
         tell start "$to" "starting ${version:+version $version}${image:+ image $image} on $(address_of "$to")" version "$version" image "$image"
@@ -48,9 +48,21 @@ step_check() {
         change_state '.deployment.version = $v | .colours[$c].version = $v' --arg v "$version" --arg c "$to"
     fi
     check_golden "$to" || return 1
-    if [ -n "$from" ]; then check_overlap "$to" "$from" || return 1; fi
+    if [ -n "$from" ] && ! check_overlap "$to" "$from"; then
+        if live_answers; then return 1; fi
+        tell overlap "$to" "$from has stopped answering: nothing to compare with"
+    fi
     check_load "$to" || return 1
     still_well "$to"
+}
+
+# The live colour may die while a candidate is looked at. nginx sends its guests to the candidate then, which is all there
+# is: from there on nothing may stop it. Asked twice, because one lost probe is no death.
+live_answers() {
+    [ -n "$from" ] || return 1
+    if is_ready "$from"; then return 0; fi
+    pause 0.3
+    is_ready "$from"
 }
 
 step_canary() {
@@ -59,31 +71,39 @@ step_canary() {
         [ -z "$canary" ] || tell canary "$to" "no live colour: the canary steps are left out"
         return 0
     fi
+    live_died=no
     for percent in ${canary//,/ }; do
-        route "$to" "$percent" careful || { failure="nginx did not take the canary step of $percent %"; return 1; }
+        route "$to" "$percent" careful || { failure="the canary step of $percent % did not take effect: $failure"; return 1; }
         judge_canary "$percent" || return 1
+        [ "$live_died" = no ] || return 0
     done
 }
 
 # One canary step: CANARY_SECONDS of traffic, then the verdict; without enough traffic, synthetic traffic and one more wait.
 judge_canary() { # judge_canary PERCENT
-    local percent=$1 began=$SECONDS until verdict=() synthetic=no
+    local percent=$1 began until verdict=() synthetic=no
+    began=$(clock)
     scrape "$to" "$work/canary.to" || true
     scrape "$from" "$work/canary.from" || true
-    until=$((SECONDS + setting[CANARY_SECONDS]))
+    until=$((began + setting[CANARY_SECONDS]))
     while true; do
         still_well "$to" || return 1
-        read -ra verdict <<<"$(canary_verdict $((SECONDS - began)))"
-        if [ "${verdict[0]}" = fail ] || { [ "${verdict[0]}" = pass ] && { [ "$SECONDS" -ge "$until" ] || [ $synthetic = yes ]; }; }; then
+        if ! live_answers; then
+            live_died=yes
+            tell canary "$to" "$percent %: $from has stopped answering, nginx asks $to for every guest: no more canary steps"
+            return 0
+        fi
+        read -ra verdict <<<"$(canary_verdict $(($(clock) - began)))"
+        if [ "${verdict[0]}" = fail ] || { [ "${verdict[0]}" = pass ] && { [ "$(clock)" -ge "$until" ] || [ $synthetic = yes ]; }; }; then
             break
         fi
-        if [ "$SECONDS" -ge "$until" ]; then
+        if [ "$(clock)" -ge "$until" ]; then
             if [ $synthetic = yes ]; then break; fi
             tell canary "$to" "$percent %: ${verdict[*]}: synthetic traffic to both colours" verdict "${verdict[0]}"
             synthetic=yes
             synthetic_load "$to" "$work/synthetic"
             synthetic_load "$from" "$work/synthetic"
-            until=$((SECONDS + setting[CANARY_SECONDS] + 1))
+            until=$(($(clock) + setting[CANARY_SECONDS] + 1))
         fi
         pause 1
     done
@@ -98,6 +118,10 @@ canary_verdict() { # canary_verdict SECONDS
     local ours=() theirs=()
     if [ -n "${setting[PROMETHEUS_URL]}" ]; then
         local seconds=$(($1 > 5 ? $1 : 5))
+        if ! prometheus_answers; then
+            printf 'not-enough-traffic Prometheus does not answer at %s' "${setting[PROMETHEUS_URL]}"
+            return
+        fi
         read -ra ours <<<"$(prometheus_counts "$to" $seconds)"
         read -ra theirs <<<"$(prometheus_counts "$from" $seconds)"
     else
@@ -132,15 +156,16 @@ step_switch() {
     still_well "$to" || return 1
     local at
     at=$(now)
-    route "$to" 100 careful || { failure="the switch did not take effect: see the lines above"; return 1; }
+    route "$to" 100 careful || { failure="the switch did not take effect: $failure"; return 1; }
     change_state '.previous = $from' --arg from "$from"
     tell switched "$to" "live${from:+ instead of $from} after $(since "$at") s"
 }
 
 step_watch() {
-    local until=$((SECONDS + setting[WATCH_SECONDS])) tick=0 verdict=() counts=()
+    local until tick=0 verdict=() counts=()
+    until=$(($(clock) + setting[WATCH_SECONDS]))
     scrape "$to" "$work/watch.first" || true
-    while [ "$SECONDS" -lt "$until" ]; do
+    while [ "$(clock)" -lt "$until" ]; do
         still_well "$to" || return 1
         # A sliding window of ten seconds: trouble at the end of a long watch is not drowned by its quiet beginning.
         scrape "$to" "$work/watch.$((tick % 10))" || true
@@ -172,9 +197,10 @@ step_drain() {
 
 # Waits until a colour that gets no guests has answered its last ones: two scrapes a while apart that differ by themselves only.
 drain() { # drain COLOUR
-    local until=$((SECONDS + setting[DRAIN_SECONDS])) counts=()
+    local until counts=()
+    until=$(($(clock) + setting[DRAIN_SECONDS]))
     scrape "$1" "$work/drain.before" || { tell drain "$1" "does not answer: nothing to drain"; return 0; }
-    while [ "$SECONDS" -lt "$until" ]; do
+    while [ "$(clock)" -lt "$until" ]; do
         pause 0.5
         scrape "$1" "$work/drain.after" || { tell drain "$1" "stopped answering: nothing to drain"; return 0; }
         read -ra counts <<<"$(between "$work/drain.before" "$work/drain.after")"
@@ -205,18 +231,19 @@ finish() {
     tell deployed "$to" "version ${version:-?} is live after $seconds s" version "$version" seconds "$seconds"
     tell_slack good "NextLoop: $to is live with version $version" Colour "$to (was: ${from:-none})" Version "$version" Image "$image" \
         Verdict "deployed${watched:+, watch: $watched}" Duration "$seconds s" Deployment "$deployment_id"
-    printf 'deployed %s version %s\n' "$to" "$version"
+    say 'deployed %s version %s\n' "$to" "$version"
     [ "$until" = 0 ] || [ "$until" = forever ] || retire "$until"
 }
 
 # Keeps the former colour warm and then stops it, unless somebody did something else meanwhile. Without the lock: a rollback
 # or the next deploy need not wait for it. Ending this wait leaves the colour running, until the next run.
-retire() { # retire UNTIL
-    local id=$deployment_id
+retire() { # retire UNTIL: by the time of day, for people; the wait goes by the clock
+    local id=$deployment_id until
+    until=$(($(clock) + setting[KEEP_WARM]))
     current_step=warm
     tell warm "$from" "kept warm until $(date -u -d "@$1" +%H:%M:%S) for 'blue-green rollback'; interrupting this wait is safe"
     release_lock
-    while [ "$(date +%s)" -lt "$1" ]; do
+    while [ "$(clock)" -lt "$until" ]; do
         pause 1
         [ "$(read_state .warm.id)" = "$id" ] || return 0
     done
@@ -227,47 +254,66 @@ retire() { # retire UNTIL
     tell stopped "$from" "no longer kept warm"
 }
 
-# The deployment failed: guests go (or stay) where they were, and the candidate is stopped.
+# The deployment failed: guests go (or stay) where they were, and the candidate is stopped. Unless it is the only one that
+# answers: a refused candidate is better than none.
 give_up() { # give_up STEP
-    local reason="$failure" seconds result=refused route_colour="" status=1
-    local words=()
+    local reason="$failure" result=refused status=1 words=() table
     current_step=$1
-    read -ra words <<<"$(routed)"
-    route_colour=${words[0]:-}
-    [ "$inconclusive" = no ] || { result=inconclusive status=3; }
     tell failed "$to" "$reason"
-    if [ "$route_colour" = "$to" ] && [ -n "$from" ]; then
-        # Guests are on the candidate, some or all.
-        if [ "$1" = watch ] && ! is_ready "$from"; then
-            tell rollback "$from" "$from is not ready either: the guests stay on $to"
-            change_state '.deployment = null | .last = {id: $id, result: "failed", reason: $r, to: $to, time: now | floor}' \
-                --arg id "$deployment_id" --arg r "$reason" --arg to "$to"
-            tell_slack danger "NextLoop: $to fails and $from cannot take over" Colour "$to" Version "$version" Verdict failed Reason "$reason"
-            return 1
-        fi
-        local at
-        at=$(now)
-        route "$from" 100 || true
-        [ "$1" = canary ] && [ "$inconclusive" = yes ] || result="rolled back"
-        tell rollback "$from" "all guests are on $from again after $(since "$at") s"
-        drain "$to"
-    elif [ "$route_colour" = "$to" ] && [ "$1" != start ] && [ "$1" != check ]; then
-        tell failed "$to" "there is no other colour to go back to: $to keeps running"
-        change_state '.deployment = null | .last = {id: $id, result: "failed", reason: $r, to: $to, time: now | floor}' \
-            --arg id "$deployment_id" --arg r "$reason" --arg to "$to"
-        tell_slack danger "NextLoop: $to fails and there is no other colour" Colour "$to" Version "$version" Verdict failed Reason "$reason"
+    read -ra words <<<"$(routed)"
+    table=${words[0]:-}
+    if [ -z "$from" ] && [ "$1" != start ] && [ "$1" != check ]; then
+        keep_candidate "there is no other colour to go back to" "'blue-green switch $to' when that is put right"
         return 1
     fi
+    if [ "$1" = watch ] && ! live_answers; then
+        keep_candidate "$from is not ready either: the guests stay on $to"
+        return 1
+    fi
+    if [ "$table" = "$to" ] && [ -n "$from" ]; then
+        take_guests_back
+        [ "$inconclusive" = yes ] || result="rolled back"
+    fi
+    if [ -n "$from" ] && ! live_answers && is_ready "$to"; then
+        keep_candidate "$from has stopped answering, and nginx asks $to in its place"
+        return 1
+    fi
+    [ "$inconclusive" = no ] || { result=inconclusive status=3; }
     stop_colour "$to"
+    end_unsuccessfully "$1" "$result"
+    return "$status"
+}
+
+take_guests_back() {
+    local at
+    at=$(now)
+    if route "$from" 100; then
+        tell rollback "$from" "all guests are on $from again after $(since "$at") s"
+    else
+        tell rollback "$from" "the table names $from again, and it is not known whether nginx follows: $failure"
+    fi
+    drain "$to"
+}
+
+keep_candidate() { # keep_candidate WHY [NEXT], after `reason`
+    change_state '.deployment = null | .warm = null | .last = {id: $id, result: "failed", reason: $r, to: $to, version: $v, time: now | floor}' \
+        --arg id "$deployment_id" --arg r "$reason" --arg to "$to" --arg v "$version"
+    tell failed "$to" "$1: $to keeps running. Next: ${2:-"'blue-green deploy --version N' with a version that was good"}"
+    tell_slack danger "NextLoop: $to fails and nothing else answers" Colour "$to keeps running: $1" Version "$version" Verdict failed Reason "$reason"
+    say 'failed %s version %s\n' "$to" "$version"
+}
+
+end_unsuccessfully() { # end_unsuccessfully STEP RESULT, after `reason`
+    local seconds level=danger
+    [ "$2" != inconclusive ] || level=warning
     change_state '.deployment = null | .previous = "" | .warm = null
         | .last = {id: $id, result: $result, reason: $r, to: $to, version: $v, time: now | floor}' \
-        --arg id "$deployment_id" --arg r "$reason" --arg to "$to" --arg v "$version" --arg result "$result"
+        --arg id "$deployment_id" --arg r "$reason" --arg to "$to" --arg v "$version" --arg result "$2"
     seconds=$(since "$began")
     current_step=done
-    tell "$result" "$to" "${from:-no colour} serves; $to is stopped; its log: ${setting[STATE]}/log"
-    tell_slack "$([ "$result" = inconclusive ] && echo warning || echo danger)" "NextLoop: version ${version:-?} was $result" \
-        Colour "${from:-none} serves, $to is stopped" Version "$version" Image "$image" Verdict "$result" Step "$1" \
+    tell "$2" "$to" "${from:-no colour} serves; $to is stopped; its log: $(log_place "$to")"
+    tell_slack $level "NextLoop: version ${version:-?} was $2" \
+        Colour "${from:-none} serves, $to is stopped" Version "$version" Image "$image" Verdict "$2" Step "$1" \
         Reason "$reason" Duration "$seconds s" Deployment "$deployment_id"
-    printf '%s %s version %s\n' "$result" "$to" "$version"
-    return "$status"
+    say '%s %s version %s\n' "$2" "$to" "$version"
 }

@@ -7,6 +7,7 @@ usage: scenarios.py NAME --binary PATH    one scenario; prints what was counted;
 """
 
 import argparse
+import http.client
 import http.server
 import json
 import os
@@ -18,20 +19,8 @@ import sys
 import threading
 import time
 
-from stage import PROGRAMS, REPOSITORY, Failed, Stage, expect, fetch, free_ports, make_registry, wait_for
-
-SCENARIOS = {}
-
-
-def scenario(function):
-    SCENARIOS[function.__name__.replace("_", "-")] = function
-    return function
-
-
-def fake(stage, mode):
-    """Settings of a run whose candidate is the fake colour."""
-    return {"BINARY": PROGRAMS / "fake_colour.py", "FAKE_BINARY": stage.binary, "FAKE_MODE": mode,
-            "FAKE_WHEN": stage.directory / "misbehave"}
+import night  # noqa: F401  Its scenarios join the others.
+from stage import REPOSITORY, SCENARIOS, Failed, Stage, expect, fake, fetch, free_ports, make_registry, scenario, wait_for
 
 
 @scenario
@@ -70,10 +59,15 @@ def deploy_with_canary_and_rollback(binary):
         seconds = float([e for e in stage.journal() if e["event"] == "rolled-back"][0]["seconds"])
         expect(seconds < 2, f"the rollback took {seconds} s")
         expect(stage.status()["live"] == "blue", "blue is live again")
+        # A second one, by another operator perhaps, does not send the guests forth again.
+        output, _ = stage.tool("rollback")
+        expect("rolled back already" in output and "'blue-green switch green' sends the guests there" in output, output)
+        expect(stage.status()["routed"] == "blue 100", "blue is still live")
         # A colour that was stopped comes back too.
-        stage.tool("stop", "green")
+        stage.tool("switch", "green")
+        stage.tool("stop", "blue")
         stage.tool("rollback")
-        expect(stage.status()["live"] == "green", "green was started again for the rollback")
+        expect(stage.status()["live"] == "blue", "blue was started again for the rollback")
         stage.stop_load(1, 2)
 
 
@@ -187,17 +181,17 @@ def tool_killed(binary, first):
         # Counts the calls of mv, by the tool and by the process that becomes the candidate; at the chosen one, ends the
         # tool and all its children. The candidate has a session of its own and lives.
         (shims / "mv").write_text(f"""#!/bin/bash
-echo >>{counter}
-if [ "$FAULT_AT" = "$(wc -l <{counter})" ]; then
-    kill -KILL -- "-$(cat {stage.directory}/tool-session)"
-    [ "$(ps -o sid= -p $$ | tr -d ' ')" != "$(cat {stage.directory}/tool-session)" ] || sleep 5
+echo >>"{counter}"
+if [ "$FAULT_AT" = "$(wc -l <"{counter}")" ]; then
+    kill -KILL -- "-$(cat "{stage.directory}/tool-session")"
+    [ "$(ps -o sid= -p $$ | tr -d ' ')" != "$(cat "{stage.directory}/tool-session")" ] || sleep 5
 fi
 exec /bin/mv "$@"
 """)
         (shims / "mv").chmod(0o755)
         path = f"{shims}:{os.environ['PATH']}"
         stage.tool("deploy", "--version", 1)
-        stage.start_load(connections=4, rate=300)
+        stage.start_load(connections=4, rate=100)
         current, points, seen = "1", 0, set()
         for point in range(first, 200, 2):
             version = "2" if current != "2" else "1"
@@ -282,6 +276,7 @@ def too_little_traffic(binary):
         status = stage.status()
         expect(status["last"]["result"] == "inconclusive" and status["live"] == "green", f"{status}\n{errors}")
         expect(status["routed"] == "green 100", "all guests are back")
+        expect(f"Prometheus does not answer at http://127.0.0.1:{nowhere}" in status["last"]["reason"], f"{status}")
 
 
 @scenario
@@ -373,6 +368,7 @@ def settings_and_usage(binary):
             (["status"], {"STATE": "here"}, 78, "BLUE_GREEN_STATE is 'here'"),
             (["status"], {"BLUE_ADDRESS": "8081"}, 78, "BLUE_GREEN_BLUE_ADDRESS is '8081'"),
             (["status"], {"ERROR_RATIO_MAX": "1%"}, 78, "BLUE_GREEN_ERROR_RATIO_MAX is '1%'"),
+            (["status"], {"NGINX_TEST": "nginx -p '/a b -t"}, 78, "BLUE_GREEN_NGINX_TEST is 'nginx -p '/a b -t'; wanted a command line with its quotes in pairs"),
             (["rollback"], {}, 65, "nothing to roll back to"),
             (["switch"], {}, 65, "is not ready"),
             (["deploy"], {"ALIAS": "nobody"}, 65, "no alias 'nobody'"),
@@ -424,9 +420,8 @@ def nginx_configuration(binary):
 
         def on_blue(percent):
             stage.tool("switch", "green", wanted=None)
-            subprocess.run(["bash", "-c", '. "$0/settings.sh"; setting[ROUTING]=$1; . "$0/routing.sh"; make_table blue $2; replace_link tables/blue-$2 $1/table',
+            subprocess.run(["bash", "-c", '. "$0/settings.sh"; setting[ROUTING]=$1; . "$0/routing.sh"; make_table blue $2; replace_link tables/blue-$2 "$1/table"',
                             REPOSITORY / "deploy/lib", stage.routing, str(percent)], check=True)
-            import http.client
             connection = http.client.HTTPConnection("127.0.0.1", stage.status_port, timeout=5)
             chosen = set()
             for guest in range(1000):
@@ -439,6 +434,18 @@ def nginx_configuration(binary):
         five, again, quarter, none_or_all = on_blue(5), on_blue(5), on_blue(25), on_blue(100)
         expect(five == again and five < quarter, "a guest stays on one colour")
         expect(20 <= len(five) <= 85 and 190 <= len(quarter) <= 310 and len(none_or_all) == 1000, f"{len(five)} {len(quarter)}")
+
+        # A CRM that sends POST without X-Routing-Key is not one guest: the shares hold for its requests too.
+        on_blue(25)
+        connection = http.client.HTTPConnection("127.0.0.1", stage.listen, timeout=5)
+        versions = []
+        for _ in range(400):
+            connection.request("POST", "/recommend", '{"user_id": "1", "k": 1}', {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            versions.append(answer.getheader("X-Model-Version"))
+        connection.close()
+        expect(60 <= versions.count("1") <= 140 and set(versions) == {"1", "2"}, f"{versions.count('1')} of 400 on blue")  # 100 +- 4.6 sigma
 
         # A second nginx, with TLS and narrow limits.
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
@@ -489,9 +496,9 @@ def nginx_that_does_not_follow(binary):
 def shim(stage, text):
     """A stand-in for systemctl or a container engine: runs the colours as processes and keeps their ids in files."""
     path = stage.directory / "engine"
-    path.write_text("#!/bin/bash\nset -u\ncd " + str(stage.directory) + "\n" + text)
+    path.write_text(f"#!/bin/bash\nset -u\ncd '{stage.directory}'\n{text}")
     path.chmod(0o755)
-    return path
+    return f"'{path}'"  # Quoted, as a settings file would have it.
 
 
 @scenario
@@ -505,6 +512,7 @@ end() {{ running && {{ kill -TERM "$(cat unit.$colour)"; while running; do sleep
 begin() {{ set -a; . state/$colour.env; set +a
     setsid {binary} serve --registry models --model room-service --drain-seconds 0.2 --threads 1 >unit.log 2>&1 </dev/null & echo $! >unit.$colour; }}
 case $1 in
+reset-failed) ;;
 restart) end; begin ;;
 stop) end ;;
 show) if running; then cat unit.$colour; else echo 0; fi ;;
@@ -520,16 +528,16 @@ esac
             wait_for(lambda: stage.step() == "watch", 30, "the watch")
             time.sleep(0.5)
             os.kill(int((stage.directory / "unit.blue").read_text()), signal.SIGKILL)
-            subprocess.run([engine, "restart", "nextloop@blue"], check=True)
+            subprocess.run([engine.strip("'"), "restart", "nextloop@blue"], check=True)
             _, errors = process.communicate(timeout=30)
             expect(process.returncode == 1 and "it crashed" in errors, errors)
-            stage.tool("rollback", wanted=65, **settings)
+            expect("rolled back already" in stage.tool("rollback", **settings)[0], "a rollback after one by itself changes nothing")
             stage.stop_load(1, 2, 3)
             stage.tool("stop", "green", "--force", **settings)
             expect(not (stage.directory / "unit.green").exists(), "the unit is stopped")
         finally:
             for colour in ("blue", "green"):
-                subprocess.run([engine, "stop", f"nextloop@{colour}"], check=False)
+                subprocess.run([engine.strip("'"), "stop", f"nextloop@{colour}"], check=False)
 
 
 @scenario
@@ -569,7 +577,7 @@ esac
             expect(set(counted) == {"1", "2", "3"}, f"{counted}")
         finally:
             for colour in ("blue", "green"):
-                subprocess.run([engine, "stop", "-t", "5", f"nextloop-{colour}"], check=False)
+                subprocess.run([engine.strip("'"), "stop", "-t", "5", f"nextloop-{colour}"], check=False)
 
 
 @scenario
@@ -577,43 +585,52 @@ def operations_page(binary):
     """The commands of docs/operations.md, as they stand there, one after the other; what is said in a comment is checked."""
     page = (REPOSITORY / "docs/operations.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    expect(len(blocks) >= 5, f"{len(blocks)} blocks")
+    expect(len(blocks) >= 7, f"{len(blocks)} blocks")
     script = "".join(blocks)
     with Stage(binary, nginx=False) as stage:
-        for port, free in zip(("18080", "18081", "18082", "18090"), free_ports(4)):
+        for port, free in zip(("18080", "18081", "18082", "18090", "19090"), free_ports(5)):
+            expect(port in script, f"the page still says {port}")
             script = script.replace(port, str(free))
         programs = stage.directory / "programs"
         programs.mkdir()
         (programs / "nextloop").symlink_to(binary)
-        # What this test has already or must have elsewhere: the build, the binary's place, the directory; and root's workers.
-        for old, new in (("swift build --configuration release --product nextloop\n", ""),
-                         ("$PWD/.build/release", str(programs)), ("$PWD/.cache/operations", str(stage.directory / "play")),
-                         ("-c nginx.conf 2>", ("-g 'user root;' " if os.getuid() == 0 else "") + "-c nginx.conf 2>")):
+        # What came before this test (the whole suite is run after both), and the binary's place.
+        for old, new in (("scripts/setup test\nswift build --configuration release --product nextloop\n", ""),
+                         ("PATH=$PWD/.build/release:$PATH", f"PATH='{programs}':$PATH")):
             expect(old in script, f"the page still says {old}")
             script = script.replace(old, new)
         wanted = re.findall(r"jq \.model_version +# (\d+)$", script, re.MULTILINE)
+        play = stage.directory / "play"  # mktemp -d makes its directory in here
+        play.mkdir()
         output = stage.directory / "output"
+        environment = {name: value for name, value in stage.environment.items() if not name.startswith("NEXTLOOP_")}
         with open(output, "wb") as file:
-            # The page's first reader gives each daemon a moment; so does this one, after nginx.
-            script = script.replace("nginx.log &\n", "nginx.log &\nsleep 0.5\n")
             process = subprocess.Popen(["bash", "-euo", "pipefail", "-c", script], cwd=REPOSITORY, stdout=file, stderr=file,
-                                       env={**stage.environment, "NEXTLOOP_NGINX_LISTEN": ""})
+                                       env={**environment, "TMPDIR": str(play)})
             try:
-                process.wait(timeout=100)
+                process.wait(timeout=110)
+            except subprocess.TimeoutExpired as error:
+                raise Failed(f"the page hangs:\n{output.read_text()[-3000:]}") from error
             finally:
                 if process.poll() is None:
                     process.kill()
-                stage.state = stage.directory / "play/state"
-                for colour in ("blue", "green"):
-                    stage.kill(colour)
-                try:
-                    os.kill(int((stage.directory / "play/nginx/nginx.pid").read_text()), signal.SIGTERM)
-                except (OSError, ValueError):
-                    pass
+                    process.wait()
+                for state in play.glob("*/state"):
+                    stage.state = state
+                    for colour in ("blue", "green"):
+                        stage.kill(colour)
+                for pid in [*play.glob("*/nginx/nginx.pid"), *play.glob("*/prometheus.pid")]:
+                    try:
+                        os.kill(int(pid.read_text()), signal.SIGTERM)
+                    except (OSError, ValueError):
+                        pass
         text = output.read_text()
         expect(process.returncode == 0, f"exit {process.returncode}\n{text}")
         expect(re.findall(r"^(\d+)$", text, re.MULTILINE)[3:] == wanted, f"versions, wanted {wanted}:\n{text}")
-        expect("refused with status 1" in text and "would wait" not in text, text)
+        for said in ("refused with status 1", "rolled back already", "alert     critical: blue is down, and guests are sent to it: docs/runbooks/NextLoopLiveColourDown.md",
+                     "1. `deploy/blue-green rollback` makes the colour that runs the live one"):
+            expect(said in text, f"{said} is not in\n{text}")
+        expect(not list(play.iterdir()), "it cleans up")
 
 
 def main():

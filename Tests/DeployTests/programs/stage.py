@@ -21,6 +21,20 @@ PROGRAMS = pathlib.Path(__file__).resolve().parent
 TOOL = REPOSITORY / "deploy/blue-green"
 
 
+SCENARIOS = {}
+
+
+def scenario(function):
+    SCENARIOS[function.__name__.replace("_", "-")] = function
+    return function
+
+
+def fake(stage, mode):
+    """Settings of a run whose candidate is the fake colour."""
+    return {"BINARY": PROGRAMS / "fake_colour.py", "FAKE_BINARY": stage.binary, "FAKE_MODE": mode,
+            "FAKE_WHEN": stage.directory / "misbehave"}
+
+
 class Failed(AssertionError):
     pass
 
@@ -80,7 +94,7 @@ class Load:
 class Stage:
     def __init__(self, binary, seconds=120, nginx=True, **settings):
         self.binary, self.seconds, self.with_nginx = binary, seconds, nginx
-        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="nextloop-deploy-"))
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="nextloop deploy "))  # A path with a space, in every scenario.
         self.directory.chmod(0o755)
         self.state = self.directory / "state"
         self.routing = self.directory / "nginx/routing"
@@ -105,10 +119,10 @@ class Stage:
             "STATE": self.state, "ROUTING": self.routing,
             "BLUE_ADDRESS": f"127.0.0.1:{blue}", "GREEN_ADDRESS": f"127.0.0.1:{green}",
             "NGINX_STATUS_URL": f"http://127.0.0.1:{self.status_port}",
-            "NGINX_TEST": f"nginx -p {prefix} -e stderr -c nginx.conf -t",
+            "NGINX_TEST": f"nginx -p '{prefix}' -e stderr -c nginx.conf -t",
             "BINARY": binary, "REGISTRY": self.directory / "models",
             "SERVE_OPTIONS": "--drain-seconds 0.2 --threads 1",
-            "WATCH_SECONDS": 2, "KEEP_WARM": "forever", "CANARY_SECONDS": 2, "READY_SECONDS": 10, "STOP_SECONDS": 10,
+            "WATCH_SECONDS": 1, "KEEP_WARM": "forever", "CANARY_SECONDS": 1, "READY_SECONDS": 10, "STOP_SECONDS": 10,
             # The machine of a test run is shared: latency is judged in the scenarios that are about it.
             "P99_SECONDS_MAX": 5, "P99_TIMES_MAX": 1000, "SAMPLES_MIN": 100, "LOAD_REQUESTS": 400, "OVERLAP_USERS": 20,
             **settings,
@@ -182,17 +196,18 @@ class Stage:
 
     # ---- the tool
 
-    def start_tool(self, *arguments, **settings):
+    def start_tool(self, *arguments, preexec=None, **settings):
         environment = {**self.environment}
         for name, value in {**self.settings, **settings}.items():
-            environment[name if name.isupper() and name.startswith(("PATH", "FAULT_", "FAKE_")) else f"BLUE_GREEN_{name}"] = str(value)
+            environment[name if name.isupper() and name.startswith(("PATH", "TMPDIR", "FAULT_", "FAKE_", "RUNNER_")) else f"BLUE_GREEN_{name}"] = str(value)
         return subprocess.Popen(
-            ["bash", "-c", f'echo $$ >{self.directory}/tool-session; exec "$0" "$@"', TOOL, *map(str, arguments)],
-            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+            ["bash", "-c", f'echo $$ >"{self.directory}/tool-session"; exec "$0" "$@"', TOOL, *map(str, arguments)],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            preexec_fn=preexec, restore_signals=preexec is None)
 
-    def tool(self, *arguments, wanted=0, **settings):
+    def tool(self, *arguments, wanted=0, preexec=None, **settings):
         """Runs the tool to its end and returns stdout and stderr. `wanted`: its exit status, None for any."""
-        process = self.start_tool(*arguments, **settings)
+        process = self.start_tool(*arguments, preexec=preexec, **settings)
         output, errors = process.communicate(timeout=90)
         if wanted is not None:
             expect(process.returncode == wanted,

@@ -8,6 +8,7 @@ What is made is kept in .cache/images; a first run takes minutes, which is why i
 
 import os
 import pathlib
+import re
 import resource
 import shutil
 import subprocess
@@ -15,10 +16,10 @@ import sys
 
 import yaml
 
-from watch import DEPLOY, REPOSITORY, expect, fetch, free_ports, make_registry, wait_for
+from watch import DEPLOY, REPOSITORY, Stage, expect, fetch, free_ports, make_registry, wait_for
 
 CACHE = REPOSITORY / ".cache/images"
-IMAGE = "nextloop:test"
+IMAGE, SYSTEMD_IMAGE = "nextloop:test", "nextloop-systemd:test"
 SWIFT_LIBRARIES = ("binutils-gold git gnupg2 libc6-dev libcurl4-openssl-dev libedit2 libgcc-12-dev libncurses-dev libpython3-dev "
                    "libsqlite3-0 libstdc++-12-dev libxml2-dev libz3-dev pkg-config tzdata zlib1g-dev").split()
 
@@ -31,6 +32,7 @@ def run(*command, seconds=900, **options):
 
 class Docker:
     compose = ["docker", "compose"]
+    name = "docker"
 
     def build(self):
         run("docker", "build", "--build-arg", "COMMIT=test", "--tag", IMAGE, REPOSITORY)
@@ -40,6 +42,8 @@ class Docker:
 
 
 class Podman:
+    name = "podman"
+
     def __init__(self):
         for program in ("buildah", "podman", "runc", "debootstrap"):
             expect(shutil.which(program), f"{program} is missing: apt-get install buildah podman runc debootstrap")
@@ -89,6 +93,16 @@ class Podman:
 
     def container(self, *arguments):
         return run("podman", *arguments, seconds=60)
+
+
+    def make_systemd_image(self):
+        """The image with systemd in it: a machine with systemd as its first process, in a container."""
+        if not self.has(f"localhost/{SYSTEMD_IMAGE}"):
+            container = run("buildah", "from", "--pull=never", f"localhost/{IMAGE}").strip()
+            run("buildah", "run", "--user", "0:0", "--isolation", "chroot", container, "--", "sh", "-c",
+                "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends systemd nginx jq curl gettext-base procps")
+            run("buildah", "commit", "-q", container, f"localhost/{SYSTEMD_IMAGE}")
+            run("buildah", "rm", container)
 
 
 def engine():
@@ -158,3 +172,158 @@ def build_and_run(binary, directory):
             expect(code == "0", f"{name}: exit {code} after SIGTERM")
     finally:
         subprocess.run([*map(str, programs.compose), "-f", file, "down", "-t", "5"], env=environment, capture_output=True, timeout=120, check=False)
+    deploy_blue_green(programs, binary)
+    if isinstance(programs, Podman):
+        deploy_with_systemd(programs, binary)
+        install_with_systemd(programs, binary)
+
+
+def deploy_blue_green(programs, binary):
+    """deploy/blue-green with containers of the image behind real nginx: nothing is lost, whatever happens to them."""
+    words = " ".join(f"'{word}'" for word in programs.compose)
+    with Stage(binary, seconds=240, MODE="compose", COMPOSE=words, CONTAINER=programs.name, CONTAINER_NAME="nextloop-test-",
+               LOAD_REQUESTS=200, READY_SECONDS=30) as stage:
+        secrets = stage.directory / "secrets"
+        secrets.mkdir()
+        (secrets / "admin-token").write_text("0123456789abcdef0123456789abcdef\n")
+        (secrets / "admin-token").chmod(0o444)
+        file = stage.settings["COMPOSE_FILE"] = own_services(stage.directory, stage.ports)
+        # As docs/operations.md says: what differs on this machine stands in compose.env, and stays there.
+        stage.tool("init")
+        with open(stage.state / "compose.env", "a", encoding="utf-8") as values:
+            values.write(f"NEXTLOOP_MODELS={stage.directory}/models\nNEXTLOOP_SECRETS={secrets}\nNEXTLOOP_BLUE_IMAGE={IMAGE}\nNEXTLOOP_GREEN_IMAGE={IMAGE}\n")
+
+        def running(colour):
+            return programs.container("ps", "--quiet", "--filter", f"name=nextloop-test-{colour}").strip() != ""
+        try:
+            stage.tool("deploy", "--version", 1, "--image", IMAGE)
+            stage.start_load(rate=300)
+            stage.tool("deploy", "--version", 2, "--image", IMAGE, "--canary", "50")
+            status = stage.status()
+            expect(status["live"] == "green" and status["colours"][1]["version"] == "2" and status["colours"][1]["image"] == IMAGE, f"{status}")
+            stage.tool("rollback")
+            expect(stage.status()["live"] == "blue", "the rollback")
+
+            # Refused: a version that is not there, an image that is not there. The last words and the log are kept.
+            _, errors = stage.tool("deploy", "--version", 99, "--image", IMAGE, wanted=1)
+            expect("it ended while starting" in errors and "99" in (stage.state / "log/green.log").read_text(), errors)
+            _, errors = stage.tool("deploy", "--image", "localhost/nextloop:missing", wanted=1)
+            expect("compose up failed" in errors or "it ended while starting" in errors, errors)
+            expect(not running("green") and stage.status()["live"] == "blue", "nothing is left of it")
+
+            # An image alone: what the alias names. The colour is killed in the watch; then the live one, with a warm one beside it.
+            process = stage.start_tool("deploy", "--image", IMAGE, WATCH_SECONDS=30)
+            wait_for(lambda: stage.step() == "watch", 60, "the watch")
+            programs.container("kill", "--signal", "KILL", "nextloop-test-green")
+            _, errors = process.communicate(timeout=60)
+            expect(process.returncode == 1 and "it crashed" in errors, f"exit {process.returncode}\n{errors}")
+            stage.tool("deploy", "--version", 2, "--image", IMAGE)
+            programs.container("kill", "--signal", "KILL", "nextloop-test-green")
+            stage.tool("rollback")
+            expect(stage.status()["live"] == "blue", "the warm colour is live")
+            print(f"{programs.name}: {stage.stop_load(1, 2, 3)} answers by version, none lost")
+            stage.tool("stop", "blue", "--force")
+            expect(not running("blue"), "stopped")
+        finally:
+            for colour in stage.ports:
+                subprocess.run([programs.name, "rm", "--force", "--time", "5", f"nextloop-test-{colour}"], capture_output=True, timeout=60, check=False)
+            subprocess.run([*map(str, programs.compose), "-f", file, "down", "-t", "5"], capture_output=True, timeout=120, check=False)
+
+
+def deploy_with_systemd(programs, binary):
+    """deploy/blue-green and the hardened units with a real systemd: the first process of a container that has the image's binary."""
+    programs.make_systemd_image()
+    name = "nextloop-test-systemd"
+    with Stage(binary, seconds=240, MODE="systemd", SYSTEMCTL=f"podman exec {name} systemctl", LOAD_REQUESTS=200, READY_SECONDS=30,
+               KEEP_WARM="forever") as stage:
+        stage.tool("init")
+        # Outside, journalctl would read this machine's journal.
+        shims = stage.directory / "shims"
+        shims.mkdir()
+        (shims / "journalctl").write_text(f'#!/bin/sh\nexec podman exec {name} journalctl "$@"\n')
+        (shims / "journalctl").chmod(0o755)
+        stage.settings["PATH"] = f"{shims}:{os.environ['PATH']}"
+
+        limit = stage.directory / "limit.conf"
+        limit.write_text("[Unit]\nStartLimitIntervalSec=600\nStartLimitBurst=2\n")
+
+        def inside(*arguments):
+            return programs.container("exec", name, *arguments)
+
+        def main_pid(colour):
+            return inside("systemctl", "show", "--property", "MainPID", "--value", f"nextloop@{colour}").strip()
+        try:
+            programs.container(
+                "run", "--detach", "--name", name, "--systemd=always", "--privileged", "--user", "0:0", "--no-healthcheck", "--entrypoint", "/lib/systemd/systemd",
+                "--volume", f"{DEPLOY}/systemd/nextloop@.service:/etc/systemd/system/nextloop@.service:ro",
+                "--volume", f"{limit}:/etc/systemd/system/nextloop@.service.d/limit.conf:ro",
+                "--volume", f"{stage.state}:/var/lib/nextloop/blue-green:ro", "--volume", f"{stage.directory}/models:/var/lib/nextloop/models:ro",
+                f"localhost/{SYSTEMD_IMAGE}")
+
+            def is_up():
+                done = subprocess.run(["podman", "exec", name, "systemctl", "is-system-running"], capture_output=True, text=True, timeout=30, check=False)
+                return done.stdout.strip() in ("running", "degraded")
+            wait_for(is_up, 30, "systemd")
+            stage.tool("deploy", "--version", 1)
+            stage.start_load(rate=300)
+            stage.tool("deploy", "--version", 2, "--canary", "50")
+            status = inside("sh", "-c", f"grep -E '^(Uid|CapEff|NoNewPrivs|Seccomp):' /proc/{main_pid('green')}/status")
+            expect(status.split()[1] == "10001" and "CapEff:\t0000000000000000" in status and "NoNewPrivs:\t1" in status and "Seccomp:\t2" in status, status)
+            # Killed in the watch: systemd has it running again a second later, and it counts as a crash all the same.
+            process = stage.start_tool("deploy", "--version", 3, WATCH_SECONDS=30)
+            wait_for(lambda: stage.step() == "watch", 60, "the watch")
+            inside("systemctl", "kill", "--signal", "KILL", "nextloop@blue")
+            _, errors = process.communicate(timeout=60)
+            expect(process.returncode == 1 and "it crashed" in errors, f"exit {process.returncode}\n{errors}")
+            # More starts of a failing unit than systemd allows on its own account (limit.conf): each says what is wrong.
+            for _ in range(3):
+                _, errors = stage.tool("deploy", "--version", 99, wanted=1)
+                expect("it ended while starting" in errors and "99" in errors, errors)
+            # Without a deploy: the warm colour answers, systemd brings the live one back.
+            colour = stage.status()["live"]
+            before = main_pid(colour)
+            inside("systemctl", "kill", "--signal", "KILL", f"nextloop@{colour}")
+            wait_for(lambda: main_pid(colour) not in ("0", before), 20, "the restart by systemd")
+            wait_for(lambda: stage.status()["colours"][("blue", "green").index(colour)]["ready"], 20, "the live colour")
+            stage.tool("rollback")
+            print(f"systemd: {stage.stop_load(1, 2, 3)} answers by version, none lost")
+            for colour in stage.ports:
+                stage.tool("stop", colour, "--force")
+                expect(main_pid(colour) == "0", f"{colour} is stopped")
+        finally:
+            subprocess.run(["podman", "rm", "--force", "--time", "5", name], capture_output=True, timeout=60, check=False)
+
+
+def install_with_systemd(programs, binary):
+    """The commands of docs/operations.md that install it on a machine with systemd, as they stand there; then a reboot."""
+    page = (REPOSITORY / "docs/operations.md").read_text(encoding="utf-8")
+    script = "".join(re.findall(r"^```bash\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    # The image has the program already, linked so that it runs there.
+    built = "swift build --configuration release --product nextloop --static-swift-stdlib\ninstall -m 0755 .build/release/nextloop /usr/local/bin/\n"
+    expect(built in script, f"the page still says {built}")
+    name = "nextloop-test-install"
+    with Stage(binary, seconds=120, nginx=False) as stage:
+        programs.container(
+            "run", "--detach", "--name", name, "--systemd=always", "--privileged", "--user", "0:0", "--no-healthcheck", "--network", "none",
+            "--entrypoint", "/lib/systemd/systemd", "--workdir", "/opt/nextloop", "--volume", f"{REPOSITORY}:/opt/nextloop:ro",
+            "--volume", f"{stage.directory}/models:/var/lib/nextloop/models:ro", f"localhost/{SYSTEMD_IMAGE}")
+        try:
+            def answers():
+                done = subprocess.run(["podman", "exec", name, "curl", "-s", "-m", "2", "http://127.0.0.1:8080/recommend?user_id=1&k=1"],
+                                      capture_output=True, text=True, timeout=30, check=False)
+                return '"model_version":3' in done.stdout
+
+            def is_up():
+                return subprocess.run(["podman", "exec", name, "systemctl", "list-units"], capture_output=True, timeout=30, check=False).returncode == 0
+            wait_for(is_up, 30, "systemd")
+            print(programs.container("exec", "--env", "BLUE_GREEN_WATCH_SECONDS=1", name, "bash", "-euo", "pipefail", "-c", script.replace(built, "")))
+            expect(answers(), "nginx sends guests to the colour that was deployed")
+            programs.container("stop", "-t", "20", name)
+            programs.container("start", name)
+            wait_for(answers, 40, "the colours and nginx after a reboot")
+            said = programs.container("exec", name, "deploy/blue-green", "status")
+            expect(re.search(r"blue .*running, ready, version 3", said) and "follows the table" in said, said)
+            # Idle, and started at boot all the same: on its own port.
+            expect(re.search(r"green .*8082 .*ready", said), said)
+        finally:
+            subprocess.run(["podman", "rm", "--force", "--time", "5", name], capture_output=True, timeout=60, check=False)

@@ -48,10 +48,10 @@ def check_compose():
 
     # nginx gets every template, each under its own name.
     mounted = {volume.split(":")[1].removeprefix("/etc/nginx/templates/") for volume in services["nginx"]["volumes"] if "templates" in volume}
-    templates = {path.name for path in (REPOSITORY / "nginx/templates").iterdir()} | {"nginx-colour.conf.template"}
+    templates = {path.name for path in (REPOSITORY / "nginx/templates").iterdir()}
     expect(mounted == templates, f"not mounted: {templates - mounted}; unknown: {mounted - templates}")
     # What Prometheus scrapes are services, on a network that it is on too.
-    names = {name: set(service["networks"]) for name, service in services.items()} | {"nginx-colour": {"watch"}}
+    names = {name: set(service["networks"]) for name, service in services.items()}
     for file in (DEPLOY / "prometheus/targets/compose").iterdir():
         for group in yaml.safe_load(file.read_text(encoding="utf-8")):
             for target in group["targets"]:

@@ -192,7 +192,7 @@ def every_query(binary):
         token = stage.directory / "token"
         token.write_text("0123456789abcdef\n")
         token.chmod(0o600)
-        options = (f"{stage.settings['SERVE_OPTIONS']} --admin-token-file {token} --shadow version=3,100 "
+        options = (f"{stage.settings['SERVE_OPTIONS']} --admin-token-file '{token}' --shadow version=3,100 "
                    "--experiment ranking,candidate=40@version=3,control=40")
         stage.tool("deploy", "--version", 1, SERVE_OPTIONS=options)
         stage.tool("deploy", "--version", 2, SERVE_OPTIONS=options)

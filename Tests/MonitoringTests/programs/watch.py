@@ -74,8 +74,6 @@ class Watch(Stage):
     def __enter__(self):
         super().__enter__()
         try:
-            subprocess.run([REPOSITORY / "nginx/render", self.directory / "nginx", DEPLOY / "prometheus/nginx-colour.conf.template"],
-                           env=self.environment, check=True)
             self.start_nginx()
             self.start_watching()
         except BaseException:
@@ -107,7 +105,7 @@ class Watch(Stage):
             file.write_text(shortened(file.read_text(encoding="utf-8")), encoding="utf-8")
         # The targets of one machine, with the addresses of this stage.
         targets = watch / "prometheus/targets"
-        addresses = {"127.0.0.1:8081": self.ports["blue"], "127.0.0.1:8082": self.ports["green"], "localhost:8090": self.status_port,
+        addresses = {"127.0.0.1:8081": self.ports["blue"], "127.0.0.1:8082": self.ports["green"], "127.0.0.1:8090": self.status_port,
                      "127.0.0.1:9113": self.nginx_exporter_port, "127.0.0.1:9100": self.node_port,
                      "127.0.0.1:9093": self.alertmanager_port, "127.0.0.1:9090": self.prometheus_port}
         for file in (targets / "plain").iterdir():
