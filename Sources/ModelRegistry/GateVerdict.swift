@@ -74,18 +74,25 @@ extension Registry {
     /// Keeps a verdict, durably. One of the same question is kept once, and a refusal stays whoever passes the version later: only a
     /// promotion or rollback to the version takes it back.
     ///
-    /// - Throws: `locked` when another process changes the model for more than five seconds, `system` when the registry cannot be written
+    /// - Throws: `locked` when another process changes the model for more than five seconds (a tenth for a pass), `system` when the registry cannot be written
     ///   to; then nothing was changed.
     package func keep(_ verdict: GateVerdict, of model: String) throws(RegistryError) {
-        let lock = try lock("\(try existingDirectory(of: model))/\(Self.lockFileName)", milliseconds: 5000)
+        // Where nothing may be written, another server may have kept it.
+        if isKept(verdict, in: (try? verdicts(of: model)) ?? []) { return }
+        // A pass that is not kept costs another comparison; a start does not wait for it.
+        let lock = try lock(
+            "\(try existingDirectory(of: model))/\(Self.lockFileName)", milliseconds: verdict.isRefusal ? 5000 : 100)
         // A damaged list is replaced: it is worth nothing to anybody.
         let before = (try? verdicts(of: model)) ?? []
-        let same = before.first { $0.isOfSameQuestion(as: verdict) }
-        if let same, same.isRefusal || !verdict.isRefusal { return }
+        if isKept(verdict, in: before) { return }
         let known = Set(try versions(of: model))
         let kept = before.filter { known.contains($0.version) && !$0.isOfSameQuestion(as: verdict) } + [verdict]
         try replaceVerdicts(kept.suffix(Self.verdictCountMax), of: model)
         _ = consume lock
+    }
+
+    private func isKept(_ verdict: GateVerdict, in verdicts: [GateVerdict]) -> Bool {
+        verdicts.contains { $0.isOfSameQuestion(as: verdict) && ($0.isRefusal || !verdict.isRefusal) }
     }
 
     /// Takes back what servers said of a version under an alias; writes nothing when they said nothing. The lock is held.

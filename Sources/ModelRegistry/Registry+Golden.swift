@@ -10,7 +10,7 @@ extension Registry {
     package static let goldenFileName = "golden.json"
     static let goldenFormat = "nextloop-golden/1"
     /// 32 queries of 11 ids of 256 bytes each, all of them escaped, take 550 KB.
-    static let goldenBytesMax = 1 << 20
+    package static let goldenBytesMax = 1 << 20
 
     private struct GoldenFile: Codable {
         var format: String
@@ -72,6 +72,9 @@ extension Registry {
             return nil
         }
         let path = "\(directory)/\(file.name)"
+        guard file.bytes <= Self.goldenBytesMax else {
+            throw .badGolden(path: path, reason: "it has \(file.bytes) bytes, wanted at most \(Self.goldenBytesMax)")
+        }
         guard let bytes = try fileSystem.read(path, bytesMax: Self.goldenBytesMax) else {
             throw .missingFile(path: path)
         }

@@ -149,6 +149,10 @@ import Testing
         #expect(try told(list([query("1", items: 1, score: "1e400")]), count: 1).contains("cannot be used"))
         #expect(try told(list([query("1")], format: "nextloop-golden/2"), count: 1).contains("nextloop-golden/2"))
         #expect(try told(list([query("1")], k: 11), count: 1).contains("with k 11"))
+        let short = list([query("1")])
+        let fill = String(repeating: " ", count: Registry.goldenBytesMax - short.utf8.count)
+        #expect(try told(short + fill, count: 1) == "")
+        #expect(try told(short + fill + " ", count: 1).contains("1048577 bytes, wanted at most 1048576"))
         for text in ["", "[]", "{", "null"] { #expect(try told(text, count: 1).contains("no such list"), "\(text)") }
     }
 

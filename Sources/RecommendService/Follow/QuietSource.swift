@@ -31,6 +31,23 @@ final class QuietSource: ModelSource {
         try read { [source] () throws(RegistryError) in try source.aliases(of: model) }
     }
 
+    func versions(before current: Int, of alias: String, model: String) throws(RegistryError) -> [Int] {
+        try read { [source] () throws(RegistryError) in
+            try source.versions(before: current, of: alias, model: model)
+        }
+    }
+
+    func goldenAnswers(of model: String, version: Int) throws(RegistryError) -> GoldenAnswers? {
+        try read { [source] () throws(RegistryError) in try source.goldenAnswers(of: model, version: version) }
+    }
+
+    func verdicts(of model: String) throws(RegistryError) -> [GateVerdict] {
+        try read { [source] () throws(RegistryError) in try source.verdicts(of: model) }
+    }
+
+    /// Not on the thread that waits for everybody: it holds the registry's lock meanwhile, and others wait for that.
+    func keep(_ verdict: GateVerdict, of model: String) throws(RegistryError) { try source.keep(verdict, of: model) }
+
     func forced(of model: String) throws(RegistryError) -> [String: Int] {
         try read { [source] () throws(RegistryError) in try source.forced(of: model) }
     }
