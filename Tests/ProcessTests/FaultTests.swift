@@ -124,8 +124,10 @@ import Testing
             // Until the exchange has no n-th call any more.
             while try failNth(call, number, how, server, wire) { number += 1 }
             try #require(number > count / 2, "\(call) \(how): only \(number) calls of \(count) failed")
-            try expectWell(server, wire, "\(call) \(how)")
+            try server.mend()
+            #expect(try talk(server, wire) == 7, "after \(call) \(how)")
         }
+        try expectWell(server, wire, "\(call)")
         server.server.send(SIGTERM)
         #expect(server.server.exitCode(within: 20) == 0, "\(server.server.errors)")
     }
