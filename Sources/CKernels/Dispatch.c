@@ -5,7 +5,7 @@ static bool nl_has_avx512(void) {
     // __builtin_cpu_supports also asks whether the operating system saves the wide registers.
     __builtin_cpu_init();
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")
-        && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("fma");
+        && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("fma");
 }
 #endif
 

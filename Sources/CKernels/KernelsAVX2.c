@@ -6,6 +6,7 @@
 #pragma clang attribute push(__attribute__((target("avx2,fma"), min_vector_width(256))), apply_to = function)
 #include "Lanes.h"
 #include "TemplateScore.h"
+#include "TemplateTopK.h"
 #include "CodesAVX2.h"
 #include "TemplateCodes.h"
 #define NL_OUTER_TILE 1

@@ -3,6 +3,7 @@
 #pragma STDC FP_CONTRACT OFF
 #include "Lanes.h"
 #include "TemplateScore.h"
+#include "TemplateTopK.h"
 #include "CodesNEON.h"
 #include "TemplateCodes.h"
 #define NL_OUTER_TILE 1

@@ -4,6 +4,7 @@
 #pragma clang diagnostic ignored "-Wpsabi"  // Every function that passes a 512-bit vector is inlined.
 #include "Lanes.h"
 #include "TemplateScore.h"
+#include "TemplateTopK.h"
 #include "TemplateCodes.h"
 #define NL_OUTER_TILE 1
 #define NL_TIMES_TILE 1

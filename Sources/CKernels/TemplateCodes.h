@@ -41,6 +41,30 @@ NL_INLINE void nl_block_bounds(const nl_code_scan *scan, const uint8_t *block, s
     }
 }
 
+/// The places first + i, ascending, of the bits i of `mask`; returns how many. May write up to 64 places, whatever they are behind those.
+#ifndef NL_APPEND_PLACES  // Codes*.h may bring its own.
+NL_INLINE size_t nl_append_places(uint64_t mask, uint32_t first, uint32_t *places) {
+    size_t found = 0;
+    for (; mask; mask &= mask - 1) places[found++] = first + (uint32_t)__builtin_ctzll(mask);
+    return found;
+}
+
+/// Whether a look at which of 64 values are at least `bar` is worth while.
+NL_INLINE bool nl_may_hit(const f16 v[4], float bar) {
+    const i16 hit = (v[0] >= bar) | (v[1] >= bar) | (v[2] >= bar) | (v[3] >= bar);
+    return __builtin_expect(__builtin_reduce_or(hit) != 0, 0);
+}
+
+/// As nl_append_places, and the values of these lanes.
+NL_INLINE size_t nl_append_hits(uint64_t mask, uint32_t first, const f16 v[4], uint32_t *places, float *values) {
+    float stored[64];
+    __builtin_memcpy(stored, v, sizeof stored);
+    const size_t found = nl_append_places(mask, first, places);
+    for (size_t i = 0; i < found; i++) values[i] = stored[places[i] - first];
+    return found;
+}
+#endif
+
 // Not __builtin_elementwise_max, which takes three instructions to be right about NaN: there is none.
 NL_INLINE f16 nl_larger(f16 a, f16 b) { return a > b ? a : b; }
 
@@ -180,9 +204,7 @@ static size_t nl_places_at_least(const float *bounds, size_t count, float bar, u
     for (; first + 64 <= count; first += 64) {
         f16 v[4];
         __builtin_memcpy(v, bounds + first, sizeof v);
-        for (uint64_t mask = nl_mask_at_least(v, bar); mask; mask &= mask - 1) {
-            places[found++] = (uint32_t)(first + (size_t)__builtin_ctzll(mask));
-        }
+        found += nl_append_places(nl_mask_at_least(v, bar), (uint32_t)first, places + found);
     }
     for (; first < count; first++) {
         if (bounds[first] >= bar) places[found++] = (uint32_t)first;
@@ -199,15 +221,9 @@ NL_INLINE size_t nl_code_candidates_of(
         if (hasSets && passing == 0) continue;
         f16 four[4];
         nl_block_bounds(scan, scan->blocks + b * 64 * (groups + 1), groups, four);
-        i16 hit = (four[0] >= bar) | (four[1] >= bar) | (four[2] >= bar) | (four[3] >= bar);
-        if (__builtin_expect(__builtin_reduce_or(hit) == 0, 1)) continue;
-        float stored[64];
-        __builtin_memcpy(stored, four, sizeof stored);
-        for (uint64_t mask = nl_mask_at_least(four, bar) & passing; mask; mask &= mask - 1) {
-            unsigned r = (unsigned)__builtin_ctzll(mask);
-            places[found] = (uint32_t)(16 * b + r);
-            bounds[found++] = stored[r];
-        }
+        if (!nl_may_hit(four, bar)) continue;
+        const uint64_t mask = nl_mask_at_least(four, bar) & passing;
+        found += nl_append_hits(mask, (uint32_t)(16 * b), four, places + found, bounds + found);
     }
     return found;
 }

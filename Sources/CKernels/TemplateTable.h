@@ -5,6 +5,7 @@ const nl_kernels NL_TABLE = {
     .score_rows = nl_score_rows,
     .score_gather = nl_score_gather,
     .first_at_least = nl_first_at_least,
+    .keep_best = nl_keep_best,
     .all_finite = nl_all_finite,
     .code_query = nl_code_query,
     .code_bounds = nl_code_bounds,

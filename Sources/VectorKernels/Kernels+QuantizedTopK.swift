@@ -26,7 +26,30 @@ extension Kernels {
     package func topK(
         _ query: Span<Float>, _ matrix: Span<Float>, _ items: QuantizedItems, scratch: TopKScratch,
         into best: inout TopK, part: Int = 0, of parts: Int = 1, filter: PlaceFilter = PlaceFilter(),
-        asksRows: Bool = false, effort: ScanEffort = .unlimited, where isAllowed: (UInt32) -> Bool = { _ in true }
+        asksRows: Bool = false, effort: ScanEffort = .unlimited, where isAllowed: (UInt32) -> Bool
+    ) -> Bool {
+        topK(
+            query, matrix, items, scratch: scratch, into: &best, part: part, of: parts, filter: filter,
+            asksRows: asksRows,
+            hasRowFilter: true, effort: effort, where: isAllowed)
+    }
+
+    /// The same without a filter by row.
+    @discardableResult
+    package func topK(
+        _ query: Span<Float>, _ matrix: Span<Float>, _ items: QuantizedItems, scratch: TopKScratch,
+        into best: inout TopK, part: Int = 0, of parts: Int = 1, filter: PlaceFilter = PlaceFilter(),
+        effort: ScanEffort = .unlimited
+    ) -> Bool {
+        topK(
+            query, matrix, items, scratch: scratch, into: &best, part: part, of: parts, filter: filter, asksRows: false,
+            hasRowFilter: false, effort: effort, where: { _ in true })
+    }
+
+    private func topK(
+        _ query: Span<Float>, _ matrix: Span<Float>, _ items: QuantizedItems, scratch: TopKScratch,
+        into best: inout TopK, part: Int, of parts: Int, filter: PlaceFilter, asksRows: Bool, hasRowFilter: Bool,
+        effort: ScanEffort, where isAllowed: (UInt32) -> Bool
     ) -> Bool {
         precondition(query.count == items.factorCount, "BUG: a query of another factor count")
         precondition(matrix.count == items.rowCount * items.factorCount, "BUG: items of another matrix")
@@ -34,7 +57,8 @@ extension Kernels {
         precondition(filter.covers(items.rowCount), "BUG: a set of fewer places")
         guard best.k > 0, items.rowCount > 0 else { return true }
         var scan = QuantizedScan(
-            kernels: self, items: items, scratch: scratch, filter: filter, asksRows: asksRows, effort: effort)
+            kernels: self, items: items, scratch: scratch, filter: filter, asksRows: asksRows,
+            hasRowFilter: hasRowFilter, effort: effort)
         // A short catalogue is scored sooner than it is searched; a float32 that overflows has no bound.
         let hasBounds = items.rowCount >= Self.codedRowsMin && query.count <= Self.codedFactorsMax
         guard hasBounds, isAllFinite(query) else {
@@ -68,7 +92,8 @@ extension Kernels {
         precondition(filter.covers(items.rowCount), "BUG: a set of fewer places")
         guard best.k > 0 else { return }
         var scan = QuantizedScan(
-            kernels: self, items: items, scratch: scratch, filter: filter, asksRows: true, effort: .unlimited)
+            kernels: self, items: items, scratch: scratch, filter: filter, asksRows: true,
+            hasRowFilter: true, effort: .unlimited)
         scan.scoreAll(query, matrix, into: &best, where: isAllowed)
     }
 

@@ -154,7 +154,7 @@ package final class QuantizedItems: @unchecked Sendable {
 
     /// Lends the items, a query and a filter to C.
     func withScan<R>(
-        _ query: borrowing QuantizedQuery, _ filter: PlaceFilter, _ body: (UnsafePointer<nl_code_scan>) -> R
+        _ query: QuantizedQuery, _ filter: PlaceFilter, _ body: (UnsafePointer<nl_code_scan>) -> R
     ) -> R {
         unsafe filter.withWords { first, second, excluded in
             // SAFETY: blocks as init found or made them; the query has room for 8 codes in each group; topK checked that the

@@ -1,8 +1,9 @@
 import CKernels
 
-/// A query in 8-bit codes, and what is needed to bound its scores. Lives in a scratch and is reused.
+/// A query in 8-bit codes, and what is needed to bound its scores. Lives in a scratch and is reused. An object,
+/// for a structure in an object is asked for access at every use.
 @safe
-struct QuantizedQuery: ~Copyable {
+final class QuantizedQuery {
     /// [8 · groups], zeros beyond the factors.
     private(set) var codes: UnsafeMutablePointer<Int8>
     private var capacity = 0
@@ -30,7 +31,7 @@ struct QuantizedQuery: ~Copyable {
     }
 
     /// Codes `query`. The constants are proved in docs/kernels.md, "The bound".
-    mutating func set(_ query: Span<Float>, _ kernels: Kernels) {
+    func set(_ query: Span<Float>, _ kernels: Kernels) {
         let count = (query.count + 7) / 8 * 8
         if count > capacity {
             // SAFETY: nobody holds the old codes.

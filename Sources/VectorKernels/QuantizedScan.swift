@@ -8,6 +8,10 @@ struct QuantizedScan {
     let filter: PlaceFilter
     private let effort: ScanEffort
     private let asksRows: Bool
+    /// Whether there is a filter by row at all.
+    private let hasRowFilter: Bool
+    /// Rows whose codes are read in the time of asking whether one row passes: some 4 ns, and a row of 64 factors takes 0.6.
+    private let askEffort: Int
     /// Rows of codes read, and what other work counts for in them.
     private var spent = 0
     /// How often the filter by row was asked, and how often it said yes.
@@ -18,13 +22,15 @@ struct QuantizedScan {
 
     init(
         kernels: Kernels, items: QuantizedItems, scratch: TopKScratch, filter: PlaceFilter, asksRows: Bool,
-        effort: ScanEffort
+        hasRowFilter: Bool, effort: ScanEffort
     ) {
         self.kernels = kernels
         self.items = items
         self.scratch = scratch
         self.filter = filter
         self.asksRows = asksRows
+        self.hasRowFilter = hasRowFilter
+        askEffort = max(1, 512 / items.factorCount)
         self.effort = effort
     }
 
@@ -32,6 +38,16 @@ struct QuantizedScan {
     mutating func run(
         _ query: Span<Float>, _ matrix: Span<Float>, into best: inout TopK, part: Int, of parts: Int,
         where isAllowed: (UInt32) -> Bool
+    ) -> Bool {
+        // Lent once for all chunks: each time the sets are counted.
+        unsafe items.withScan(scratch.query, filter) { scan in
+            unsafe run(scan, query, matrix, into: &best, part: part, of: parts, where: isAllowed)
+        }
+    }
+
+    private mutating func run(
+        _ scan: UnsafePointer<nl_code_scan>, _ query: Span<Float>, _ matrix: Span<Float>, into best: inout TopK,
+        part: Int, of parts: Int, where isAllowed: (UInt32) -> Bool
     ) -> Bool {
         scratch.laterCount = 0
         var first = 0
@@ -44,9 +60,9 @@ struct QuantizedScan {
             if number % parts == part {
                 spent += (end - first) * QuantizedItems.blockRows
                 if best.count < best.k {
-                    offerBestFirst(first..<end, query, matrix, into: &best, where: isAllowed)
+                    unsafe offerBestFirst(scan, first..<end, query, matrix, into: &best, where: isAllowed)
                 } else {
-                    offerCandidates(first..<end, query, matrix, into: &best, where: isAllowed)
+                    unsafe offerCandidates(scan, first..<end, query, matrix, into: &best, where: isAllowed)
                 }
             }
             first = end
@@ -73,10 +89,7 @@ struct QuantizedScan {
             || scratch.query.isOutOfReach(best.threshold, length: items.reach(past))
     }
 
-    /// Rows whose codes are read in the time of asking whether one row passes: some 4 ns, and a row of 64 factors takes 0.6.
-    private var askEffort: Int { max(1, 512 / items.factorCount) }
-
-    /// The same for scoring a row in float32.
+    /// Rows whose codes are read in the time of scoring one in float32.
     private static let scoreEffort = 6
 
     /// Blocks between two looks at the threshold once it is good.
@@ -96,20 +109,18 @@ struct QuantizedScan {
 
     /// The best by their bounds first, which makes a threshold; then every row that can still reach it.
     private mutating func offerBestFirst(
-        _ blocks: Range<Int>, _ query: Span<Float>, _ matrix: Span<Float>, into best: inout TopK,
-        where isAllowed: (UInt32) -> Bool
+        _ scan: UnsafePointer<nl_code_scan>, _ blocks: Range<Int>, _ query: Span<Float>, _ matrix: Span<Float>,
+        into best: inout TopK, where isAllowed: (UInt32) -> Bool
     ) {
         let firstPlace = blocks.lowerBound * QuantizedItems.blockRows
         let count = min(blocks.count * QuantizedItems.blockRows, items.rowCount - firstPlace)
         let wanted = min(best.k, count)
         // Some of the best may be filtered out, or lie a multiple of 64 rows from a better one.
         let rank = wanted + wanted / 2 + 4
-        let found = unsafe items.withScan(scratch.query, filter) { scan in
-            // SAFETY: bounds and places have room for a chunk; blocks come in fours inside the items.
-            unsafe kernels.table.pointee.code_bounds(
-                scan, blocks.lowerBound, blocks.upperBound, rank <= Self.rankMax ? rank : 0, scratch.bounds.base,
-                scratch.places.base)
-        }
+        // SAFETY: bounds and places have room for a chunk; blocks come in fours inside the items.
+        let found = unsafe kernels.table.pointee.code_bounds(
+            scan, blocks.lowerBound, blocks.upperBound, rank <= Self.rankMax ? rank : 0, scratch.bounds.base,
+            scratch.places.base)
         if !addAll(found, firstPlace, wanted, query, matrix, into: &best, where: isAllowed) {
             let bar = barOfPool(wanted, count, firstPlace, where: isAllowed)
             _ = addAll(
@@ -181,15 +192,13 @@ struct QuantizedScan {
 
     /// Scores the rows whose estimate reaches the threshold, and leaves those that only their error could lift for later.
     private mutating func offerCandidates(
-        _ blocks: Range<Int>, _ query: Span<Float>, _ matrix: Span<Float>, into best: inout TopK,
-        where isAllowed: (UInt32) -> Bool
+        _ scan: UnsafePointer<nl_code_scan>, _ blocks: Range<Int>, _ query: Span<Float>, _ matrix: Span<Float>,
+        into best: inout TopK, where isAllowed: (UInt32) -> Bool
     ) {
         let bar = scratch.query.bar(toReach: best.threshold, length: items.reach(blocks.lowerBound))
-        let found = unsafe items.withScan(scratch.query, filter) { scan in
-            // SAFETY: places and bounds have room for a chunk; blocks come in fours inside the items.
-            unsafe kernels.table.pointee.code_candidates(
-                scan, blocks.lowerBound, blocks.upperBound, bar, scratch.places.base, scratch.bounds.base)
-        }
+        // SAFETY: places and bounds have room for a chunk; blocks come in fours inside the items.
+        let found = unsafe kernels.table.pointee.code_candidates(
+            scan, blocks.lowerBound, blocks.upperBound, bar, scratch.places.base, scratch.bounds.base)
         if scratch.laterCount + found > scratch.laterPlaces.count {
             offerLater(query, matrix, into: &best, where: isAllowed)
         }
@@ -229,6 +238,7 @@ struct QuantizedScan {
 
     /// Asks the filter by row, and counts.
     private mutating func asks(_ row: UInt32, _ isAllowed: (UInt32) -> Bool) -> Bool {
+        guard hasRowFilter else { return true }
         spent += askEffort
         askedCount += 1
         guard isAllowed(row) else { return false }
@@ -276,9 +286,20 @@ struct QuantizedScan {
 package func topK(
     _ query: Span<Float>, _ matrix: Span<Float>, _ items: QuantizedItems, scratch: TopKScratch,
     into best: inout TopK, part: Int = 0, of parts: Int = 1, filter: PlaceFilter = PlaceFilter(),
-    asksRows: Bool = false, effort: ScanEffort = .unlimited, where isAllowed: (UInt32) -> Bool = { _ in true }
+    asksRows: Bool = false, effort: ScanEffort = .unlimited, where isAllowed: (UInt32) -> Bool
 ) -> Bool {
     Kernels.best.topK(
         query, matrix, items, scratch: scratch, into: &best, part: part, of: parts, filter: filter,
         asksRows: asksRows, effort: effort, where: isAllowed)
+}
+
+/// The same without a filter by row.
+@discardableResult
+package func topK(
+    _ query: Span<Float>, _ matrix: Span<Float>, _ items: QuantizedItems, scratch: TopKScratch,
+    into best: inout TopK, part: Int = 0, of parts: Int = 1, filter: PlaceFilter = PlaceFilter(),
+    effort: ScanEffort = .unlimited
+) -> Bool {
+    Kernels.best.topK(
+        query, matrix, items, scratch: scratch, into: &best, part: part, of: parts, filter: filter, effort: effort)
 }

@@ -1,3 +1,5 @@
+import CKernels
+
 /// A row and its score: better is the higher score, then the lower row.
 package struct ScoredRow: Equatable, Sendable {
     package var row: UInt32
@@ -16,17 +18,27 @@ package struct ScoredRow: Equatable, Sendable {
 
 /// The best `k` of the rows offered, in any order of offering.
 ///
-/// A bounded heap with the worst kept row on top. It is reused from query to query: after ``reset(k:)`` with a `k`
-/// that it has seen before, or a smaller one, nothing allocates.
+/// Up to ``fewMax`` are kept sorted, in two vectors; more in a bounded heap with the worst kept row on top. It is
+/// reused from query to query: after ``reset(k:)`` with a `k` that it has seen before, or a smaller one, nothing allocates.
 package struct TopK: Sendable {
-    /// A heap (no row is better than its parent) until ``sortBestFirst()``, then best first.
+    /// Of a large `k` a heap (no row is better than its parent) until ``sortBestFirst()``, then best first. Of a small one empty until
+    /// then.
     private var kept: [ScoredRow] = []
+    /// What a small `k` keeps.
+    private var few = nl_few_of(0)
     /// How many rows are wanted.
     package private(set) var k = 0
     private var isSorted = false
 
+    /// The largest `k` that is kept in vectors.
+    static let fewMax = NL_FEW_MAX
+
+    private let kernels: Kernels
+
     /// Keeps nothing until ``reset(k:)``.
-    package init() {}
+    package init(_ kernels: Kernels = .best) { self.kernels = kernels }
+
+    private var isSmall: Bool { k <= Self.fewMax }
 
     /// Forgets every row and keeps the best `k` of what is offered from now on. Zero keeps nothing.
     package mutating func reset(k: Int) {
@@ -36,17 +48,19 @@ package struct TopK: Sendable {
         if kept.capacity < min(k, 65_536) { kept.reserveCapacity(min(k, 65_536)) }
         self.k = k
         isSorted = false
+        if isSmall { few = nl_few_of(k) }
     }
 
     /// How many rows are kept: `k`, or as many as were offered.
-    package var count: Int { kept.count }
+    package var count: Int { isSmall ? Int(few.count) : kept.count }
 
     /// The score of the worst kept row once `k` are kept; until then -∞. A lower score cannot get in any more.
     ///
     /// With `k` zero it is +∞.
     package var threshold: Float {
+        if isSmall { return few.scores.15 }
         if kept.count < k { return -.infinity }
-        return k == 0 ? .infinity : kept[isSorted ? k - 1 : 0].score
+        return kept[isSorted ? k - 1 : 0].score
     }
 
     /// Keeps the row if it is among the best `k` so far. NaN never is.
@@ -54,6 +68,10 @@ package struct TopK: Sendable {
     /// - Complexity: O(1) when it is not, O(log k) when it is.
     package mutating func offer(row: UInt32, score: Float) {
         precondition(!isSorted, "BUG: offered after sorting")
+        if isSmall {
+            // SAFETY: one score, that of row `row`.
+            return unsafe withUnsafePointer(to: score) { unsafe kernels.table.pointee.keep_best(&few, nil, row, $0, 1) }
+        }
         let candidate = ScoredRow(row: row, score: score)
         if kept.count < k {
             guard !score.isNaN else { return }
@@ -69,9 +87,11 @@ package struct TopK: Sendable {
     /// Scores below the threshold are passed over 64 at a time.
     package mutating func offer(firstRow: Int, scores: Span<Float>) {
         precondition(firstRow >= 0 && firstRow + scores.count <= Int(UInt32.max) + 1, "BUG: row number too large")
+        // SAFETY: no rows.
+        if isSmall { return unsafe keepBest(nil, firstRow: UInt32(truncatingIfNeeded: firstRow), scores) }
         var place = 0
         while true {
-            place = Kernels.best.firstIndex(atLeast: threshold, in: scores, from: place)
+            place = kernels.firstIndex(atLeast: threshold, in: scores, from: place)
             guard place < scores.count else { return }
             offer(row: UInt32(firstRow + place), score: scores[place])
             place += 1
@@ -81,12 +101,26 @@ package struct TopK: Sendable {
     /// Offers `rows[j]` with `scores[j]`: what as many calls of ``offer(row:score:)`` do.
     package mutating func offer(rows: Span<UInt32>, scores: Span<Float>) {
         precondition(rows.count == scores.count, "BUG: not one score for each row")
+        if isSmall {
+            // SAFETY: lent for the call.
+            return unsafe rows.withUnsafeBufferPointer { unsafe keepBest($0.baseAddress, firstRow: 0, scores) }
+        }
         var place = 0
         while true {
-            place = Kernels.best.firstIndex(atLeast: threshold, in: scores, from: place)
+            place = kernels.firstIndex(atLeast: threshold, in: scores, from: place)
             guard place < scores.count else { return }
             offer(row: rows[place], score: scores[place])
             place += 1
+        }
+    }
+
+    /// - Parameter rows: as many as there are scores; nil for `firstRow` and those after it.
+    private mutating func keepBest(_ rows: UnsafePointer<UInt32>?, firstRow: UInt32, _ scores: Span<Float>) {
+        precondition(!isSorted, "BUG: offered after sorting")
+        // SAFETY: lent for the call, with their count.
+        unsafe scores.withUnsafeBufferPointer { scores in
+            guard let base = scores.baseAddress else { return }
+            unsafe kernels.table.pointee.keep_best(&few, rows, firstRow, base, scores.count)
         }
     }
 
@@ -96,6 +130,9 @@ package struct TopK: Sendable {
     package mutating func sortBestFirst() {
         guard !isSorted else { return }
         isSorted = true
+        if isSmall {
+            return takeFew()
+        }
         // Heap sort: the worst of what is left goes to its end.
         var end = kept.count - 1
         while end > 0 {
@@ -106,12 +143,33 @@ package struct TopK: Sendable {
         }
     }
 
-    /// The row at `place`; best first after ``sortBestFirst()``, in no promised order before.
-    package subscript(place: Int) -> ScoredRow { kept[place] }
+    /// Copies what the vectors keep, which is sorted.
+    private mutating func takeFew() {
+        let count = Int(few.count)
+        unsafe withUnsafePointer(to: few) { few in
+            for place in 0..<count {
+                // SAFETY: below the count.
+                kept.append(unsafe ScoredRow(row: nl_few_row(few, place), score: nl_few_score(few, place)))
+            }
+        }
+    }
 
-    /// Lends what is kept from `place` on, in the order of the subscript.
+    /// The row at `place`; best first after ``sortBestFirst()``, in no promised order before.
+    package subscript(place: Int) -> ScoredRow {
+        guard isSmall else { return kept[place] }
+        precondition(place >= 0 && place < count, "BUG: place \(place) of \(count)")
+        // SAFETY: below the count.
+        return unsafe withUnsafePointer(to: few) { few in
+            unsafe ScoredRow(row: nl_few_row(few, place), score: nl_few_score(few, place))
+        }
+    }
+
+    /// Lends what is kept from `place` on, best first.
+    ///
+    /// - Precondition: sorted, or nothing was offered.
     package func withRows<R>(from place: Int, _ body: (Span<ScoredRow>) -> R) -> R {
-        body(kept.span.extracting(min(place, kept.count)..<kept.count))
+        precondition(isSorted || count == 0, "BUG: read before sorting")
+        return body(kept.span.extracting(min(place, kept.count)..<kept.count))
     }
 
     // MARK: Heap

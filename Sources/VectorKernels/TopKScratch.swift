@@ -6,7 +6,7 @@ package final class TopKScratch {
     /// Rows scored in float32 at a time.
     static let batchRows = 1024
 
-    var query = QuantizedQuery()
+    let query = QuantizedQuery()
     /// Finds the most promising rows of the first chunk.
     var pool = TopK()
     let bounds: Column<Float>

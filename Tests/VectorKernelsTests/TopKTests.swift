@@ -9,7 +9,9 @@ import VectorKernels
 
     private func contents(_ top: TopK) -> [ScoredRow] { (0..<top.count).map { top[$0] } }
 
-    @Test("agrees with a full sort in any order of offering", arguments: [0, 1, 2, 3, 10, 256, 257, 300], [1, 2, 3])
+    @Test(
+        "agrees with a full sort in any order of offering", arguments: [0, 1, 2, 3, 10, 15, 16, 17, 256, 257, 300],
+        [1, 2, 3])
     func matchesFullSort(k: Int, seed: Int) {
         var rng = SplitMix64(seed: UInt64(seed))
         // Few values: many ties.
@@ -86,5 +88,35 @@ import VectorKernels
         let scores: [Float] = [1]
         top.offer(firstRow: Int(UInt32.max), scores: scores.span)
         #expect(top[0].row == UInt32.max)
+    }
+
+    @Test(
+        "keeps the same on every path, sorted in vectors or in a heap", arguments: KernelPath.allCases,
+        [1, 2, 9, 10, 15, 16, 17, 40])
+    func everyPath(path: KernelPath, k: Int) throws {
+        guard let kernels = Kernels(path) else { return }
+        var rng = SplitMix64(seed: 11)
+        for count in [0, 1, 15, 16, 17, 31, 64, 200] {
+            let scores: [Float] = (0..<count).map { _ in
+                [.nan, .infinity, -.infinity, 0, -0.0, 1, -1, .leastNonzeroMagnitude].randomElement(using: &rng) ?? 0
+            }
+            // Rows in any order, with the least and the greatest that there are.
+            let numbers = [0, UInt32.max] + (1...1000).map { UInt32($0) }.shuffled(using: &rng)
+            let rows = Array(numbers.prefix(count)).shuffled(using: &rng)
+            let offered = zip(rows, scores).map { ScoredRow(row: $0, score: $1) }
+            let wanted = fullSort(offered.filter { !$0.score.isNaN }, k)
+            var top = TopK(kernels)
+            top.reset(k: k)
+            top.offer(rows: rows.span.extracting(0..<count / 3), scores: scores.span.extracting(0..<count / 3))
+            top.offer(rows: rows.span.extracting(count / 3..<count), scores: scores.span.extracting(count / 3..<count))
+            #expect(top.count == wanted.count)
+            #expect(top.threshold == (wanted.count < k ? -.infinity : wanted[k - 1].score))
+            top.sortBestFirst()
+            #expect(contents(top).map(\.row) == wanted.map(\.row))
+            // Zeros keep their sign.
+            #expect(contents(top).map(\.score.bitPattern) == wanted.map(\.score.bitPattern))
+            let fromSecond = top.withRows(from: 1) { rows in rows.indices.map { rows[$0] } }
+            #expect(fromSecond == Array(wanted.dropFirst()))
+        }
     }
 }

@@ -61,6 +61,41 @@ typedef struct {
     double missSquares;    // of query - step * codes
 } nl_query_sums;
 
+/// Asks for the cache lines of bytes that will be read soon.
+static inline void nl_prefetch(const void *bytes, size_t count) {
+    const char *first = bytes;
+    for (size_t offset = 0; offset < count; offset += 64) __builtin_prefetch(first + offset);
+    if (count > 0) __builtin_prefetch(first + count - 1);
+}
+
+/// Rows that nl_few can keep.
+enum { NL_FEW_MAX = 16 };
+
+/// The best k <= NL_FEW_MAX rows so far, the best first, in lanes NL_FEW_MAX - k and on, so that the k-th best has the last lane whatever
+/// k is. Lanes before them hold +infinity and row 0, which nothing is better than; those that no row has taken yet hold -infinity and the
+/// highest row, which is as good as nothing.
+typedef struct {
+    float scores[16];
+    uint32_t rows[16];
+    uint32_t k;
+    uint32_t count;  // how many are kept
+} nl_few;
+
+/// Nothing kept yet, k <= NL_FEW_MAX wanted.
+static inline nl_few nl_few_of(size_t k) {
+    nl_few few = {.k = (uint32_t)k, .count = 0};
+    for (size_t lane = 0; lane < NL_FEW_MAX; lane++) {
+        const bool isUsed = lane + k >= NL_FEW_MAX;
+        few.scores[lane] = isUsed ? -__builtin_inff() : __builtin_inff();
+        few.rows[lane] = isUsed ? UINT32_MAX : 0;
+    }
+    return few;
+}
+
+/// The row and the score at a place below `count`, 0 for the best.
+static inline uint32_t nl_few_row(const nl_few *few, size_t place) { return few->rows[NL_FEW_MAX - few->k + place]; }
+static inline float nl_few_score(const nl_few *few, size_t place) { return few->scores[NL_FEW_MAX - few->k + place]; }
+
 /// Rows longer than this are not coded but always candidates: their products would leave float32.
 #define NL_CODED_NORM_MAX 0x1p100f
 
@@ -76,6 +111,10 @@ typedef struct {
         const float *query, const float *matrix, size_t n, const uint32_t *rows, size_t count, float *scores);
     /// The first j in from..<count with scores[j] >= threshold, or count.
     size_t (*first_at_least)(const float *scores, size_t from, size_t count, float threshold);
+    /// Keeps rows[j], or firstRow + j without `rows`, with scores[j], j < count, if they are among the best: higher scores first, equal
+    /// ones by row, -0 equal to 0. NaN never is.
+    void (*keep_best)(
+        nl_few *few, const uint32_t *_Nullable rows, uint32_t firstRow, const float *scores, size_t count);
     /// No NaN and no infinity among n values.
     bool (*all_finite)(const float *values, size_t n);
 

@@ -2,18 +2,20 @@ import Synchronization
 import VectorKernels
 
 /// What is computed from a snapshot's columns when it is first needed, once, by whichever thread comes first; others wait for it.
-final class Derived<Value: Sendable>: Sendable {
-    private final class Box: Sendable {
-        let value: Value
-
-        init(_ value: Value) { self.value = value }
-    }
-
-    private let made = AtomicLazyReference<Box>()
+///
+/// A flag and a variable, not an `AtomicLazyReference`: to load that of a generic type looks up its metadata at run time, 700 instructions.
+@safe
+final class Derived<Value: Sendable>: @unchecked Sendable {
+    // Sendable: `made` is written once, under the lock, before `isMade` says so, and only read after that.
+    private var made: Value?
+    private let isMade = Atomic<Bool>(false)
     private let making = Mutex(())
 
     /// The value when it is there; never waits for it.
-    var ifMade: Value? { made.load()?.value }
+    var ifMade: Value? {
+        // Acquiring: what was written before the flag was set is seen.
+        isMade.load(ordering: .acquiring) ? made : nil
+    }
 
     /// - Complexity: one atomic load, once it is made.
     func value(_ make: () -> Value) -> Value {
@@ -21,7 +23,10 @@ final class Derived<Value: Sendable>: Sendable {
         return making.withLock { _ in
             // Whoever waited for the lock finds what the first has made.
             if let value = ifMade { return value }
-            return made.storeIfNil(Box(make())).value
+            let value = make()
+            made = value
+            isMade.store(true, ordering: .releasing)
+            return value
         }
     }
 }

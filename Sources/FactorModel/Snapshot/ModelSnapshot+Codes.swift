@@ -67,9 +67,14 @@ extension ModelSnapshot {
             guard let effort = effort(filter, choice, cost, wanted: scratch.wanted, asksRows: test != nil) else {
                 return false
             }
+            guard test != nil else {
+                return topK(
+                    vector, matrix, coded.items, scratch: scratch.shared.codes, into: &scratch.best, filter: places,
+                    effort: effort)
+            }
             return topK(
                 vector, matrix, coded.items, scratch: scratch.shared.codes, into: &scratch.best, filter: places,
-                asksRows: test != nil, effort: effort, where: passes)
+                asksRows: true, effort: effort, where: passes)
         }
         guard !isFound, choice.departments != nil, cost == .alone else { return isFound }
         // The set names the rows that pass, where a look at every item's department would find them.
