@@ -39,7 +39,8 @@ let package = Package(
         .target(
             name: "RecommendService",
             dependencies: [
-                "HTTPServer", "HTTPMessages", "ModelRegistry", "FactorModel", "PrometheusText", "CLinux",
+                "HTTPServer", "HTTPMessages", "ModelRegistry", "FactorModel", "VectorKernels", "PrometheusText",
+                "CLinux",
             ]),
 
         .executableTarget(

@@ -72,6 +72,18 @@ package struct ByteBuffer: ~Copyable {
         end += text.utf8CodeUnitCount
     }
 
+    /// Appends the `count` lowest bytes of `word`, the lowest first: one store, whatever the count.
+    ///
+    /// - Precondition: `count` is 0 to 8.
+    @inlinable @inline(__always)
+    package mutating func append(_ count: Int, lowestBytesOf word: UInt64) {
+        precondition(count >= 0 && count <= 8, "BUG: a word has 8 bytes")
+        reserve(8)
+        // SAFETY: reserve made room for all 8 bytes at `end`; those past `count` are not counted and written over by the next append.
+        unsafe UnsafeMutableRawPointer(base + end).storeBytes(of: word.littleEndian, as: UInt64.self)
+        end += count
+    }
+
     package mutating func append(_ text: String) {
         append(text.utf8.span)
     }

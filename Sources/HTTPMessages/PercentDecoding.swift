@@ -39,6 +39,10 @@ package func percentDecode(
 
 /// Whether `bytes` are well-formed UTF-8 (no overlong forms, no surrogates, nothing cut off).
 package func isValidUTF8(_ bytes: Span<UInt8>) -> Bool {
+    // Most texts are ASCII, which is looked at without a call.
+    var all: UInt8 = 0
+    for index in bytes.indices { all |= bytes[index] }
+    if all < 0x80 { return true }
     do {
         _ = try UTF8Span(validating: bytes)
         return true

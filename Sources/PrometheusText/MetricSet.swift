@@ -77,11 +77,21 @@ package struct MetricShard: Sendable {
     ///
     /// - Complexity: linear in the buckets below the value: ours begin where most observations lie.
     package func observe(_ value: Double, _ histogram: Histogram) {
+        countBucket(of: value, histogram)
+        add(value, toSumOf: histogram)
+    }
+
+    /// One half of ``observe(_:_:)``, the bucket alone: for values that come several at a time, whose sum is then added once.
+    package func countBucket(of value: Double, _ histogram: Histogram) {
         var bucket = 0
         while bucket < histogram.bounds.count, value > histogram.bounds[bucket] { bucket += 1 }
-        let cell = base + histogram.cell
-        cells[cell + bucket] = cells[cell + bucket] &+ 1
-        addDouble(value, at: cell + histogram.bounds.count + 1)
+        let cell = base + histogram.cell + bucket
+        cells[cell] = cells[cell] &+ 1
+    }
+
+    /// The other half.
+    package func add(_ sum: Double, toSumOf histogram: Histogram) {
+        addDouble(sum, at: base + histogram.cell + histogram.bounds.count + 1)
     }
 
     private func addDouble(_ value: Double, at cell: Int) {

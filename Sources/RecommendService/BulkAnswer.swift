@@ -140,7 +140,8 @@ struct BulkBlock: ~Copyable {
             userIDs.withBytes { ids in
                 writeRecommendation(
                     outcome, ranked, userID: ids.extracting(userID), explains: explains, model: model.name,
-                    version: model.version, snapshot: model.snapshot, arm: arm, requestID: requestID, into: &body)
+                    version: model.version, snapshot: model.snapshot,
+                    written: model.writtenItems, arm: arm, requestID: requestID, into: &body)
             }
             model.metrics.count(outcome, ranked, loop: loop)
             next += 1

@@ -8,10 +8,11 @@ package import HTTPMessages
 /// - Parameters:
 ///   - itemID: of the item that was asked about, for similar items.
 ///   - explains: adds to each item what carried its score; an empty list when the answer was not made by a vector.
+///   - written: of the same snapshot, when it is there.
 package func writeRecommendation(
     _ outcome: RecommendationOutcome, _ ranked: RecommendationScratch, userID: Span<UInt8>?,
     itemID: Span<UInt8>? = nil, explains: Bool = false, model: String, version: Int, snapshot: ModelSnapshot,
-    arm: ArmStatement = .none, requestID: [UInt8], into body: inout ByteBuffer
+    written: WrittenItems? = nil, arm: ArmStatement = .none, requestID: [UInt8], into body: inout ByteBuffer
 ) {
     body.append(UInt8(ascii: "{"))
     if let userID {
@@ -32,12 +33,16 @@ package func writeRecommendation(
     body.append(",\"items\":[" as StaticString)
     ranked.forEachItem { rank, item, score in
         if rank > 0 { body.append(UInt8(ascii: ",")) }
-        snapshot.withTexts(of: item) { id, name, department in
-            body.append("{\"item_id\":" as StaticString)
-            body.appendJSONString(id)
-            body.append(",\"score\":" as StaticString)
+        if let written {
+            written.writeBeforeScore(of: item, into: &body)
             body.appendJSONNumber(score)
-            writeAttributes(name, snapshot.price(item), department, into: &body)
+            written.writeBehindScore(of: item, into: &body)
+        } else {
+            snapshot.withTexts(of: item) { id, name, department in
+                writeItemStart(id, into: &body)
+                body.appendJSONNumber(score)
+                writeAttributes(name, snapshot.price(item), department, into: &body)
+            }
         }
         if explains { writeBecause(snapshot.explain(item: item, scratch: ranked), snapshot, into: &body) }
         body.append(UInt8(ascii: "}"))
@@ -87,6 +92,13 @@ private func writeBecause(_ contributions: [Contribution], _ snapshot: ModelSnap
         body.append(UInt8(ascii: "}"))
     }
     body.append(UInt8(ascii: "]"))
+}
+
+/// What comes before the score of an item: `{"item_id":"310","score":`
+func writeItemStart(_ id: Span<UInt8>, into body: inout ByteBuffer) {
+    body.append("{\"item_id\":" as StaticString)
+    body.appendJSONString(id)
+    body.append(",\"score\":" as StaticString)
 }
 
 /// Name, price and department, each null when the model does not know it.

@@ -16,6 +16,7 @@ struct BulkBench: ParsableCommand {
     var hotels = 1
     @Option(help: "Rounds.") var rounds = 7
     @Option(help: "Seed.") var seed: UInt64 = 42
+    @Flag(help: "Before the codes are there, as in a process's first moments: float32 scans.") var unprepared = false
     @Flag(help: "One JSON object.") var json = false
 
     func run() throws {
@@ -23,6 +24,7 @@ struct BulkBench: ParsableCommand {
             (0...items).contains(seen)
         else { throw ValidationError("sizes must be above 0") }
         let model = try benchModel(items: items, factors: factors, users: users, seen: seen, hotels: hotels, seed: seed)
+        if !unprepared { model.prepare() }
         let queries = (0..<users).map { user in
             RecommendationQuery(
                 user: UserIndex(user), k: k, hotels: hotels == 1 ? nil : [HotelIndex(user % hotels)],
@@ -55,12 +57,13 @@ struct BulkBench: ParsableCommand {
         let rates = (Double(users) / slow, Double(users) / fast)
         if json {
             print(
-                "{\"items\":\(items),\"factors\":\(factors),\"users\":\(users),\"k\":\(k),\"hotels\":\(hotels),"
+                "{\"items\":\(items),\"factors\":\(factors),\"users\":\(users),\"k\":\(k),\"hotels\":\(hotels),\"prepared\":\(!unprepared),"
                     + "\"single_users_per_second\":\(rates.0),\"bulk_users_per_second\":\(rates.1),\"ratio\":\(slow / fast)}"
             )
         } else {
             print(
-                "top-\(k) of \(items) × \(factors), \(users) users, \(hotels) hotels, \(seen) seen, one thread, same answers"
+                "top-\(k) of \(items) × \(factors), \(users) users, \(hotels) hotels, \(seen) seen, one thread, same answers, "
+                    + (unprepared ? "float32 scans" : "prepared")
             )
             print("one by one: \(rounded(rates.0)) users/s, \(readable(slow / Double(users))) a user")
             print("bulk: \(rounded(rates.1)) users/s, \(readable(fast / Double(users))) a user")

@@ -9,7 +9,7 @@ import Testing
         var buffer = ByteBuffer(capacity: 1)
         var model: [UInt8] = []
         for _ in 0..<2000 {
-            switch rng.next() % 9 {
+            switch rng.next() % 10 {
             case 0...1:
                 let bytes = (0..<Int(rng.next() % 20)).map { _ in UInt8(truncatingIfNeeded: rng.next()) }
                 buffer.append(bytes.span)
@@ -38,6 +38,10 @@ import Testing
                 let place = Int(rng.next() % UInt64(model.count - 2))
                 buffer.overwrite(at: place, with: ([1, 2, 3] as [UInt8]).span)
                 model.replaceSubrange(place..<(place + 3), with: [1, 2, 3])
+            case 8:
+                let (word, kept) = (rng.next(), Int(rng.next() % 9))
+                buffer.append(kept, lowestBytesOf: word)
+                model += (0..<kept).map { UInt8(truncatingIfNeeded: word >> UInt64(8 * $0)) }
             default:
                 let written = unsafe buffer.appendUnsafely(room: 8) { room in
                     // SAFETY: three of the eight bytes that there is room for.

@@ -159,4 +159,23 @@ import Testing
         let text = exposition.text()
         #expect(text.contains("h_bucket{le=\"1.0\"} 1\nh_bucket{le=\"2.0\"} 2\n"))
     }
+
+    @Test("buckets counted one by one and a sum added once are what observing each is, bounds included")
+    func bucketsAndOneSum() {
+        var schema = MetricSchema()
+        let histogram = schema.histogram("scores", "Scores.", bounds: [-0.5, 0, 0.1, 2])
+        let (each, together) = (MetricSet(schema, shards: 1), MetricSet(schema, shards: 1))
+        // Sums of these are exact in any order.
+        let values = [-8, -0.5, -0.25, 0, 0.0625, 0.5, 2, 2.5, 4096]
+        for value in values { each.shard(0).observe(value, histogram) }
+        for value in values { together.shard(0).countBucket(of: value, histogram) }
+        together.shard(0).add(values.reduce(0, +), toSumOf: histogram)
+        func text(_ set: MetricSet) -> String {
+            var exposition = Exposition()
+            exposition.add(set)
+            return exposition.text()
+        }
+        #expect(text(together) == text(each))
+        #expect(text(each).contains("scores_bucket{le=\"-0.5\"} 2\n"))
+    }
 }

@@ -121,6 +121,15 @@ package final class ModelSnapshot: Sendable {
 
     // MARK: Factors and history
 
+    /// Asks for what a ranking for the user reads first: their vector and the beginning of their history. To be called as soon as the user
+    /// is known, while the rest of the request is read: of a model that the nearest caches do not hold, they are waited for otherwise.
+    package func expect(_ user: UserIndex) {
+        // SAFETY: floats and whole numbers have no padding that reading could leak.
+        withUserFactors(user) { unsafe prefetch($0.extracting(0..<min($0.count, 256)).bytes) }
+        // SAFETY: as above.
+        withHistory(user) { items, _ in unsafe prefetch(items.extracting(0..<min(items.count, 256)).bytes) }
+    }
+
     /// Lends xᵤ, [factorCount].
     package func withUserFactors<R>(_ user: UserIndex, _ body: (Span<Float>) -> R) -> R {
         columns.userFactors.withSpan(of: user.row * factorCount..<(user.row + 1) * factorCount, body)

@@ -10,7 +10,7 @@ extension LoopService {
         let outcome = rank(model) { $0.popular($1, scratch: $2) }
         writeRecommendation(
             outcome, scratch, userID: nil, model: model.name, version: model.version, snapshot: model.snapshot,
-            requestID: requestID, into: &body)
+            written: model.writtenItems, requestID: requestID, into: &body)
         return "application/json"
     }
 }

@@ -16,7 +16,7 @@ extension LoopService {
         pathID.withBytes { id in
             writeRecommendation(
                 outcome, scratch, userID: nil, itemID: id, model: model.name, version: model.version,
-                snapshot: model.snapshot, requestID: requestID, into: &body)
+                snapshot: model.snapshot, written: model.writtenItems, requestID: requestID, into: &body)
         }
         return "application/json"
     }

@@ -54,6 +54,7 @@ struct LoadJob: Sendable {
             name: model, version: version, snapshot: opened.snapshot, manifest: opened.manifestBytes,
             createdAt: opened.manifest.createdAt.timeIntervalSince1970, loadedAt: Date().timeIntervalSince1970,
             loadSeconds: clock() - began, loops: loops, lease: lease)
+        if live != nil { loaded.prepare() }
         return Loaded(model: loaded, notes: notes, overruled: overruled)
     }
 

@@ -70,7 +70,7 @@ extension ModelFollower {
     /// Makes what the first version of a model was published without. On the follower's thread and at its priority: loops that want the same
     /// values meanwhile wait for whoever began. While a process starts it is its own business, behind the readiness.
     private func complete(_ first: ServedModel?, quietly: Bool) {
-        if quietly { first?.snapshot.prepare() }
+        if quietly { first?.prepare() }
     }
 
     private func policyKeepsSeveral(_ policy: VersionPolicy) -> Bool {

@@ -34,24 +34,14 @@ extension ByteBuffer {
         if value.sign == .minus { append(UInt8(ascii: "-")) }
         if value == 0 { return append("0.0" as StaticString) }
         let decimal = ShortestDecimal(value)
-        var rest = decimal.digits
-        var text = InlineArray<10, UInt8>(repeating: UInt8(ascii: "0"))
-        var first = 10
-        while rest > 0 {
-            first -= 1
-            text[first] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
-            rest /= 10
-        }
-        var end = 10
-        while text[end - 1] == UInt8(ascii: "0") { end -= 1 }
+        let digits = DecimalDigits(decimal.digits)
         // The value is 0.digits · 10^point.
-        let point = decimal.exponent + 10 - first
-        let digits = text.span
+        let point = decimal.exponent + digits.countWithZeros
         if point < -3 || abs(value) > 0x1p24 {
-            append(digits[first])
-            if end - first > 1 {
+            append(digits, from: 0, to: 1)
+            if digits.count > 1 {
                 append(UInt8(ascii: "."))
-                append(digits.extracting(first + 1..<end))
+                append(digits, from: 1, to: digits.count)
             }
             append(UInt8(ascii: "e"))
             append(point > 0 ? UInt8(ascii: "+") : UInt8(ascii: "-"))
@@ -60,17 +50,23 @@ extension ByteBuffer {
             append(UInt8(ascii: "0") + UInt8(power % 10))
         } else if point <= 0 {
             append("0." as StaticString)
-            for _ in point..<0 { append(UInt8(ascii: "0")) }
-            append(digits.extracting(first..<end))
-        } else if end - first <= point {
-            append(digits.extracting(first..<end))
-            for _ in (end - first)..<point { append(UInt8(ascii: "0")) }
+            append(-point, lowestBytesOf: DecimalDigits.zeros)
+            append(digits, from: 0, to: digits.count)
+        } else if digits.count <= point {
+            append(digits, from: 0, to: digits.count)
+            append(point - digits.count, lowestBytesOf: DecimalDigits.zeros)
             append(".0" as StaticString)
         } else {
-            append(digits.extracting(first..<first + point))
+            append(digits, from: 0, to: point)
             append(UInt8(ascii: "."))
-            append(digits.extracting(first + point..<end))
+            append(digits, from: point, to: digits.count)
         }
+    }
+
+    /// Digits `from`..<`to` in ASCII, at most two stores.
+    private mutating func append(_ digits: DecimalDigits, from: Int, to: Int) {
+        append(Swift.min(to, 8) - from, lowestBytesOf: digits.first >> UInt64(8 * from))
+        if to == 9 { append(digits.ninth) }
     }
 
     private mutating func appendEscape(of byte: UInt8) {
@@ -85,6 +81,46 @@ extension ByteBuffer {
             append(hexDigit(byte >> 4))
             append(hexDigit(byte & 15))
         }
+    }
+}
+
+/// The decimal digits of a whole number in ASCII, without zeros at the end.
+private struct DecimalDigits {
+    static let zeros: UInt64 = 0x3030_3030_3030_3030
+
+    /// The first eight, the first of all in the lowest byte; zeros behind the last.
+    let first: UInt64
+    let ninth: UInt8
+    /// Without the zeros at the end.
+    let count: Int
+    let countWithZeros: Int
+
+    /// - Parameter number: 1 to 999,999,999.
+    init(_ number: UInt32) {
+        let top = number / 100_000_000
+        let eight = Self.eightDigits(number % 100_000_000)
+        let digits: UInt64
+        if top > 0 {
+            (digits, ninth) = (UInt64(top) | eight << 8, UInt8(eight >> 56) | UInt8(ascii: "0"))
+            countWithZeros = 9
+        } else {
+            let leading = eight.trailingZeroBitCount / 8
+            (digits, ninth) = (eight >> UInt64(8 * leading), UInt8(ascii: "0"))
+            countWithZeros = 8 - leading
+        }
+        first = digits | Self.zeros
+        count = ninth == UInt8(ascii: "0") ? 8 - digits.leadingZeroBitCount / 8 : 9
+    }
+
+    /// The digits of a number below 10⁸ as bytes, the first in the lowest: halved three times, all parts of a word at once.
+    ///
+    /// x / 100 is x · 10486 / 2^20 below 10⁴, and x / 10 is x · 103 / 2^10 below 100.
+    private static func eightDigits(_ number: UInt32) -> UInt64 {
+        let fours = UInt64(number / 10_000) | UInt64(number % 10_000) << 32
+        let hundreds = (fours &* 10_486) >> 20 & 0x0000_007F_0000_007F
+        let twos = hundreds | (fours &- hundreds &* 100) << 16
+        let tens = (twos &* 103) >> 10 & 0x000F_000F_000F_000F
+        return tens | (twos &- tens &* 10) << 8
     }
 }
 

@@ -55,10 +55,15 @@ final class ModelMetrics: Sendable {
         }
         if scratch.count == 0 { shard.increment(empty) }
         let isScored = outcome.strategy == .als
+        var sum = 0.0
         scratch.forEachItem { _, item, value in
-            if isScored { shard.observe(Double(value), score) }
+            if isScored {
+                shard.countBucket(of: Double(value), score)
+                sum += Double(value)
+            }
             shown.mark(item, loop: loop)
         }
+        if isScored { shard.add(sum, toSumOf: score) }
     }
 }
 

@@ -41,12 +41,12 @@ struct RecommendParameters: ~Copyable {
         // The query's lists go first: what nothing else holds is emptied in place and keeps its memory.
         query.filter = ItemFilter()
         query.basket = []
-        hotels.removeAll(keepingCapacity: true)
-        departments.removeAll(keepingCapacity: true)
-        allowed.removeAll(keepingCapacity: true)
-        denied.removeAll(keepingCapacity: true)
-        basket.removeAll(keepingCapacity: true)
-        scoredItems.removeAll(keepingCapacity: true)
+        if !hotels.isEmpty { hotels.removeAll(keepingCapacity: true) }
+        if !departments.isEmpty { departments.removeAll(keepingCapacity: true) }
+        if !allowed.isEmpty { allowed.removeAll(keepingCapacity: true) }
+        if !denied.isEmpty { denied.removeAll(keepingCapacity: true) }
+        if !basket.isEmpty { basket.removeAll(keepingCapacity: true) }
+        if !scoredItems.isEmpty { scoredItems.removeAll(keepingCapacity: true) }
         idCounts = InlineArray(repeating: 0)
         strict = false
         explain = false
@@ -56,7 +56,10 @@ struct RecommendParameters: ~Copyable {
 
     /// Checks what concerns several parameters, and completes the query.
     mutating func end(_ rules: ParameterRules) throws(Problem) {
-        for parameter in rules.required.subtracting(given).parameters { throw .missingParameter("\(parameter.name)") }
+        let missing = rules.required.subtracting(given)
+        if !missing.isEmpty {
+            for parameter in missing.parameters { throw .missingParameter("\(parameter.name)") }
+        }
         if let low = query.filter.minPrice, let high = query.filter.maxPrice, low > high {
             throw .badParameter(
                 "\(Parameter.minPrice.name)", got: "\(low)", wanted: "at most max_price, which is \(high)")
@@ -107,6 +110,7 @@ struct RecommendParameters: ~Copyable {
         try Self.checkLength(of: id, "\(Parameter.userID.name)")
         userID.append(id)
         query.user = snapshot.user(id: id)
+        if let user = query.user { snapshot.expect(user) }
     }
 
     /// Adds an id to a list. Of those that the model does not know only the number counts.

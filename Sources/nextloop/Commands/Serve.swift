@@ -119,7 +119,7 @@ struct Serve: ParsableCommand {
         }
 
         // Behind the readiness: requests are answered meanwhile, exactly as after it, only slower.
-        for model in models.plan.models { model.live?.snapshot.prepare() }
+        for model in models.plan.models { model.live?.prepare() }
         Thread.detachNewThread { while watch.wait() { follower.wake() } }
         follower.start()
         service.startShadows()
