@@ -205,12 +205,9 @@ extension EventLoop {
             close(connection)
             return
         }
-        if let refusal {
-            serve(connection, .refused(refusal))
-        } else {
-            timers.schedule(slot, at: connection.deadline)
-            connections.put(connection, at: slot)
-        }
+        timers.schedule(slot, at: connection.deadline)
+        connections.put(connection, at: slot)
+        if let refusal { serve(slot: slot, .refused(refusal)) }
     }
 
     /// Ends a connection that was taken out of the table.

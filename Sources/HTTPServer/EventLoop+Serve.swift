@@ -13,24 +13,27 @@ enum Occasion {
 extension EventLoop {
     /// Serves the connection of a registration, if it is still that one's.
     mutating func serve(_ registration: Registration, _ occasion: Occasion) {
-        let slot = Int(registration.slot)
-        guard let connection = connections.take(slot) else { return }
-        guard connection.registration == registration else {
-            connections.put(connection, at: slot)
-            return
-        }
-        serve(connection, occasion)
+        serve(slot: Int(registration.slot), only: registration, occasion)
     }
 
-    /// Serves a connection that was taken out of the table, and puts it back or closes it.
-    mutating func serve(_ connection: consuming Connection, _ occasion: Occasion) {
-        var connection = connection
-        let slot = Int(connection.registration.slot)
+    /// Serves the connection in a slot where it lies, if there is one, and closes it when it is at its end.
+    ///
+    /// - Parameter registration: the one that is meant; nil for any.
+    mutating func serve(slot: Int, only registration: Registration? = nil, _ occasion: Occasion) {
+        guard let place = unsafe connections.place(of: slot) else { return }
+        // SAFETY: a connection stays where it is until it is taken out, which nobody does but this loop, which is here.
+        if let registration, unsafe place.pointee.registration != registration { return }
+        // SAFETY: as above; nothing reaches the connection through the table meanwhile.
+        if unsafe goesOn(&place.pointee, occasion) { return }
+        if let connection = connections.take(slot) { close(connection) }
+    }
+
+    /// Serves a connection. Returns false when it is to be closed.
+    private mutating func goesOn(_ connection: inout Connection, _ occasion: Occasion) -> Bool {
         switch advance(&connection, occasion) {
         case .close:
             endStream(of: &connection, wasWhole: false)
-            close(connection)
-            return
+            return false
         case .hasYielded: break
         case .yielded: yielded.append(connection.registration)
         case .waiting:
@@ -42,8 +45,7 @@ extension EventLoop {
                     // Nothing would ever be reported of what it waits for.
                     connection.end = .system
                     endStream(of: &connection, wasWhole: false)
-                    close(connection)
-                    return
+                    return false
                 }
                 connection.interest = interest
             }
@@ -54,8 +56,8 @@ extension EventLoop {
             }
         }
         tellActivity(of: &connection)
-        timers.schedule(slot, at: connection.deadline)
-        connections.put(connection, at: slot)
+        timers.schedule(Int(connection.registration.slot), at: connection.deadline)
+        return true
     }
 
     private func tellActivity(of connection: inout Connection) {
@@ -102,7 +104,7 @@ extension EventLoop {
                 reads = connection.state.wantsToRead && connection.socket.holdsInput
             case .timer:
                 let action = connection.state.timerFired(now: now)
-                if action == .close {
+                if case .close = action {
                     if connection.state.isAnswered {
                         connection.socket.endTLS()
                         if connection.end == .client { connection.end = isDraining ? .drain : .idleTimeout }
@@ -111,7 +113,7 @@ extension EventLoop {
                     }
                     return .close
                 }
-                if action == .read { return .waiting }
+                if case .read = action { return .waiting }
                 firstAction = action
             case .refused(let refusal): firstAction = .refuse(refusal)
             }
@@ -206,8 +208,10 @@ extension EventLoop {
                         return .close
                     }
                 }
-                if action == .yield { return .yielded }
-                if action == .read || !output.isEmpty { return .waiting }
+                // Patterns, not ==, which copies both.
+                if case .yield = action { return .yielded }
+                if case .read = action { return .waiting }
+                if !output.isEmpty { return .waiting }
             case .endOutput: connection.socket.endOutput()
             case .close:
                 connection.socket.endTLS()

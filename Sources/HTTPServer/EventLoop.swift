@@ -119,10 +119,7 @@ struct EventLoop: ~Copyable {
     private mutating func fireTimers() {
         timers.takeDue(now: now, into: &due)
         if due.isEmpty { return }
-        for slot in due {
-            guard let connection = connections.take(slot) else { continue }
-            serve(connection, .timer)
-        }
+        for slot in due { serve(slot: slot, .timer) }
         due.removeAll(keepingCapacity: true)
     }
 

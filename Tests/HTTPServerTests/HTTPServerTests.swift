@@ -227,4 +227,33 @@ import Testing
         }
         #expect(server.observations.all.opened == 2)
     }
+
+    @Test("requests of one turn are answered each on its own connection, whoever pipelines, reads late or is gone")
+    func oneTurn() throws {
+        let server = try TestServer()
+        let slow = try server.client()
+        let clients = try (0..<30).map { _ in try server.client() }
+        var gone = try (0..<5).map { _ in try server.client() }
+        // While the only loop is busy with this one, the requests of the others arrive: more than are sent together.
+        try slow.send(get("/slow"))
+        for (number, client) in clients.enumerated() {
+            try client.send(number % 7 == 3 ? get("/large") : get("/\(number)"))
+            if number % 5 == 0 { try client.send(get("/\(number)/second") + "GET /half") }
+        }
+        for client in gone {
+            client.resetAtClose()
+            try client.send(get("/gone"))
+        }
+        gone.removeAll()
+        #expect(try slow.response().body == "slow")
+        // The last first: who does not read does not keep the others waiting.
+        for (number, client) in clients.enumerated().reversed() {
+            let body = try client.response().body
+            #expect(number % 7 == 3 ? body.utf8.count == 1 << 20 : body == "/\(number)")
+            guard number % 5 == 0 else { continue }
+            #expect(try client.response().body == "/\(number)/second")
+            try client.send(" HTTP/1.1\r\nHost: h\r\n\r\n")
+            #expect(try client.response().body == "/half")
+        }
+    }
 }
