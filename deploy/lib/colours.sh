@@ -10,7 +10,7 @@ generation() { "generation_${setting[MODE]}" "$@"; }
 answer_of() { # answer_of COLOUR PATH [curl options]: body
     local colour=$1 path=$2
     shift 2
-    curl -sS -m 3 "$@" "http://$(address_of "$colour")$path" 9>&-
+    curl -sS -m 3 "$@" "http://$(address_of "$colour")$path" 8>&- 9>&-
 }
 
 is_ready() { answer_of "$1" /readyz -f -o /dev/null 2>/dev/null; }
@@ -19,7 +19,7 @@ version_served() { answer_of "$1" /readyz 2>/dev/null | jq -r '.model_version //
 
 is_listening() { # Whether anything accepts connections at the colour's address.
     local status=0
-    curl -s -m 2 -o /dev/null "http://$(address_of "$1")/livez" 9>&- || status=$?
+    curl -s -m 2 -o /dev/null "http://$(address_of "$1")/livez" 8>&- 9>&- || status=$?
     [ "$status" != 7 ] # 7: could not connect
 }
 
@@ -152,8 +152,8 @@ start_systemd() {
     local output unit=${setting[SYSTEMD_UNIT]}$1
     write_colour_env "$1" "$2" || return 1
     # systemd counts starts, and refuses the sixth within a minute (StartLimitBurst): ours are meant.
-    "${systemctl_command[@]}" reset-failed "$unit" >/dev/null 2>&1 9>&- || true
-    if ! output=$("${systemctl_command[@]}" restart "$unit" 2>&1 9>&-); then
+    "${systemctl_command[@]}" reset-failed "$unit" >/dev/null 2>&1 8>&- 9>&- || true
+    if ! output=$("${systemctl_command[@]}" restart "$unit" 2>&1 8>&- 9>&-); then
         failure="systemctl restart failed: ${output:0:300}"
         return 1
     fi
@@ -162,16 +162,16 @@ start_systemd() {
 # A unit between a crash and its restart by systemd has no main process: MainPID is 0 and this generation is over.
 generation_systemd() {
     local pid
-    pid=$("${systemctl_command[@]}" show --property MainPID --value "${setting[SYSTEMD_UNIT]}$1" 2>/dev/null 9>&-) || pid=0
+    pid=$("${systemctl_command[@]}" show --property MainPID --value "${setting[SYSTEMD_UNIT]}$1" 2>/dev/null 8>&- 9>&-) || pid=0
     [ "${pid:-0}" = 0 ] || printf '%s' "$pid"
 }
 
 stop_systemd() {
-    timeout -k 1 "$((setting[STOP_SECONDS] + 5))" "${systemctl_command[@]}" stop "${setting[SYSTEMD_UNIT]}$1" 9>&- ||
+    timeout -k 1 "$((setting[STOP_SECONDS] + 5))" "${systemctl_command[@]}" stop "${setting[SYSTEMD_UNIT]}$1" 8>&- 9>&- ||
         tell stop "$1" "systemctl stop failed"
 }
 
-log_systemd() { journalctl --no-pager --output cat --lines 20 --unit "${setting[SYSTEMD_UNIT]}$1" 9>&-; }
+log_systemd() { journalctl --no-pager --output cat --lines 20 --unit "${setting[SYSTEMD_UNIT]}$1" 8>&- 9>&-; }
 
 # ---- Compose: services blue and green, containers CONTAINER_NAME + colour, values in STATE/compose.env
 

@@ -45,7 +45,7 @@ def switches(binary):
 @scenario
 def deploy_with_canary_and_rollback(binary):
     """Every guest is answered through a deploy with canary steps; the former colour takes over again in under two seconds."""
-    with Stage(binary) as stage:
+    with Stage(binary, GOLDEN="", CANARY_SECONDS=2) as stage:
         stage.tool("deploy", "--version", 1)
         stage.start_load(rate=600)
         stage.tool("deploy", "--version", 2, "--canary", "5,25,50")
@@ -78,7 +78,7 @@ def refused_candidates(binary):
         stage.tool("deploy", "--version", 1)
         model = stage.directory / "models/room-service/3/model.safetensors"
         model.write_bytes(model.read_bytes()[:-100] + b"\0" * 100)
-        stage.start_load(rate=600)
+        stage.start_load(rate=300)
 
         def refused(reason, *arguments, **settings):
             _, errors = stage.tool("deploy", *arguments, wanted=1, **settings)
@@ -113,7 +113,7 @@ def killed_colours(binary):
     with Stage(binary) as stage:
         stage.tool("deploy", "--version", 1)
         stage.tool("deploy", "--version", 2)
-        stage.start_load(rate=800)
+        stage.start_load(rate=300)
         stage.kill("blue")  # the warm one
         time.sleep(0.5)
         stage.tool("deploy", "--version", 3)  # to blue; green stays warm
@@ -172,9 +172,6 @@ def dead_or_fine(stage, versions):
 def tool_killed(binary, first):
     """Kills the tool before every second rename that a deploy makes, from the `first` on, and lets another run follow."""
     with Stage(binary, seconds=270, WATCH_SECONDS=0, CANARY_SECONDS=1, LOAD_REQUESTS=0, SAMPLES_MIN=10, OVERLAP_USERS=0) as stage:
-        golden = stage.directory / "golden.jsonl"
-        golden.write_text('{"name": "answers", "path": "/recommend?user_id=1"}\n')
-        stage.settings["GOLDEN"] = golden
         shims = stage.directory / "shims"
         shims.mkdir()
         counter = stage.directory / "renames"

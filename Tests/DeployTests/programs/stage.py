@@ -120,6 +120,8 @@ class Stage:
             "BLUE_ADDRESS": f"127.0.0.1:{blue}", "GREEN_ADDRESS": f"127.0.0.1:{green}",
             "NGINX_STATUS_URL": f"http://127.0.0.1:{self.status_port}",
             "NGINX_TEST": f"nginx -p '{prefix}' -e stderr -c nginx.conf -t",
+            # One request; deploy/golden.jsonl has its turn where a deploy is looked at as a whole.
+            "GOLDEN": self.directory / "one.jsonl",
             "BINARY": binary, "REGISTRY": self.directory / "models",
             "SERVE_OPTIONS": "--drain-seconds 0.2 --threads 1",
             "WATCH_SECONDS": 1, "KEEP_WARM": "forever", "CANARY_SECONDS": 1, "READY_SECONDS": 10, "STOP_SECONDS": 10,
@@ -131,6 +133,7 @@ class Stage:
     def __enter__(self):
         signal.signal(signal.SIGALRM, self.too_long)
         signal.alarm(self.seconds)
+        (self.directory / "one.jsonl").write_text('{"name": "answers", "path": "/recommend?user_id=1", "jq": "(.items | length) > 0"}\n')
         try:
             self.make_registry()
             subprocess.run([REPOSITORY / "nginx/render", self.directory / "nginx"], env=self.environment, check=True)

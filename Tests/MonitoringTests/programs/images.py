@@ -279,7 +279,8 @@ def deploy_with_systemd(programs, binary):
             for _ in range(3):
                 _, errors = stage.tool("deploy", "--version", 99, wanted=1)
                 expect("it ended while starting" in errors and "99" in errors, errors)
-            # Without a deploy: the warm colour answers, systemd brings the live one back.
+            # Without a deploy running: the warm colour answers, systemd brings the live one back.
+            stage.tool("deploy", "--version", 1, WATCH_SECONDS=0, LOAD_REQUESTS=0)
             colour = stage.status()["live"]
             before = main_pid(colour)
             inside("systemctl", "kill", "--signal", "KILL", f"nextloop@{colour}")

@@ -8,6 +8,7 @@ import argparse
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -245,6 +246,8 @@ def main():
     parser.add_argument("--binary")
     parser.add_argument("--list", action="store_true")
     options = parser.parse_args()
+    # A test runner may start programs with signals blocked, and a blocked SIGTERM would not reach what they start.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
     if options.list:
         print("\n".join(SCENARIOS))
         return
