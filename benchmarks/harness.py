@@ -498,8 +498,8 @@ def report(options: argparse.Namespace, name: str, *parts: str) -> None:
     command = " ".join([program, *(word for word in sys.argv[1:] if word != "--update-docs")])
     commit = first_line("git", "describe", "--always", "--dirty")
     head = f"Machine: {machine()}. Date: {datetime.date.today()}. Commit: {commit}. Command: `{command}`."
-    if LOAD_AT_START > BUSY_LOAD:
-        head += f" **On a busy machine (load {LOAD_AT_START:.1f} before the start): it shows that all works, no more.**"
+    if BUSY_AT_START > BUSY_MAX:
+        head += f" **On a busy machine ({BUSY_AT_START:.0%} of the CPUs before the start): it shows that all works, no more.**"
     text = "\n\n".join([head, *parts])
     print(text)
     if options.update_docs:
@@ -512,8 +512,23 @@ def report(options: argparse.Namespace, name: str, *parts: str) -> None:
         page.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
 
 
-LOAD_AT_START = float(os.environ.setdefault("BENCHMARK_LOAD_AT_START", str(os.getloadavg()[0])))
-BUSY_LOAD = 0.5
+def busy_share(seconds: float = 2) -> float:
+    """How much of all CPUs everybody's work takes, steal by other machines included. The load average would still count what ended minutes ago."""
+
+    def ticks() -> tuple[int, int]:
+        fields = list(map(int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]))
+        return sum(fields), fields[3] + fields[4]  # idle and waiting for a disk
+
+    all_before, idle_before = ticks()
+    time.sleep(seconds)
+    all_after, idle_after = ticks()
+    return 1 - (idle_after - idle_before) / max(1, all_after - all_before)
+
+
+# Before anything else, and handed on when the program starts again in its environment.
+BUSY_AT_START = float(os.environ.get("BENCHMARK_BUSY_AT_START") or busy_share())
+os.environ["BENCHMARK_BUSY_AT_START"] = str(BUSY_AT_START)
+BUSY_MAX = 0.1
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
