@@ -16,9 +16,9 @@ import Testing
         var clientOptions: TLSClientSession.Options? { self == .clear ? nil : TLSClientSession.Options() }
     }
 
-    private func faultyServer(threads: Int = 1, _ wire: Wire = .clear) throws -> FaultyServer {
+    private func faultyServer(threads: Int = 1, _ wire: Wire = .clear, drain: Int = 0) throws -> FaultyServer {
         var arguments =
-            made.options + ["--threads", "\(threads)", "--linger-timeout", "0.05", "--drain-seconds", "0"]
+            made.options + ["--threads", "\(threads)", "--linger-timeout", "0.05", "--drain-seconds", "\(drain)"]
         if wire == .tls {
             let pair = try TestCertificates.made.get().server
             arguments += ["--tls-certificate", pair.certificate, "--tls-key", pair.key]
@@ -274,7 +274,8 @@ import Testing
 
     @Test("a connection that is made while the listener is being closed is not reset")
     func closingWindow() throws {
-        let server = try faultyServer()
+        // It drains for a second, so that the first are on their way before the end however late this thread is.
+        let server = try faultyServer(drain: 1)
         let port = server.server.port
         // Between the last accept and the close of the listener lie 300 ms now, not microseconds.
         try server.fail("close", nth: "every", how: "delay:300")

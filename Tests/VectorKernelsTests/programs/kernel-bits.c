@@ -85,6 +85,33 @@ static void scores(const nl_kernels *k, nl_score_tile tile, size_t n) {
     free(matrix), free(query), free(out), free(users), free(panel), free(tiled);
 }
 
+static void best(const nl_kernels *k, size_t wanted, size_t count) {
+    const float odd[] = {1 / 0.0f, -1 / 0.0f, 0.0f, -0.0f, 0x1p-140f, -0x1p-140f, 0.25f, 0.25f};
+    float *offered = room((count + 1) * sizeof *offered);
+    uint32_t *rows = room((count + 1) * sizeof *rows);
+    for (size_t i = 0; i < count; i++) {
+        offered[i] = next() % 4 ? awkward() : odd[next() % 8];
+        if (next() % 32 == 0) offered[i] = __builtin_nanf("");
+        rows[i] = (uint32_t)(next() % (2 * count));
+    }
+    for (int chosen = 0; chosen < 2; chosen++) {
+        nl_few few = nl_few_of(wanted);
+        // In three pieces: what is kept goes on from call to call.
+        for (size_t piece = 0; piece < 3; piece++) {
+            size_t from = count * piece / 3, end = count * (piece + 1) / 3;
+            k->keep_best(&few, chosen ? rows + from : NULL, (uint32_t)from, offered + from, end - from);
+        }
+        uint32_t kept[2 * NL_FEW_MAX] = {0};
+        for (size_t place = 0; place < few.count; place++) {
+            float score = nl_few_score(&few, place) + 0.0f;  // -0 equals 0: which of them it was is not promised.
+            kept[2 * place] = nl_few_row(&few, place);
+            memcpy(&kept[2 * place + 1], &score, sizeof score);
+        }
+        say(chosen ? "keep_best rows" : "keep_best", wanted, 1000 * count + few.count, kept, sizeof kept);
+    }
+    free(offered), free(rows);
+}
+
 static void codes(const nl_kernels *k, size_t n, size_t rows) {
     const size_t groups = (n + 7) / 8, blocks = (rows + 63) / 64 * 4, places = 16 * blocks;
     float *matrix = values(rows * n, awkward), *query = values(n, uniform), *norms = room(rows * sizeof *norms);
@@ -170,6 +197,10 @@ int main(int count, char **arguments) {
         scores(k, nl_score_tile_for(path), lengths[i]);
         codes(k, lengths[i], 64);
         codes(k, lengths[i], 333);
+    }
+    const size_t wanted[] = {0, 1, 2, 9, 10, 15, 16}, counts[] = {0, 1, 3, 15, 16, 17, 47, 48, 64, 333};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        for (size_t j = 0; j < sizeof counts / sizeof *counts; j++) state = wanted[i], best(k, wanted[i], counts[j]);
     }
     const size_t factors[] = {1, 8, 16, 20, 32, 50, 64, 100, 128};
     for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
