@@ -187,7 +187,24 @@ write_compose_env() { # write_compose_env COLOUR VERSION IMAGE
     return 1
 }
 
-prepare_env_compose() { # The file that Compose is always given holds what differs between machines, too.
+# The file that Compose is always given holds what differs between machines, too. Where nginx finds the table is where this
+# tool writes it.
+prepare_env_compose() {
+    local file=${setting[STATE]}/compose.env
+    if [ -e "$file" ] && grep -q '^NEXTLOOP_ROUTING=' "$file"; then return 0; fi
+    {
+        if [ -e "$file" ]; then
+            cat "$file"
+        else
+            printf '%s\n' "# Values of compose.yaml on this machine, such as NEXTLOOP_MODELS=/srv/models: yours. NEXTLOOP_BLUE_* and NEXTLOOP_GREEN_*:" \
+                "# written by blue-green at every deploy."
+        fi && printf 'NEXTLOOP_ROUTING=%s\n' "${setting[ROUTING]}"
+    } 2>/dev/null >"$file.new" && mv "$file.new" "$file" && return 0
+    rm -f "$file.new"
+    fail 74 "cannot write $file (disk full, or read-only? df $file)"
+}
+
+compose() { # The file that Compose is always given holds what differs between machines, too.
     local file=${setting[STATE]}/compose.env
     [ ! -e "$file" ] || return 0
     printf '%s\n' "# Values of compose.yaml on this machine, such as NEXTLOOP_MODELS=/srv/models: yours. NEXTLOOP_BLUE_* and NEXTLOOP_GREEN_*:" \

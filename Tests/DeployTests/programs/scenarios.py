@@ -363,6 +363,7 @@ def settings_and_usage(binary):
             (["explode"], {}, 64, "unknown command 'explode'"),
             (["status", "--colour"], {}, 64, "unknown option '--colour'"),
             (["status"], {"MODE": "swarm"}, 78, "BLUE_GREEN_MODE is 'swarm'"),
+            (["status"], {"MODE": "compose"}, 78, "BLUE_GREEN_COMPOSE_FILE is empty"),
             (["status"], {"STATE": "here"}, 78, "BLUE_GREEN_STATE is 'here'"),
             (["status"], {"BLUE_ADDRESS": "8081"}, 78, "BLUE_GREEN_BLUE_ADDRESS is '8081'"),
             (["status"], {"ERROR_RATIO_MAX": "1%"}, 78, "BLUE_GREEN_ERROR_RATIO_MAX is '1%'"),
@@ -550,7 +551,7 @@ case $1 in
 --env-file)
     [ "$3 $4 $5 $6 $7" = "-f compose.yaml up -d --no-deps" ] || exit 1
     if [ -e slow ]; then echo $$ >slow; sleep 30; fi
-    . "$2"; version=NEXTLOOP_${{8^^}}_VERSION image=NEXTLOOP_${{8^^}}_IMAGE address=$(address $8)
+    . <(grep -v ^NEXTLOOP_ROUTING= "$2"); version=NEXTLOOP_${{8^^}}_VERSION image=NEXTLOOP_${{8^^}}_IMAGE address=$(address $8)
     [ "${{!image:-app:1}}" != app:broken ] || {{ echo "no such image: app:broken" >&2; exit 1; }}
     version=${{!version:-}}
     setsid {binary} serve --registry models --model room-service ${{version:+--version $version}} --port ${{address##*:}} --drain-seconds 0.2 --threads 1 >box.log 2>&1 </dev/null & echo $! >box.$8 ;;
@@ -561,6 +562,19 @@ logs) cat box.log ;;
 esac
 """)
         settings = {"MODE": "compose", "COMPOSE": engine, "CONTAINER": engine, "COMPOSE_FILE": "compose.yaml"}
+        # The settings of the page fit compose.yaml, and `init` tells Compose where the table is.
+        page = (REPOSITORY / "docs/operations.md").read_text(encoding="utf-8")
+        (block,) = re.findall(r"^```shell\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+        lines = block[block.index("install -D"):block.index("deploy/blue-green init")].replace("/etc/nextloop/", f"'{stage.directory}'/")
+        subprocess.run(["bash", "-euc", lines], cwd=REPOSITORY, check=True)
+        written = dict(line.split("=", 1) for line in (stage.directory / "blue-green.conf").read_text().splitlines() if line.startswith("BLUE_GREEN_"))
+        expect(written["BLUE_GREEN_MODE"] == "compose" and written["BLUE_GREEN_COMPOSE_FILE"].endswith("/deploy/compose.yaml"), f"{written}")
+        expect("exec -T nginx nginx -t" in written["BLUE_GREEN_NGINX_TEST"], f"{written}")
+        mounted = (REPOSITORY / "deploy/compose.yaml").read_text(encoding="utf-8")
+        expect(f"${{NEXTLOOP_ROUTING:-{written['BLUE_GREEN_ROUTING']}}}:/etc/nginx/routing:ro" in mounted, f"{written}")
+        for _ in range(2):
+            stage.tool("init", **settings)
+            expect((stage.state / "compose.env").read_text().count(f"NEXTLOOP_ROUTING={stage.routing}\n") == 1, "compose.env")
         try:
             stage.tool("deploy", "--version", 1, **settings)
             stage.start_load(rate=500)
