@@ -111,7 +111,7 @@ struct DeployTests {
     @Test("a live colour that dies under a canary, a check or a refusal: the candidate that answers is not stopped")
     func liveColourDies() async throws { try await Scenario.run("live-colour-dies") }
 
-    @Test("guests that were taken back stay where they are: a resumed deploy neither claims nor stops what it no longer has")
+    @Test("guests that were taken back stay there: a resumed deploy neither claims nor stops what it no longer has")
     func takenBack() async throws { try await Scenario.run("taken-back") }
 
     @Test("the only colour that answers is stopped by no warm time, no clean-up and no command")

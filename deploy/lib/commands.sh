@@ -194,7 +194,7 @@ go_back_to() { # go_back_to COLOUR REASON
 # A colour that was stopped is started again with what it last served.
 bring_back() { # bring_back COLOUR
     failure=""
-    if [ -n "$(generation "$1")" ] && is_ready "$1"; then return 0; fi
+    if [ -n "$(generation "$1")" ] && answers "$1"; then return 0; fi
     local old_version old_image
     old_version=$(read_state ".colours.$1.version")
     old_image=$(read_state ".colours.$1.image")

@@ -108,12 +108,6 @@ def last_that_answers(binary):
         expect("green is the only colour that answers: it is kept" in errors and "making it official" in errors, errors)
         expect(stage.status()["routed"] == "blue 100", f"{stage.status()}")
 
-        # Without a former colour to keep: KEEP_WARM=0 stops nothing that is still asked.
-        process = stage.start_tool("deploy", "--version", 1, "--keep-warm", 0, WATCH_SECONDS=2)
-        wait_for(lambda: stage.step() == "watch", 30, "the watch")
-        process.communicate(timeout=30)
-        expect(stage.pid("blue") is None and stage.status()["routed"] == "green 100", f"{stage.status()}")
-
         # `stop` waits for the lock, and another run sends the guests to its colour meanwhile.
         stage.tool("deploy", "--version", 2)
         with open(stage.state / "lock", "rb") as lock:
