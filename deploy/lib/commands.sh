@@ -108,6 +108,7 @@ clean_up() { # clean_up WHY
     read -ra words <<<"$(routed)"
     if [ "${words[0]:-}" = "$to" ] && [ -n "$from" ]; then
         if answers "$from"; then
+            decide_to_give_up "$1"
             send_back "$from"
             [ -z "$unsure" ] || tell clean-up "$from" "$unsure"
         else
@@ -178,6 +179,7 @@ go_back_to() { # go_back_to COLOUR REASON
     local target=$1 reason=$2 began seconds unsure=""
     began=$(now)
     bring_back "$target" || fail 1 "$failure; $(routed_in_words), as before. Next: $(way_forth)"
+    [ -z "$(read_state .deployment.id)" ] || decide_to_give_up "$reason"
     send_back "$target"
     seconds=$(since "$began")
     tell rolled-back "$target" "$([ -z "$unsure" ] && echo live || echo "in the table") after $seconds s; $reason" seconds "$seconds"

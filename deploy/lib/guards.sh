@@ -39,6 +39,12 @@ still_switched() {
     return 1
 }
 
+# Before the table is renamed back: whoever goes on from here must not take this deployment for one that went well. On a full
+# disk it goes unrecorded, and the guests go back all the same.
+decide_to_give_up() { # decide_to_give_up REASON
+    (change_state '.deployment |= (.failed //= .step | .step = "give-up" | .reason = $r | .inconclusive = $i)' --arg r "$1" --arg i "$inconclusive") || true
+}
+
 # Stops a former colour, unless it is all that guests have; true when it is stopped.
 retire_colour() { # retire_colour COLOUR
     local other

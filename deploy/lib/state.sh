@@ -2,7 +2,9 @@
 # STATE/state.json, replaced by rename, and the lock that keeps the tool to one run at a time.
 #
 #   {"colours": {"blue": {"version": "7", "image": "", "started": 1790000000}, ...},
-#    "deployment": null | {"id", "step", "to", "from", "version", "image", "canary", "began"},
+#    "deployment": null | {"id", "step", "to", "from", "version", "image", "canary", "began",
+#                          "asked": {"version", "image"},           what the command line said, "" where it said nothing
+#                          "failed", "reason", "inconclusive"},     with the step "give-up": the step that said no, and why
 #    "warm": null | {"colour", "id", "until"},            a former live colour that still runs, for a rollback
 #    "previous": "blue" | "",                             where a rollback goes
 #    "last": {"id", "result", "reason", "to", "time"}}

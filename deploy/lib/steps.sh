@@ -264,9 +264,7 @@ give_up() { # give_up STEP
     tell failed "$to" "$reason"
     read -ra words <<<"$(routed)"
     table=${words[0]:-}
-    # Before the table is renamed back: whoever goes on from here must not take this deployment for one that went well. On a
-    # full disk it goes unrecorded, and the guests go back all the same.
-    (change_state '.deployment += {step: "give-up", failed: $s, reason: $r, inconclusive: $i}' --arg s "$1" --arg r "$reason" --arg i "$inconclusive") || true
+    decide_to_give_up "$reason"
     if [ -z "$from" ] && [ "$1" != start ] && [ "$1" != check ]; then
         keep_candidate "there is no other colour to go back to" "'blue-green switch $to' when that is put right"
         return 1
