@@ -111,6 +111,18 @@ struct DeployTests {
     @Test("a live colour that dies under a canary, a check or a refusal: the candidate that answers is not stopped")
     func liveColourDies() async throws { try await Scenario.run("live-colour-dies") }
 
+    @Test("guests that were taken back stay there: a resumed deploy neither claims nor stops what it no longer has")
+    func takenBack() async throws { try await Scenario.run("taken-back") }
+
+    @Test("the only colour that answers is stopped by no warm time, no clean-up and no command")
+    func lastThatAnswers() async throws { try await Scenario.run("last-that-answers") }
+
+    @Test("a lost routing table is not taken for no live colour")
+    func tableLost() async throws { try await Scenario.run("table-lost") }
+
+    @Test("a live colour that hangs for four seconds is not dead")
+    func lostProbe() async throws { try await Scenario.run("lost-probe") }
+
     @Test("both colours dead: a deploy brings the guests back, and a rollback says what can be done")
     func bothColoursDead() async throws { try await Scenario.run("both-colours-dead") }
 

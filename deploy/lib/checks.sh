@@ -108,7 +108,7 @@ check_overlap() { # check_overlap COLOUR LIVE
 
 top_items() { # top_items COLOUR GUESTS-FILE: one JSON array of item ids a guest
     sed "s|.*|url = \"http://$(address_of "$1")/recommend?user_id=&\&k=${setting[OVERLAP_K]}\"|" "$2" |
-        timeout -k 1 60 curl -sS -m 5 --config - 9>&- | jq -c '[.items[]?.item_id]'
+        timeout -k 1 60 curl -sS -m 5 --config - 8>&- 9>&- | jq -c '[.items[]?.item_id]' 8>&- 9>&-
 }
 
 # ---- synthetic load: LOAD_REQUESTS requests over LOAD_CONNECTIONS keep-alive connections, counted one by one

@@ -149,12 +149,12 @@ prepare_env_systemd() { # A unit that is started at boot before its first deploy
 }
 
 start_systemd() {
-    local output unit=${setting[SYSTEMD_UNIT]}$1
+    local unit=${setting[SYSTEMD_UNIT]}$1
     write_colour_env "$1" "$2" || return 1
     # systemd counts starts, and refuses the sixth within a minute (StartLimitBurst): ours are meant.
     "${systemctl_command[@]}" reset-failed "$unit" >/dev/null 2>&1 8>&- 9>&- || true
-    if ! output=$("${systemctl_command[@]}" restart "$unit" 2>&1 8>&- 9>&-); then
-        failure="systemctl restart failed: ${output:0:300}"
+    if ! apart "${systemctl_command[@]}" restart "$unit"; then
+        failure="systemctl restart failed: $(head -c 300 "$work/said")"
         return 1
     fi
 }
@@ -175,19 +175,36 @@ log_systemd() { journalctl --no-pager --output cat --lines 20 --unit "${setting[
 
 # ---- Compose: services blue and green, containers CONTAINER_NAME + colour, values in STATE/compose.env
 
-# NEXTLOOP_BLUE_IMAGE, NEXTLOOP_BLUE_VERSION and the same for green. Empty means: what the Compose file says.
+# NEXTLOOP_BLUE_IMAGE, NEXTLOOP_BLUE_VERSION and the same for green, both always. Empty means: what the Compose file says.
 write_compose_env() { # write_compose_env COLOUR VERSION IMAGE
     local file=${setting[STATE]}/compose.env
     {
         { [ ! -e "$file" ] || grep -v "^NEXTLOOP_${1^^}_" "$file" || [ $? = 1 ]; } && # 1: no other line
-            printf '%s' "${3:+NEXTLOOP_${1^^}_IMAGE=$3$'\n'}" "${2:+NEXTLOOP_${1^^}_VERSION=$2$'\n'}"
+            printf '%s\n' "NEXTLOOP_${1^^}_IMAGE=$3" "NEXTLOOP_${1^^}_VERSION=$2"
     } 2>/dev/null >"$file.new" && mv "$file.new" "$file" && return 0
     rm -f "$file.new"
     failure="cannot write $file (disk full, or read-only? df $file)"
     return 1
 }
 
-prepare_env_compose() { # The file that Compose is always given holds what differs between machines, too.
+# The file that Compose is always given holds what differs between machines, too. Where nginx finds the table is where this
+# tool writes it.
+prepare_env_compose() {
+    local file=${setting[STATE]}/compose.env
+    if [ -e "$file" ] && grep -q '^NEXTLOOP_ROUTING=' "$file"; then return 0; fi
+    {
+        if [ -e "$file" ]; then
+            cat "$file"
+        else
+            printf '%s\n' "# Values of compose.yaml on this machine, such as NEXTLOOP_MODELS=/srv/models: yours. NEXTLOOP_BLUE_* and NEXTLOOP_GREEN_*:" \
+                "# written by blue-green at every deploy."
+        fi && printf 'NEXTLOOP_ROUTING=%s\n' "${setting[ROUTING]}"
+    } 2>/dev/null >"$file.new" && mv "$file.new" "$file" && return 0
+    rm -f "$file.new"
+    fail 74 "cannot write $file (disk full, or read-only? df $file)"
+}
+
+compose() { # The file that Compose is always given holds what differs between machines, too.
     local file=${setting[STATE]}/compose.env
     [ ! -e "$file" ] || return 0
     printf '%s\n' "# Values of compose.yaml on this machine, such as NEXTLOOP_MODELS=/srv/models: yours. NEXTLOOP_BLUE_* and NEXTLOOP_GREEN_*:" \
@@ -202,11 +219,10 @@ compose() {
 container() { "${container_command[@]}" "$@" 8>&- 9>&-; }
 
 start_compose() {
-    local output
     write_compose_env "$1" "$2" "$3" || return 1
     stop_compose "$1"
-    if ! output=$(compose up -d --no-deps "$1" 2>&1); then
-        failure="compose up failed: $(tail -n 3 <<<"$output" | tr '\n' ' ' | cut -c 1-300)"
+    if ! apart compose up -d --no-deps "$1"; then
+        failure="compose up failed: $(tail -n 3 "$work/said" | tr '\n' ' ' | cut -c 1-300)"
         return 1
     fi
 }

@@ -14,34 +14,58 @@ command_deploy() {
     prepare_routing
     if [ -n "$(read_state .deployment.id)" ]; then
         read_deployment
-        local step
-        step=$(read_state .deployment.step)
-        if { [ -z "$asked_version" ] && [ -z "$asked_image" ]; } ||
-            { [ "$asked_version" = "$version" ] && [ "$asked_image" = "$image" ]; }; then
-            tell resume "$to" "a run ended in step '${step:-start}' of deployment $deployment_id: going on there"
-            resumed=yes
-            nginx_must_answer
-            run_steps "${step:-start}"
+        if asked_for_the_same; then
+            resume
             return
         fi
         clean_up "another version is asked for"
         version=$asked_version image=$asked_image canary=${setting[CANARY]}
     fi
-    resolve_version || fail 65 "$failure"
+    [ -n "$version$image" ] || alias_version || fail 65 "$failure"
     nginx_must_answer
     choose_colours
+    fill_in_for_compose
     id=$(date -u +%Y%m%dT%H%M%SZ)-$$
     began=$(now) deployment_id=$id resumed=no
-    change_state '.warm = null | .deployment = {id: $id, step: "start", to: $to, from: $from, version: $v, image: $i, canary: $c, began: $began}' \
+    change_state '.warm = null | .deployment = {id: $id, step: "start", to: $to, from: $from, version: $v, image: $i, canary: $c, began: $began,
+        asked: {version: $av, image: $ai}}' --arg av "$asked_version" --arg ai "$asked_image" \
         --arg id "$id" --arg to "$to" --arg from "$from" --arg v "$version" --arg i "$image" --arg c "$canary" --arg began "$began"
     tell deploy "$to" "deployment $id: ${version:+version $version}${image:+ image $image} to $to; ${from:-no colour} is live${canary:+; canary steps $canary}" \
         version "$version" image "$image" from "$from"
     run_steps start
 }
 
-# Sets version when neither --version nor --image says it: what the alias names now.
-resolve_version() {
-    [ -z "$version" ] && [ -z "$image" ] || return 0
+# Whether the unfinished deployment is the one that is asked for: what was asked then, not what it was resolved to.
+asked_for_the_same() {
+    [ -n "$asked_version$asked_image" ] || return 0
+    [ "$(read_state '.deployment | (.asked // .) | "\(.version) \(.image)"')" = "$asked_version $asked_image" ]
+}
+
+# Goes on with the unfinished deployment, forth, or back where that was decided already.
+resume() {
+    local step
+    step=$(read_state .deployment.step)
+    tell resume "$to" "a run ended in step '${step:-start}' of deployment $deployment_id: going on there"
+    resumed=yes
+    nginx_must_answer
+    if [ "$step" = give-up ]; then
+        failure=$(read_state .deployment.reason) inconclusive=$(read_state .deployment.inconclusive)
+        give_up "$(read_state .deployment.failed)"
+    else
+        run_steps "${step:-start}"
+    fi
+}
+
+# Sets what was not asked for. Another image changes the program and not the version that guests see; another version
+# changes the model and not the program.
+fill_in_for_compose() {
+    [ "${setting[MODE]}" = compose ] || return 0
+    [ -n "$image" ] || image=$(read_state ".colours.${live:-none}.image")
+    [ -n "$version" ] || [ -z "$live" ] || version=$(version_served "$live")
+    [ -n "$version" ] || alias_version || tell version "" "not pinned to a version: $failure"
+}
+
+alias_version() { # Sets version to what the alias names now.
     local listing
     if ! listing=$("${setting[BINARY]}" registry show --registry "${setting[REGISTRY]}" --model "${setting[MODEL]}" --json 2>&1 9>&-); then
         failure="no --version, and the registry does not say what '${setting[ALIAS]}' is: ${listing:0:300}"
@@ -53,19 +77,26 @@ resolve_version() {
 }
 
 # Sets to and from. The colour that is meant to be live may be dead while the other one answers in its place (nginx's
-# backup): then the one that answers is made the live one first, and the dead one gets the deployment.
+# backup): then the one that answers is made the live one first, and the dead one gets the deployment. So is the colour that
+# has the guests without a table.
 choose_colours() {
+    local colour
     live=$(live_colour)
-    local other
-    other=$(other_than "${live:-green}")
-    if [ -n "$live" ] && ! is_ready "$live" && [ -n "$(generation "$other")" ] && is_ready "$other"; then
-        tell heal "$other" "$live is live but not ready, $other answers in its place: making it official"
-        route "$other" 100 || fail 1 "$failure"
-        live=$other
-        other=$(other_than "$live")
+    for colour in blue green; do
+        if [ "$colour" != "$live" ] && last_that_answers "$colour"; then
+            tell heal "$colour" "${live:-no colour} is live but not ready, $colour answers in its place: making it official"
+            route "$colour" 100 || fail 1 "$failure"
+            live=$colour
+            break
+        fi
+    done
+    if [ -n "$live" ] && [ -z "$(routed)" ]; then
+        tell heal "$live" "there is no routing table, and guests are on $live: making it official"
+        route "$live" 100 || fail 1 "$failure"
     fi
-    to=$other from=$live
-    if [ -n "$live" ] && ! is_ready "$live"; then from=""; fi
+    to=$(other_than "${live:-green}") from=$live
+    # One that is alive and does not answer just now is still what a failed deployment goes back to.
+    if [ -n "$live" ] && [ -z "$(generation "$live")" ] && ! answers "$live"; then from=""; fi
 }
 
 # Ends a deployment that a killed run left behind: guests on the former colour, candidate stopped.
@@ -73,11 +104,13 @@ clean_up() { # clean_up WHY
     read_deployment
     current_step=clean-up
     tell clean-up "$to" "deployment $deployment_id was left unfinished in step '$(read_state .deployment.step)': $1"
-    local words=()
+    local words=() unsure
     read -ra words <<<"$(routed)"
     if [ "${words[0]:-}" = "$to" ] && [ -n "$from" ]; then
-        if is_ready "$from"; then
-            route "$from" 100 || tell clean-up "$from" "$failure"
+        if answers "$from"; then
+            decide_to_give_up "$1"
+            send_back "$from"
+            [ -z "$unsure" ] || tell clean-up "$from" "$unsure"
         else
             tell clean-up "$to" "$from is not ready: the guests stay on $to"
             change_state '.deployment = null'
@@ -85,7 +118,9 @@ clean_up() { # clean_up WHY
             return 0
         fi
     fi
-    if [ "$(live_colour)" != "$to" ]; then
+    if last_that_answers "$to"; then
+        tell clean-up "$to" "$to is the only colour that answers: it is kept"
+    elif ! has_guests "$to"; then
         drain "$to"
         stop_colour "$to"
     fi
@@ -144,10 +179,8 @@ go_back_to() { # go_back_to COLOUR REASON
     local target=$1 reason=$2 began seconds unsure=""
     began=$(now)
     bring_back "$target" || fail 1 "$failure; $(routed_in_words), as before. Next: $(way_forth)"
-    if ! route "$target" 100; then
-        unsure=$failure
-        [ "$(routed)" = "$target 100" ] || fail 74 "$unsure"
-    fi
+    [ -z "$(read_state .deployment.id)" ] || decide_to_give_up "$reason"
+    send_back "$target"
     seconds=$(since "$began")
     tell rolled-back "$target" "$([ -z "$unsure" ] && echo live || echo "in the table") after $seconds s; $reason" seconds "$seconds"
     # The guests are safe; what is left may take its time.
@@ -163,7 +196,7 @@ go_back_to() { # go_back_to COLOUR REASON
 # A colour that was stopped is started again with what it last served.
 bring_back() { # bring_back COLOUR
     failure=""
-    if [ -n "$(generation "$1")" ] && is_ready "$1"; then return 0; fi
+    if [ -n "$(generation "$1")" ] && answers "$1"; then return 0; fi
     local old_version old_image
     old_version=$(read_state ".colours.$1.version")
     old_image=$(read_state ".colours.$1.image")
@@ -180,13 +213,14 @@ bring_back() { # bring_back COLOUR
 
 command_switch() {
     local target=${1:-} live began
+    # Where things stand is asked once nobody else can change it.
+    [ "$dry_run" = yes ] || lock_or_fail
     live=$(live_colour)
     [ -n "$target" ] || target=$(other_than "${live:-green}")
     if [ "$dry_run" = yes ]; then
         say 'would route all guests to %s (now: %s), ready: %s\n' "$target" "$(routed)" "$(is_ready "$target" && echo yes || echo no)"
         return
     fi
-    lock_or_fail
     prepare_routing
     current_step=switch
     [ -z "$(read_state .deployment.id)" ] || fail 75 "a deployment is unfinished: 'blue-green deploy' goes on with it, 'blue-green rollback' takes it back"
@@ -202,27 +236,26 @@ command_switch() {
 }
 
 not_the_live_colour() { # not_the_live_colour COLOUR VERB
-    local words=()
-    read -ra words <<<"$(routed)"
-    if [ "$force" = no ] && [ ${#words[@]} -gt 0 ] && { [ "${words[0]}" = "$1" ] || [ "${words[1]}" != 100 ]; }; then
-        fail 65 "guests are on $1: not $2 it without --force"
-    fi
+    if [ "$force" = no ] && has_guests "$1"; then fail 65 "guests are on $1: not $2 it without --force"; fi
 }
 
 command_drain() {
     local colour=$1
+    [ "$dry_run" = yes ] || lock_or_fail
     not_the_live_colour "$colour" draining
     if [ "$dry_run" = yes ]; then printf 'would wait until %s has answered its last request\n' "$colour"; return; fi
-    lock_or_fail
     current_step=drain
     drain "$colour"
 }
 
 command_stop() {
     local colour=$1
+    [ "$dry_run" = yes ] || lock_or_fail
     not_the_live_colour "$colour" stopping
+    if [ "$force" = no ] && last_that_answers "$colour"; then
+        fail 65 "$(other_than "$colour") does not answer, and nginx asks $colour in its place: not stopping it without --force. Next: 'blue-green switch $colour' makes it official"
+    fi
     if [ "$dry_run" = yes ]; then printf 'would drain and stop %s\n' "$colour"; return; fi
-    lock_or_fail
     current_step=stop
     if [ "$force" = no ] && [ "$(read_state .deployment.to)" = "$colour" ]; then
         fail 75 "$colour is the candidate of an unfinished deployment: 'blue-green deploy' or 'blue-green rollback' first"
@@ -282,8 +315,9 @@ dry_run_deploy() {
     local live to from step
     step=$(read_state .deployment.step)
     [ -z "$step" ] || printf 'an unfinished deployment is in step %s: this run would go on with it, or clean it up for another version\n' "$step"
-    resolve_version || fail 65 "$failure"
     live=$(live_colour)
+    [ -n "$version$image" ] || alias_version || fail 65 "$failure"
+    fill_in_for_compose
     to=$(other_than "${live:-green}")
     from=$live
     printf '%s\n' "live now: ${live:-none}${live:+, version $(version_served "$live")}" \

@@ -19,9 +19,27 @@ routed() {
 live_colour() {
     local colour percent
     read -r colour percent <<<"$(routed)" || true
-    [ -n "${colour:-}" ] || return 0
-    if [ "$percent" = 100 ]; then printf '%s' "$colour"; else other_than "$colour"; fi
+    if [ -z "${colour:-}" ]; then
+        colour=$(colour_of_nginx)
+        if [ -n "$colour" ] && answers "$colour"; then printf '%s' "$colour"; fi
+    elif [ "$percent" = 100 ]; then
+        printf '%s' "$colour"
+    else
+        other_than "$colour"
+    fi
 }
+
+# Where guests go without a table (it was lost, or units were started before the first deploy): what the running nginx says,
+# else what it would start with.
+colour_of_nginx() {
+    local said=""
+    [ -z "${setting[NGINX_STATUS_URL]}" ] ||
+        said=$(curl -sS -f -m 2 "${setting[NGINX_STATUS_URL]}/routing?user_id=a" 2>/dev/null 8>&- 9>&- | jq -r '.colour // ""' 2>/dev/null 8>&- 9>&-) || said=""
+    [ -n "$said" ] || said=$(colour_at_start)
+    case $said in blue | green) printf '%s' "$said" ;; esac
+}
+
+colour_at_start() { sed -n 's/^set $nextloop_colour \(.*\);$/\1/p' "${setting[ROUTING]}/live-colour.inc" 2>/dev/null || true; }
 
 # For people: where the guests are, by the table.
 routed_in_words() {
@@ -80,9 +98,8 @@ prepare_routing() {
 # Whether the configuration that nginx would start with is sound. Nothing is reloaded; a next start must not fail.
 nginx_test() {
     [ -n "${setting[NGINX_TEST]}" ] || return 0
-    local output
-    if ! output=$(timeout -k 1 10 "${nginx_test_command[@]}" 2>&1 9>&-); then
-        failure="nginx would not start again with its files, so nothing was switched: '${setting[NGINX_TEST]}' says: $(tail -n 3 <<<"$output" | tr '\n' ' ')"
+    if ! apart timeout -k 1 10 "${nginx_test_command[@]}"; then
+        failure="nginx would not start again with its files, so nothing was switched: '${setting[NGINX_TEST]}' says: $(tail -n 3 "$work/said" | tr '\n' ' ')"
         return 1
     fi
 }
@@ -116,7 +133,7 @@ route() {
     make_table "$colour" "$percent" || return 1
     before=$(readlink "$link" 2>/dev/null || true)
     if [ "$percent" = 100 ]; then
-        started=$(sed -n 's/^set $nextloop_colour \(.*\);$/\1/p' "${setting[ROUTING]}/live-colour.inc" 2>/dev/null || true)
+        started=$(colour_at_start)
         if ! write_live_colour "$colour"; then
             [ -z "$careful" ] || return 1
             tell routed "$colour" "$failure: it still names '${started:-nothing}', which matters to an nginx that finds no table"

@@ -104,6 +104,9 @@ check_settings() {
         *) fail 78 "settings: BLUE_GREEN_$name is '${setting[$name]}'; wanted an absolute path" ;;
         esac
     done
+    if [ "${setting[MODE]}" = compose ] && [ -z "${setting[COMPOSE_FILE]}" ]; then
+        fail 78 "settings: BLUE_GREEN_COMPOSE_FILE is empty; with BLUE_GREEN_MODE=compose wanted the path of compose.yaml"
+    fi
     for name in curl jq flock setsid awk od xargs; do
         command -v "$name" >/dev/null || fail 69 "blue-green needs the program '$name': run scripts/setup test, or install it"
     done

@@ -2,7 +2,9 @@
 # STATE/state.json, replaced by rename, and the lock that keeps the tool to one run at a time.
 #
 #   {"colours": {"blue": {"version": "7", "image": "", "started": 1790000000}, ...},
-#    "deployment": null | {"id", "step", "to", "from", "version", "image", "canary", "began"},
+#    "deployment": null | {"id", "step", "to", "from", "version", "image", "canary", "began",
+#                          "asked": {"version", "image"},           what the command line said, "" where it said nothing
+#                          "failed", "reason", "inconclusive"},     with the step "give-up": the step that said no, and why
 #    "warm": null | {"colour", "id", "until"},            a former live colour that still runs, for a rollback
 #    "previous": "blue" | "",                             where a rollback goes
 #    "last": {"id", "result", "reason", "to", "time"}}
@@ -88,7 +90,7 @@ lock_is_stuck() {
 # A rollback does not wait for a deploy: it ends it. A deploy may be killed at any point, so this is safe. Another rollback
 # is waited for: two operators who both want to go back must not go back and forth.
 lock_by_force() {
-    local holder holder_started holder_command
+    local holder holder_started holder_command started_processes
     if take_lock 0; then return; fi
     if lock_holder; then
         if [ "$holder_command" = rollback ]; then
@@ -98,11 +100,52 @@ lock_by_force() {
             return
         fi
         tell interrupt "" "a rollback ends the run that holds the lock ($holder_command, process $holder)"
+        find_started "$holder"
         kill -TERM "$holder" 2>/dev/null || true
         if take_lock 1; then return; fi
         kill -KILL "$holder" 2>/dev/null || true
+        end_started
     fi
     take_lock 5 || lock_is_stuck
+}
+
+# Runs a command that may take long, its output in $work/said. In the background, so that a signal to this run is seen at
+# once, and without the lock, which a subshell around it would keep alive after its run.
+apart() { # apart COMMAND...
+    "$@" >"$work/said" 2>&1 8>&- 9>&- &
+    wait $!
+}
+
+# Sets started_processes, "PID START-TIME" each: what a run has started and waits for. Colours have sessions of their own and
+# are not among them. No subshell: a trap calls it, in the middle of anything.
+find_started() { # find_started PID
+    local line fields
+    started_processes=()
+    { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 0
+    read -ra fields <<<"${line##*) }"
+    add_started "$1" "${fields[3]}"
+}
+
+add_started() { # add_started PID SESSION
+    local child children=() line fields
+    { read -ra children <"/proc/$1/task/$1/children"; } 2>/dev/null || true # Without a newline at its end.
+    for child in "${children[@]}"; do
+        { read -r line <"/proc/$child/stat"; } 2>/dev/null || continue
+        read -ra fields <<<"${line##*) }"
+        [ "${fields[3]}" = "$2" ] || continue
+        started_processes+=("$child ${fields[19]}")
+        add_started "$child" "$2"
+    done
+}
+
+end_started() {
+    local pid started line fields
+    for line in "${started_processes[@]}"; do
+        read -r pid started <<<"$line"
+        { read -r line <"/proc/$pid/stat"; } 2>/dev/null || continue
+        read -ra fields <<<"${line##*) }"
+        if [ "${fields[19]}" = "$started" ]; then kill -KILL "$pid" 2>/dev/null || true; fi
+    done
 }
 
 # Field 22 of /proc/PID/stat: with it a reused process id is not mistaken for the one that was meant.

@@ -18,6 +18,7 @@ run_steps() { # run_steps FIRST
         step_is "$step"
         "step_$step" || { give_up "$step"; return; }
     done
+    still_switched || { give_up drain; return; }
     finish
 }
 
@@ -26,6 +27,10 @@ step_start() {
     generation=$(generation "$to")
     # A run that was killed here may have started it already.
     if [ -z "$generation" ] || [ "$resumed" = no ] || [ "$(version_served "$to")" != "$version" ]; then
+        if last_that_answers "$to"; then
+            failure="$to is the only colour that answers, and would have to be stopped first"
+            return 1
+        fi
         stop_colour "$to"
         if is_listening "$to"; then
             failure=$(taken_by "$to")
@@ -57,13 +62,8 @@ step_check() {
 }
 
 # The live colour may die while a candidate is looked at. nginx sends its guests to the candidate then, which is all there
-# is: from there on nothing may stop it. Asked twice, because one lost probe is no death.
-live_answers() {
-    [ -n "$from" ] || return 1
-    if is_ready "$from"; then return 0; fi
-    pause 0.3
-    is_ready "$from"
-}
+# is: from there on nothing may stop it.
+live_answers() { [ -n "$from" ] && answers "$from"; }
 
 step_canary() {
     local percent
@@ -165,6 +165,7 @@ step_watch() {
     local until tick=0 verdict=() counts=()
     until=$(($(clock) + setting[WATCH_SECONDS]))
     scrape "$to" "$work/watch.first" || true
+    still_switched || return 1
     while [ "$(clock)" -lt "$until" ]; do
         still_well "$to" || return 1
         # A sliding window of ten seconds: trouble at the end of a long watch is not drowned by its quiet beginning.
@@ -189,8 +190,9 @@ step_watch() {
     watched=${verdict[0]:-}
 }
 
-# From here on nothing can fail the deployment: the new colour has the guests.
+# From here on nothing can fail the deployment, as long as the new colour has the guests.
 step_drain() {
+    still_switched || return 1
     [ -n "$from" ] && [ -n "$(generation "$from")" ] || return 0
     drain "$from"
 }
@@ -220,7 +222,7 @@ finish() {
     current_step=done
     if [ -n "$from" ] && [ -n "$(generation "$from")" ]; then
         case ${setting[KEEP_WARM]} in
-        0) stop_colour "$from" ;;
+        0) retire_colour "$from" || until=forever ;;
         forever) until=forever ;;
         *) until=$(($(date +%s) + setting[KEEP_WARM])) ;;
         esac
@@ -249,7 +251,7 @@ retire() { # retire UNTIL: by the time of day, for people; the wait goes by the 
     done
     take_lock 10 || return 0
     [ "$(read_state .warm.id)" = "$id" ] || return 0
-    stop_colour "$from"
+    retire_colour "$from" || return 0
     change_state '.warm = null'
     tell stopped "$from" "no longer kept warm"
 }
@@ -262,18 +264,20 @@ give_up() { # give_up STEP
     tell failed "$to" "$reason"
     read -ra words <<<"$(routed)"
     table=${words[0]:-}
+    decide_to_give_up "$reason"
     if [ -z "$from" ] && [ "$1" != start ] && [ "$1" != check ]; then
         keep_candidate "there is no other colour to go back to" "'blue-green switch $to' when that is put right"
         return 1
     fi
-    if [ "$1" = watch ] && ! live_answers; then
+    if [ "$1" = watch ] && [ "$table" = "$to" ] && ! live_answers; then
         keep_candidate "$from is not ready either: the guests stay on $to"
         return 1
     fi
     if [ "$table" = "$to" ] && [ -n "$from" ]; then
         take_guests_back
-        [ "$inconclusive" = yes ] || result="rolled back"
     fi
+    # Where a run before this one has renamed it already, the step says that guests had been there.
+    case $1:$table in canary:* | watch:* | drain:* | *:"$to") [ "$inconclusive" = yes ] || result="rolled back" ;; esac
     if [ -n "$from" ] && ! live_answers && is_ready "$to"; then
         keep_candidate "$from has stopped answering, and nginx asks $to in its place"
         return 1
@@ -285,12 +289,13 @@ give_up() { # give_up STEP
 }
 
 take_guests_back() {
-    local at
+    local at unsure
     at=$(now)
-    if route "$from" 100; then
+    send_back "$from"
+    if [ -z "$unsure" ]; then
         tell rollback "$from" "all guests are on $from again after $(since "$at") s"
     else
-        tell rollback "$from" "the table names $from again, and it is not known whether nginx follows: $failure"
+        tell rollback "$from" "the table names $from again, and it is not known whether nginx follows: $unsure"
     fi
     drain "$to"
 }

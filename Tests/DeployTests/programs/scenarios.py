@@ -19,7 +19,8 @@ import sys
 import threading
 import time
 
-import night  # noqa: F401  Its scenarios join the others.
+import guards  # noqa: F401  Their scenarios join the others.
+import night  # noqa: F401
 from stage import REPOSITORY, SCENARIOS, Failed, Stage, expect, fake, fetch, free_ports, make_registry, scenario, wait_for
 
 
@@ -362,6 +363,7 @@ def settings_and_usage(binary):
             (["explode"], {}, 64, "unknown command 'explode'"),
             (["status", "--colour"], {}, 64, "unknown option '--colour'"),
             (["status"], {"MODE": "swarm"}, 78, "BLUE_GREEN_MODE is 'swarm'"),
+            (["status"], {"MODE": "compose"}, 78, "BLUE_GREEN_COMPOSE_FILE is empty"),
             (["status"], {"STATE": "here"}, 78, "BLUE_GREEN_STATE is 'here'"),
             (["status"], {"BLUE_ADDRESS": "8081"}, 78, "BLUE_GREEN_BLUE_ADDRESS is '8081'"),
             (["status"], {"ERROR_RATIO_MAX": "1%"}, 78, "BLUE_GREEN_ERROR_RATIO_MAX is '1%'"),
@@ -548,9 +550,10 @@ running() {{ [ -s box.$1 ] && grep -q '^State:.[RSD]' "/proc/$(cat box.$1)/statu
 case $1 in
 --env-file)
     [ "$3 $4 $5 $6 $7" = "-f compose.yaml up -d --no-deps" ] || exit 1
-    . "$2"; version=NEXTLOOP_${{8^^}}_VERSION image=NEXTLOOP_${{8^^}}_IMAGE address=$(address $8)
+    if [ -e slow ]; then echo $$ >slow; sleep 30; fi
+    . <(grep -v ^NEXTLOOP_ROUTING= "$2"); version=NEXTLOOP_${{8^^}}_VERSION image=NEXTLOOP_${{8^^}}_IMAGE address=$(address $8)
     [ "${{!image:-app:1}}" != app:broken ] || {{ echo "no such image: app:broken" >&2; exit 1; }}
-    version=${{!version:-}}; [ "${{!image:-}}" != app:2 ] || version=${{version:-2}}
+    version=${{!version:-}}
     setsid {binary} serve --registry models --model room-service ${{version:+--version $version}} --port ${{address##*:}} --drain-seconds 0.2 --threads 1 >box.log 2>&1 </dev/null & echo $! >box.$8 ;;
 inspect) name=${{@: -1}}; name=${{name#nextloop-}}; [ -e box.$name ] || exit 1; if [ $# -gt 2 ] && running $name; then echo "id.$(cat box.$name)"; fi ;;
 stop) name=${{4#nextloop-}}; if running $name; then kill -TERM "$(cat box.$name)"; while running $name; do sleep 0.05; done; fi ;;
@@ -559,19 +562,55 @@ logs) cat box.log ;;
 esac
 """)
         settings = {"MODE": "compose", "COMPOSE": engine, "CONTAINER": engine, "COMPOSE_FILE": "compose.yaml"}
+        # The settings of the page fit compose.yaml, and `init` tells Compose where the table is.
+        page = (REPOSITORY / "docs/operations.md").read_text(encoding="utf-8")
+        (block,) = re.findall(r"^```shell\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+        lines = block[block.index("install -D"):block.index("deploy/blue-green init")].replace("/etc/nextloop/", f"'{stage.directory}'/")
+        subprocess.run(["bash", "-euc", lines], cwd=REPOSITORY, check=True)
+        written = dict(line.split("=", 1) for line in (stage.directory / "blue-green.conf").read_text().splitlines() if line.startswith("BLUE_GREEN_"))
+        expect(written["BLUE_GREEN_MODE"] == "compose" and written["BLUE_GREEN_COMPOSE_FILE"].endswith("/deploy/compose.yaml"), f"{written}")
+        expect("exec -T nginx nginx -t" in written["BLUE_GREEN_NGINX_TEST"], f"{written}")
+        mounted = (REPOSITORY / "deploy/compose.yaml").read_text(encoding="utf-8")
+        expect(f"${{NEXTLOOP_ROUTING:-{written['BLUE_GREEN_ROUTING']}}}:/etc/nginx/routing:ro" in mounted, f"{written}")
+        for _ in range(2):
+            stage.tool("init", **settings)
+            expect((stage.state / "compose.env").read_text().count(f"NEXTLOOP_ROUTING={stage.routing}\n") == 1, "compose.env")
         try:
             stage.tool("deploy", "--version", 1, **settings)
             stage.start_load(rate=500)
             stage.tool("deploy", "--image", "app:2", **settings)
             status = json.loads(stage.tool("status", "--json", **settings)[0])
-            expect(status["live"] == "green" and status["colours"][1]["version"] == "2" and status["colours"][1]["image"] == "app:2", f"{status}")
+            # Another program, and the version that guests had, pinned: the alias names version 3.
+            expect(status["live"] == "green" and status["colours"][1]["version"] == "1" and status["colours"][1]["image"] == "app:2", f"{status}")
+            expect("NEXTLOOP_GREEN_VERSION=1\n" in (stage.state / "compose.env").read_text(), "pinned")
             _, errors = stage.tool("deploy", "--image", "app:broken", wanted=1, **settings)
             expect("compose up failed: no such image" in errors, errors)
             # The failed deploy replaced the warm colour: rolling back needs one that is recorded as good.
-            stage.tool("deploy", "--version", 3, "--image", "app:2", **settings)
+            # Another version: the program stays.
+            stage.tool("deploy", "--version", 3, **settings)
+            status = json.loads(stage.tool("status", "--json", **settings)[0])
+            expect(status["colours"][0]["version"] == "3" and status["colours"][0]["image"] == "app:2", f"{status}")
             stage.tool("rollback", **settings)
-            counted = stage.stop_load(1, 2, 3)
-            expect(set(counted) == {"1", "2", "3"}, f"{counted}")
+            # A rollback ends a run whose engine is slow, and what that run has started.
+            slow = stage.directory / "slow"
+            slow.touch()
+            process = stage.start_tool("deploy", "--version", 2, "--image", "app:1", **settings)
+            wait_for(lambda: slow.read_text() != "", 30, "the slow engine")
+            slow_pid = int(slow.read_text())
+            stage.tool("rollback", **settings)
+            process.communicate(timeout=10)
+            state = subprocess.run(["ps", "-o", "stat=", "-p", str(slow_pid)], capture_output=True, text=True, check=False).stdout
+            expect(state == "" or state.startswith("Z"), f"the slow command has ended: {state}")
+            slow.unlink()
+            # What was asked for is what a resumed run is compared with, not what it was resolved to.
+            process = stage.start_tool("deploy", "--image", "app:3", WATCH_SECONDS=30, **settings)
+            wait_for(lambda: stage.step() == "watch", 30, "the watch")
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate(timeout=10)
+            _, errors = stage.tool("deploy", "--image", "app:3", **settings)
+            expect("going on there" in errors, errors)
+            counted = stage.stop_load(1, 3)
+            expect(set(counted) == {"1", "3"}, f"{counted}")
         finally:
             for colour in ("blue", "green"):
                 subprocess.run([engine.strip("'"), "stop", "-t", "5", f"nextloop-{colour}"], check=False)

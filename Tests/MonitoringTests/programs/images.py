@@ -211,7 +211,7 @@ def deploy_blue_green(programs, binary):
             expect("compose up failed" in errors or "it ended while starting" in errors, errors)
             expect(not running("green") and stage.status()["live"] == "blue", "nothing is left of it")
 
-            # An image alone: what the alias names. The colour is killed in the watch; then the live one, with a warm one beside it.
+            # An image alone: the version stays. The colour is killed in the watch; then the live one, with a warm one beside it.
             process = stage.start_tool("deploy", "--image", IMAGE, WATCH_SECONDS=30)
             wait_for(lambda: stage.step() == "watch", 60, "the watch")
             programs.container("kill", "--signal", "KILL", "nextloop-test-green")

@@ -103,4 +103,7 @@ def check_workflows():
                 expect(re.search(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), f"{file.name}: {line.strip()}")
     deploy, rollback = (yaml.safe_load((REPOSITORY / f".github/workflows/{name}.yml").read_text(encoding="utf-8")) for name in ("deploy", "rollback"))
     expect(deploy["jobs"]["deploy"]["environment"] == "production" and deploy["concurrency"]["group"] == "production", "approval and one at a time")
+    for job in (deploy["jobs"]["deploy"], rollback["jobs"]["rollback"]):
+        checkout = next(step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout@"))
+        expect(job["if"] == "github.ref == 'refs/heads/main'" and checkout["with"]["ref"] == "main", "main alone runs on the serving machine")
     expect("concurrency" not in rollback and set(rollback["jobs"]["rollback"]["runs-on"]) != set(deploy["jobs"]["deploy"]["runs-on"]), "a rollback waits for nobody")

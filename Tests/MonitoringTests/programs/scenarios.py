@@ -109,13 +109,17 @@ def what_is_not_told(binary):
         expect(stage.slack.titles("warning") == ["WARNING HostDiskLow warning", "WARNING TargetDown warning"], f"{stage.slack.titles('warning')}")
 
     with Watch(binary, seconds=100) as stage:
+        # The live colour is down, and the one that is left is slow: both are told, not that guests are elsewhere.
+        stage.post(f"{stage.alertmanager_url}/api/v2/alerts", [alert("NextLoopLiveColourDown", "critical", "down", job="nextloop", colour="blue")])
+        stage.slack.wait("critical", "CRITICAL NextLoopLiveColourDown critical")
+        stage.post(f"{stage.alertmanager_url}/api/v2/alerts", [alert("NextLoopColourMismatch", "warning", "colour", job="nextloop", colour="green")])
         # Two windows of one promise are one message, and its slow windows are none.
         stage.post(f"{stage.alertmanager_url}/api/v2/alerts", [
             alert("NextLoopLatencyBudgetBurn", severity, "latency", job="nextloop", window=window)
             for severity, window in [("critical", "1h"), ("critical", "6h"), ("warning", "1d"), ("warning", "3d")]])
         stage.slack.wait("critical", "CRITICAL NextLoopLatencyBudgetBurn (2)")
         time.sleep(3)
-        expect(len(stage.slack.posts["critical"]) == 1 and not stage.slack.posts["warning"], f"{stage.slack.posts}")
+        expect(len(stage.slack.posts["critical"]) == 2 and not stage.slack.posts["warning"], f"{stage.slack.posts}")
 
 
 @scenario
