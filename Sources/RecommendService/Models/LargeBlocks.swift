@@ -2,9 +2,10 @@ import CLinux
 
 /// What a process does with memory that a version no longer needs.
 package enum LargeBlocks {
-    /// Blocks of this many bytes are given back to the system when they are freed. Codes, lengths and sets of places of a model of
-    /// 65,536 items are larger; what a loop takes for a request is not, so that it never waits for a mapping.
-    static let bytesMin: Int32 = 256 << 10
+    /// Blocks of this many bytes are given back to the system when they are freed. Codes of a model of 65,536 x 64 are as large; what a
+    /// loop takes for a request is smaller, bodies of the default 1 MiB included, so that it does not wait for a mapping. Whoever allows
+    /// larger bodies pays one for each. A constant: loops are not to depend on what versions weigh.
+    static let bytesMin: Int32 = 2 << 20
 
     /// Has the allocator give large blocks back. Call it once, before the first version is loaded.
     ///
