@@ -315,6 +315,22 @@ import Testing
         #expect(server.live == 2)
     }
 
+    @Test("it does not come in as an experiment's arm either") func olderAsArm() throws {
+        let before = try refused()
+        try before.publish(Self.poor)
+        try before.registry.promote(name, version: 3, alias: "production", force: true)
+        try before.registry.promote(name, version: 2, alias: "staging")
+        let fixture = try FollowFixture(arm: .alias("staging"), after: before)
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        #expect(fixture.gate(2) == .overlap)
+        #expect(fixture.loaded == [3])
+        try fixture.registry.promote(name, version: 2, alias: "production")
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        #expect(try fixture.registry.verdicts(of: name).filter(\.isRefusal).map(\.comparedWith) == [1])
+    }
+
     @Test("what was live is a way back: here without a comparison, elsewhere because it passed") func liveBefore()
         throws
     {

@@ -49,7 +49,7 @@ extension ModelFollower {
         }
         let older = before + lookBack(name, policy, order, kept, force, quietly: quietly, &progress)
         settle(name, order, admitted, &progress)
-        let selected = select(name, known, force, quietly: quietly, &progress)
+        let selected = select(name, known, force, kept, quietly: quietly, &progress)
         reloadChanged(name, known, quietly: quietly, &progress)
         retire(name, order + selected, &progress)
         let loaded = loadedVersions(name)

@@ -156,7 +156,7 @@ extension ModelFollower {
     /// thresholds before or was live here. Else the latest version below it that the alias named before and that no server refused: a
     /// newer one may be what the operator goes back from.
     func reference(_ name: String, _ version: Int, _ kept: KeptVerdicts?, _ progress: Progress) -> Reference? {
-        guard let kept, kept.wanted == version, !kept.hasPassed(version) else { return nil }
+        guard let kept, !kept.hasPassed(version) else { return nil }
         if let live = live(name), version > live.version || wasLive(name, version, progress) { return nil }
         guard let before = earlier(name, kept).first(where: { $0 < version }) else { return nil }
         do throws(RegistryError) {
