@@ -158,6 +158,9 @@ import Testing
         #expect(lenient.live == 2)
         #expect(lenient.source.opened.withLock { $0 } == [1, 2])
         #expect(lenient.status.standsInFor == nil)
+        let again = try restart(fixture, overlapMin: 0)
+        #expect(again.live == 2)
+        #expect(again.source.opened.withLock { $0 } == [2], "it passed these: others do not matter")
     }
 
     @Test("what was refused to an experiment's arm is kept once the followed alias names it") func ofAnArm() throws {
