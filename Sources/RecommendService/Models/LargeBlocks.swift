@@ -11,7 +11,7 @@ package enum LargeBlocks {
     ///
     /// glibc keeps what was freed for the next who asks, up to the size of the largest block freed so far: the codes of one version
     /// raise that to their own size, and every later load leaves some of its megabytes in the heap. With the bound held where
-    /// it is, twenty reloads of 100,000 x 64 left 0.9 MiB more resident than before them instead of 10.7 (docs/lifecycle.md).
+    /// it is (then 256 KiB), twenty reloads of 100,000 x 64 left 0.9 MiB more resident than before them instead of 10.7 (docs/lifecycle.md).
     ///
     /// - Returns: false where the allocator does not take the bound, which changes nothing.
     @discardableResult
