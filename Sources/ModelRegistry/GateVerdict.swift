@@ -10,6 +10,8 @@ package struct GateVerdict: Codable, Equatable, Sendable {
     /// The alias that the server followed.
     package var alias: String
     package var version: Int
+    /// SHA-256 of the model file that was looked at: of other contents under the same number it says nothing.
+    package var contents: String
     package var comparedWith: Int
     /// The gate that refused the version; nil when all passed it.
     package var gate: String?
@@ -20,13 +22,15 @@ package struct GateVerdict: Codable, Equatable, Sendable {
     package var isRefusal: Bool { gate != nil }
 
     package init(
-        alias: String, version: Int, comparedWith: Int, gate: String?, reason: String?, thresholds: String,
+        alias: String, version: Int, contents: String, comparedWith: Int, gate: String?, reason: String?,
+        thresholds: String,
         who: String = serverName(), at: Date = Date()
     ) {
         self.at = at
         self.who = who
         self.alias = alias
         self.version = version
+        self.contents = contents
         self.comparedWith = comparedWith
         self.gate = gate
         self.reason = reason
@@ -35,13 +39,14 @@ package struct GateVerdict: Codable, Equatable, Sendable {
 
     enum CodingKeys: String, CodingKey {
         case at, who, alias, version
+        case contents = "model_sha256"
         case comparedWith = "compared_with"
         case gate, reason, thresholds
     }
 
-    /// Whether both are of the same question: version, alias and thresholds.
+    /// Whether both are of the same question: version and contents, alias and thresholds.
     fileprivate func isOfSameQuestion(as other: GateVerdict) -> Bool {
-        alias == other.alias && version == other.version && thresholds == other.thresholds
+        alias == other.alias && version == other.version && contents == other.contents && thresholds == other.thresholds
     }
 
     /// `account@host`, as the history of aliases names accounts.
@@ -59,8 +64,24 @@ extension Registry {
     /// The newest are kept, and only of versions that are there.
     package static var verdictCountMax: Int { 1000 }
 
-    /// The verdicts of servers on a model's versions, oldest first; empty when there are none.
+    /// The verdicts of servers on what a model's versions hold now, oldest first; empty when there are none. Those on other contents,
+    /// before files were repaired, do not count.
     package func verdicts(of model: String) throws(RegistryError) -> [GateVerdict] {
+        var contents: [Int: String] = [:]
+        return try storedVerdicts(of: model).filter { verdict in
+            let now = contents[verdict.version] ?? self.contents(of: model, version: verdict.version)
+            contents[verdict.version] = now
+            // A version that cannot be read cannot answer either; what was said of it is kept until it can.
+            return now == nil || now == verdict.contents
+        }
+    }
+
+    /// SHA-256 of a version's model file, as its manifest says; nil when that cannot be read.
+    private func contents(of model: String, version: Int) -> String? {
+        (try? manifest(of: model, version: version))?.manifest.modelDigest
+    }
+
+    private func storedVerdicts(of model: String) throws(RegistryError) -> [GateVerdict] {
         let file = "\(try existingDirectory(of: model))/\(Self.verdictsFileName)"
         guard let bytes = try fileSystem.read(file, bytesMax: Self.verdictsBytesMax) else { return [] }
         let decoder = JSONDecoder()
@@ -71,8 +92,8 @@ extension Registry {
         return verdicts
     }
 
-    /// Keeps a verdict, durably. One of the same question is kept once, and a refusal stays whoever passes the version later: only a
-    /// promotion or rollback to the version takes it back.
+    /// Keeps a verdict, durably. One of the same question is kept: a pass, once there is one, else the first refusal. What one sample
+    /// of users passed, another does not refuse.
     ///
     /// - Throws: `locked` when another process changes the model for more than five seconds (a tenth for a pass), `system` when the registry cannot be written
     ///   to; then nothing was changed.
@@ -92,13 +113,13 @@ extension Registry {
     }
 
     private func isKept(_ verdict: GateVerdict, in verdicts: [GateVerdict]) -> Bool {
-        verdicts.contains { $0.isOfSameQuestion(as: verdict) && ($0.isRefusal || !verdict.isRefusal) }
+        verdicts.contains { $0.isOfSameQuestion(as: verdict) && (!$0.isRefusal || verdict.isRefusal) }
     }
 
-    /// Takes back what servers said of a version under an alias; writes nothing when they said nothing. The lock is held.
-    func forgetVerdicts(of model: String, alias: String, version: Int) throws(RegistryError) {
+    /// Takes back the refusals of a version under an alias; writes nothing when there are none. The lock is held.
+    func forgetRefusals(of model: String, alias: String, version: Int) throws(RegistryError) {
         guard let before = try? verdicts(of: model) else { return }
-        let kept = before.filter { $0.alias != alias || $0.version != version }
+        let kept = before.filter { !$0.isRefusal || $0.alias != alias || $0.version != version }
         if kept.count < before.count { try replaceVerdicts(kept[...], of: model) }
     }
 
@@ -114,10 +135,19 @@ extension Registry {
         try fileSystem.synchronize(directory: directory)
     }
 
-    /// The version to go back to when what `alias` names is refused: the latest one that it named before and that no server refused.
+    /// The version to go back to from what `alias` names, by a rollback or because a server refuses that: the latest one that it named
+    /// before, that still exists and that no server refused.
     func fallback(from current: Int, of alias: String, model: String) throws(RegistryError) -> Int? {
-        let refused = Set(
-            ((try? verdicts(of: model)) ?? []).filter { $0.isRefusal && $0.alias == alias }.map(\.version))
+        let refused = try refused(under: alias, of: model)
         return try versions(before: current, of: alias, model: model).first { !refused.contains($0) }
+    }
+
+    /// The versions that a server refused under an alias, by whatever thresholds. A damaged list refuses nothing: servers compare anew.
+    func refused(under alias: String, of model: String) throws(RegistryError) -> Set<Int> {
+        do throws(RegistryError) {
+            return Set(try verdicts(of: model).filter { $0.isRefusal && $0.alias == alias }.map(\.version))
+        } catch .badVerdicts {
+            return []
+        }
     }
 }

@@ -21,6 +21,9 @@ package struct Manifest: Codable, Equatable, Sendable {
     /// How many queries `golden.json` has; nil of a version without that file.
     package var goldenQueries: Int?
 
+    /// SHA-256 of the model file.
+    package var modelDigest: String? { files.first { $0.name == Registry.modelFileName }?.sha256 }
+
     package struct File: Codable, Equatable, Sendable {
         package var name: String
         package var bytes: Int

@@ -21,10 +21,8 @@ package enum KeepReason: Equatable, Sendable, CustomStringConvertible {
     /// One of the newest so many that are complete.
     case newest
     case alias(String)
-    /// A rollback of this alias returns to it.
+    /// A rollback of this alias returns to it, and so does a server that refuses what the alias names.
     case rollback(String)
-    /// A server that refuses what this alias names goes back to it.
-    case fallback(String)
     /// A process holds a ``ServingLease``.
     case inUse
     /// It came less than the grace ago: somebody may be about to load it.
@@ -39,7 +37,6 @@ package enum KeepReason: Equatable, Sendable, CustomStringConvertible {
         case .newest: "one of the newest"
         case .alias(let alias): "named by \(alias)"
         case .rollback(let alias): "a rollback of \(alias) returns to it"
-        case .fallback(let alias): "servers that refuse what \(alias) names answer from it"
         case .inUse: "in use by a running process"
         case .young: "too young"
         case .incomplete: "incomplete, perhaps being copied"

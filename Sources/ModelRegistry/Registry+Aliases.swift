@@ -60,11 +60,14 @@ extension Registry {
 
     /// Points `alias` back at the version it named before the present one was promoted, and returns that version.
     ///
-    /// Rolling back twice goes back two promotions. Versions that were pruned since are passed over. Parameters as for
-    /// ``promote(_:version:alias:actor:reason:)``.
+    /// Rolling back twice goes back two promotions. Versions that were pruned since are passed over, and so are those that a server
+    /// refused: who wants one of them promotes it, and it is compared anew. One that the alias was pointed at by force is let through
+    /// the gates again. Parameters as for ``promote(_:version:alias:actor:reason:force:)``.
+    ///
+    /// - Returns: the version, and those that were passed over because a server refused them, the latest first.
     package func rollback(
         _ model: String, alias: String, actor: String? = nil, reason: String = ""
-    ) throws(RegistryError) -> Int {
+    ) throws(RegistryError) -> (version: Int, refused: [Int]) {
         try checkNames(model: model, alias: alias)
         let (actor, reason) = (try AliasChange.actor(actor), try AliasChange.reason(reason))
         let lock = try fileSystem.lock("\(try existingDirectory(of: model))/\(Self.lockFileName)")
@@ -72,24 +75,22 @@ extension Registry {
         guard let current = aliases[alias] else {
             throw .noAlias(alias, model: model, known: aliases.keys.sorted())
         }
-        guard let earlier = try version(before: current, of: alias, model: model) else {
-            throw .nothingToRollBackTo(alias: alias, version: current)
+        let known = try refused(under: alias, of: model)
+        let before = try versions(before: current, of: alias, model: model)
+        let refused = Array(before.prefix { known.contains($0) })
+        guard let earlier = before.dropFirst(refused.count).first else {
+            throw .nothingToRollBackTo(alias: alias, version: current, refused: refused)
         }
         // What answered before may answer again: only damage stands in the way back.
         try verify(model, version: earlier, asksGolden: false)
-        try set(model, alias, to: earlier, .rollback, actor, reason)
+        let isForced = try aliasHistory(of: model).last { $0.alias == alias && $0.to == earlier }?.forced == true
+        try set(model, alias, to: earlier, .rollback, actor, reason, force: isForced)
         _ = consume lock
-        return earlier
-    }
-
-    /// The version that a rollback of `alias` from `current` returns to: the latest one below it in the stack of promotions
-    /// that still exists; nil when there is none.
-    func version(before current: Int, of alias: String, model: String) throws(RegistryError) -> Int? {
-        try versions(before: current, of: alias, model: model).first
+        return (earlier, refused)
     }
 
     /// The versions that still exist of those that `alias` named before `current`, each once, the latest first: what one rollback after
-    /// the other returns to.
+    /// the other returns to, but for those that were refused.
     package func versions(before current: Int, of alias: String, model: String) throws(RegistryError) -> [Int] {
         var left = Set(try versions(of: model)).subtracting([current])
         var stack = Self.promotions(try aliasHistory(of: model).filter { $0.alias == alias }, current: current)
@@ -119,7 +120,7 @@ extension Registry {
 
     /// Writes the change to the log, then the table by one rename. The lock is held.
     ///
-    /// In this order a crash in between leaves a line of something that did not happen, which ``version(before:of:model:)``
+    /// In this order a crash in between leaves a line of something that did not happen, which ``versions(before:of:model:)``
     /// passes over; the other order would lose the way back.
     private func set(
         _ model: String, _ alias: String, to version: Int, _ action: AliasChange.Action, _ actor: String,
@@ -127,8 +128,8 @@ extension Registry {
     ) throws(RegistryError) {
         let directory = try existingDirectory(of: model)
         var aliases = try aliases(of: model)
-        // Who points at a version once more wants it looked at once more.
-        try forgetVerdicts(of: model, alias: alias, version: version)
+        // Who promotes a version once more wants it looked at once more.
+        if action == .promote { try forgetRefusals(of: model, alias: alias, version: version) }
         let marks = try storedForced(of: model)[alias] ?? []
         // Promoting what the alias names already is nothing, unless it is to force what servers refused.
         if aliases[alias] == version, !force || marks.contains(version) { return }

@@ -43,11 +43,8 @@ extension Registry {
         for version in try newestComplete(count, of: model) { wanted[version, default: []].append(.newest) }
         for (alias, version) in try aliases(of: model).sorted(by: { $0.key < $1.key }) {
             wanted[version, default: []].append(.alias(alias))
-            let earlier = try self.version(before: version, of: alias, model: model)
+            let earlier = try fallback(from: version, of: alias, model: model)
             if let earlier { wanted[earlier, default: []].append(.rollback(alias)) }
-            if let fallback = try fallback(from: version, of: alias, model: model), fallback != earlier {
-                wanted[fallback, default: []].append(.fallback(alias))
-            }
         }
         return wanted
     }

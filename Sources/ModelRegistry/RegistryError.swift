@@ -19,7 +19,8 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
     case noModel(String, path: String)
     case noVersion(Int, model: String, known: [Int])
     case noAlias(String, model: String, known: [String])
-    case nothingToRollBackTo(alias: String, version: Int)
+    /// `refused`: versions that are there and that a server refused, the latest first.
+    case nothingToRollBackTo(alias: String, version: Int, refused: [Int])
     case badAliases(path: String, reason: String)
     case badUnavailable(path: String, reason: String)
     /// What servers refused cannot be told.
@@ -106,8 +107,11 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
         case .noAlias(let alias, let model, let known):
             "no alias '\(alias)' for '\(model)'; there are: \(Self.list(known)). "
                 + "Set one with `nextloop registry promote --version N --alias \(alias)`"
-        case .nothingToRollBackTo(let alias, let version):
+        case .nothingToRollBackTo(let alias, let version, let refused) where refused.isEmpty:
             "cannot roll back '\(alias)': its history has no version before \(version) that still exists"
+        case .nothingToRollBackTo(let alias, let version, let refused):
+            "cannot roll back '\(alias)': servers refused all versions before \(version) that still exist: "
+                + "\(Self.list(refused.map(String.init))). Promote one to have it compared anew, with --force to let it through"
         case .badAliases(let path, let reason):
             "\(path) is damaged: \(reason); wanted an object of alias names and version numbers"
         case .badUnavailable(let path, let reason):

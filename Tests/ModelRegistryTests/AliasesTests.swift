@@ -68,22 +68,22 @@ import Testing
     func rollback() throws {
         for version in [1, 2, 4] { try promote(version) }
         try promote(3, "staging")
-        #expect(try registry.rollback("guests", alias: "production") == 2)
-        #expect(try registry.rollback("guests", alias: "production") == 1)
-        #expect(throws: RegistryError.nothingToRollBackTo(alias: "production", version: 1)) {
-            _ = try registry.rollback("guests", alias: "production")
+        #expect(try registry.rollback("guests", alias: "production").version == 2)
+        #expect(try registry.rollback("guests", alias: "production").version == 1)
+        #expect(throws: RegistryError.nothingToRollBackTo(alias: "production", version: 1, refused: [])) {
+            _ = try registry.rollback("guests", alias: "production").version
         }
         try promote(4)
-        #expect(try registry.rollback("guests", alias: "production") == 1)
+        #expect(try registry.rollback("guests", alias: "production").version == 1)
         #expect(try registry.aliases(of: "guests") == ["production": 1, "staging": 3])
     }
 
     @Test("a version promoted twice is not a circle to roll back in") func rollbackEnds() throws {
         for version in [1, 2, 1] { try promote(version) }
-        #expect(try registry.rollback("guests", alias: "production") == 2)
-        #expect(try registry.rollback("guests", alias: "production") == 1)
-        #expect(throws: RegistryError.nothingToRollBackTo(alias: "production", version: 1)) {
-            _ = try registry.rollback("guests", alias: "production")
+        #expect(try registry.rollback("guests", alias: "production").version == 2)
+        #expect(try registry.rollback("guests", alias: "production").version == 1)
+        #expect(throws: RegistryError.nothingToRollBackTo(alias: "production", version: 1, refused: [])) {
+            _ = try registry.rollback("guests", alias: "production").version
         }
     }
 
@@ -91,11 +91,11 @@ import Testing
     func rollbackOverGaps() throws {
         for version in [1, 2, 3] { try promote(version) }
         try FileManager.default.removeItem(atPath: directory.file("guests/2"))
-        #expect(try registry.rollback("guests", alias: "production") == 1)
+        #expect(try registry.rollback("guests", alias: "production").version == 1)
         try promote(4)
         try FileManager.default.removeItem(atPath: directory.file("guests/1/model.safetensors"))
         #expect(throws: RegistryError.missingFile(path: directory.file("guests/1/model.safetensors"))) {
-            _ = try registry.rollback("guests", alias: "production")
+            _ = try registry.rollback("guests", alias: "production").version
         }
         #expect(try registry.aliases(of: "guests") == ["production": 4])
     }
@@ -109,9 +109,9 @@ import Testing
         let phantom =
             "{\"action\":\"promote\",\"alias\":\"production\",\"at\":\"2024-01-01T00:00:00Z\",\"from\":2,\"reason\":\"\",\"to\":1,\"who\":\"x\"}\n"
         try Data((try String(contentsOfFile: log, encoding: .utf8) + phantom).utf8).write(to: URL(filePath: log))
-        #expect(try registry.rollback("guests", alias: "production") == 1)
-        #expect(throws: RegistryError.nothingToRollBackTo(alias: "production", version: 1)) {
-            _ = try registry.rollback("guests", alias: "production")
+        #expect(try registry.rollback("guests", alias: "production").version == 1)
+        #expect(throws: RegistryError.nothingToRollBackTo(alias: "production", version: 1, refused: [])) {
+            _ = try registry.rollback("guests", alias: "production").version
         }
     }
 
@@ -123,7 +123,7 @@ import Testing
             to: URL(filePath: log))
         try promote(2)
         #expect(try registry.aliasHistory(of: "guests").map(\.to) == [1, 2])
-        #expect(try registry.rollback("guests", alias: "production") == 1)
+        #expect(try registry.rollback("guests", alias: "production").version == 1)
     }
 
     @Test("the history keeps the last thousand changes, and of each alias the last five, however old")
@@ -138,7 +138,7 @@ import Testing
         let history = try registry.aliasHistory(of: "guests")
         #expect(history.count == 1002)
         #expect(history.prefix(3).map(\.to) == [1, 2, 2] && history.last?.alias == "production")
-        #expect(try registry.rollback("guests", alias: "rare") == 1)
+        #expect(try registry.rollback("guests", alias: "rare").version == 1)
     }
 
     @Test("who and why are kept as told, within bounds")
@@ -147,13 +147,15 @@ import Testing
             "guests", version: 1, alias: "production", actor: String(repeating: "a", count: 64),
             reason: String(repeating: "é", count: 250))
         #expect(
-            throws: RegistryError.nothingToRollBackTo(alias: "production", version: 1)
+            throws: RegistryError.nothingToRollBackTo(alias: "production", version: 1, refused: [])
         ) {
             _ = try registry.rollback("guests", alias: "production", actor: "Kim \"on call\"", reason: "CVR down \\o/")
+                .version
         }
         try registry.promote("guests", version: 2, alias: "production", actor: "ci", reason: "nightly")
         #expect(
-            try registry.rollback("guests", alias: "production", actor: "Kim \"on call\"", reason: "CVR down \\o/") == 1
+            try registry.rollback("guests", alias: "production", actor: "Kim \"on call\"", reason: "CVR down \\o/")
+                .version == 1
         )
         let history = try registry.aliasHistory(of: "guests")
         #expect(history.map(\.who) == [String(repeating: "a", count: 64), "ci", "Kim \"on call\""])
@@ -240,7 +242,7 @@ import Testing
             let now = try registry.resolve("guests", .alias("production"))
             seen.insert(now)
             #expect(now == 2 || now == 3)
-            if now == 3 { #expect(try registry.rollback("guests", alias: "production") == 2) }
+            if now == 3 { #expect(try registry.rollback("guests", alias: "production").version == 2) }
             failAt += 1
         }
         #expect(seen == [2, 3])

@@ -31,7 +31,19 @@ import Testing
         try registry.promote("guests", version: 2, alias: "production", force: true)
         #expect(try registry.aliasHistory(of: "guests").count == 3)
         #expect(try registry.forced(of: "guests") == ["production": 2])
-        #expect(try registry.rollback("guests", alias: "production") == 1)
+        #expect(try registry.rollback("guests", alias: "production").version == 1)
+    }
+
+    @Test("a rollback to what was forced last forces it again, and one to what was promoted plainly since does not")
+    func rollback() throws {
+        try registry.promote("guests", version: 1, alias: "production", force: true)
+        try registry.promote("guests", version: 2, alias: "production")
+        #expect(try registry.rollback("guests", alias: "production").version == 1)
+        #expect(try registry.forced(of: "guests") == ["production": 1])
+        #expect(try registry.aliasHistory(of: "guests").map(\.forced) == [true, nil, true])
+        for version in [2, 1, 2] { try registry.promote("guests", version: version, alias: "production") }
+        #expect(try registry.rollback("guests", alias: "production").version == 1)
+        #expect(try registry.forced(of: "guests").isEmpty)
     }
 
     @Test("a mark that the table does not bear out, or that cannot be read, forces nothing") func damage() throws {

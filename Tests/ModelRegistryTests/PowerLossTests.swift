@@ -72,7 +72,7 @@ import Testing
         let next = try registry.publishSample(seed: 9, promote: "production")
         #expect(next > (view.versions.last ?? 0), "step \(step)")
         if let production = view.aliases["production"] {
-            #expect(try registry.rollback("guests", alias: "production") == production, "step \(step)")
+            #expect(try registry.rollback("guests", alias: "production").version == production, "step \(step)")
             try registry.promote("guests", version: next, alias: "production")
         }
         try registry.updateUnavailable(of: "guests") { _ in Array("{}".utf8) }

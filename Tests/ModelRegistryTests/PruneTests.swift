@@ -19,7 +19,7 @@ import Testing
         for version in [1, 3] { try registry.promote("guests", version: version, alias: "production") }
         #expect(try registry.prune("guests", keep: 2).removed == [2, 4])
         #expect(try registry.versions(of: "guests") == [1, 3, 5, 6])
-        #expect(try registry.rollback("guests", alias: "production") == 1)
+        #expect(try registry.rollback("guests", alias: "production").version == 1)
         #expect(try registry.prune("guests", keep: 2).removed == [3])
         #expect(try registry.prune("guests", keep: 2).removed == [])
     }

@@ -52,6 +52,39 @@ import Testing
         #expect(report["removed"] as? [Int] == [] && (report["kept"] as? [[String: Any]])?.count == 2)
     }
 
+    @Test(
+        "a damaged list of what servers refused hides neither aliases nor history, and a rollback names what it passes over"
+    )
+    func verdicts() throws {
+        for version in ["2", "3"] {
+            #expect(try registry("promote", "--version", version, "--alias", "production").exitCode == 0)
+        }
+        let file = directory.file("models/m/verdicts.json")
+        try Data("{".utf8).write(to: URL(filePath: file))
+        let shown = try registry("show")
+        #expect(shown.exitCode == 0)
+        #expect(shown.output.contains("production") && shown.output.contains("promote"))
+        #expect(shown.errors.contains("verdicts.json is damaged"), "\(shown.errors)")
+        let damaged = Data(try registry("show", "--json").output.utf8)
+        let json = try #require(try JSONSerialization.jsonObject(with: damaged) as? [String: Any])
+        #expect(json["verdicts"] is NSNull)
+        #expect((json["problem"] as? String)?.contains("verdicts.json is damaged") == true)
+        #expect((json["history"] as? [Any])?.isEmpty == false)
+
+        let manifest = Data(try registry("show", "--version", "2").output.utf8)
+        let files = (try JSONSerialization.jsonObject(with: manifest) as? [String: Any])?["files"] as? [[String: Any]]
+        let digest = try #require(files?.first { $0["name"] as? String == "model.safetensors" }?["sha256"] as? String)
+        let refusal = """
+            [{"alias":"production","at":"2026-01-01T00:00:00Z","compared_with":1,"gate":"overlap","model_sha256":"\(digest)",\
+            "reason":"too little","thresholds":"a","version":2,"who":"me@here"}]
+            """
+        try Data(refusal.utf8).write(to: URL(filePath: file))
+        #expect(try registry("show").output.contains("refused by overlap"))
+        let back = try registry("rollback")
+        #expect(back.output == "m production is version 1\n")
+        #expect(back.errors.contains("passed over 2, refused by servers"), "\(back.errors)")
+    }
+
     @Test("history says who, when and why, as a table and as JSON; what cannot be kept is wrong usage")
     func history() throws {
         let run = try registry(

@@ -44,7 +44,19 @@ func threadName() -> String {
         #expect(wrong.load(ordering: .relaxed) == 0)
     }
 
-    @Test("it ends with the object, and what it was given goes away before the answer") func ends() throws {
+    @Test("nothing of what it was given is held there once the answer is back") func letsGo() {
+        final class Local: Sendable {}
+        let thread = LowPriorityThread()
+        var held = 0
+        for _ in 0..<2000 {
+            var local = Local()
+            thread.run { [local] in withExtendedLifetime(local) {} }
+            if !isKnownUniquelyReferenced(&local) { held += 1 }
+        }
+        #expect(held == 0)
+    }
+
+    @Test("it ends with the object") func ends() throws {
         let ended = DispatchSemaphore(value: 0)
         final class Local: Sendable {
             let ended: DispatchSemaphore

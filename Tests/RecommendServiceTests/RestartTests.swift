@@ -158,6 +158,9 @@ import Testing
         #expect(lenient.live == 2)
         #expect(lenient.source.opened.withLock { $0 } == [1, 2])
         #expect(lenient.status.standsInFor == nil)
+        let again = try restart(fixture, overlapMin: 0)
+        #expect(again.live == 2)
+        #expect(again.source.opened.withLock { $0 } == [2], "it passed these: others do not matter")
     }
 
     @Test("what was refused to an experiment's arm is kept once the followed alias names it") func ofAnArm() throws {
@@ -270,6 +273,236 @@ import Testing
         #expect(
             fixture.events().contains(
                 .note(model: name, version: 2, "not compared with version 1, which has no golden queries")))
+    }
+
+    private static let poor = FollowFixture.contents(users: 60, items: 2000, seed: 3)
+
+    /// Version 1 was live, 2 was refused beside it, and 3, unlike both, answers because of other thresholds.
+    private func poorLive() throws -> FollowFixture {
+        let fixture = try refused()
+        try fixture.publish(Self.poor)
+        let lenient = try FollowFixture(settings: settings(0), after: fixture)
+        lenient.follower.look()
+        #expect(lenient.live == 3)
+        return lenient
+    }
+
+    @Test("a rollback passes over what was refused, to what was live before") func rollbackOverRefused() throws {
+        let fixture = try poorLive()
+        let (version, refused) = try fixture.registry.rollback(name, alias: "production")
+        #expect(version == 1 && refused == [2])
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(try restart(fixture).live == 1)
+    }
+
+    @Test(
+        "a refused version that is older than the live one is compared with the good one before it, by running processes and restarts",
+        arguments: [false, true])
+    func olderButRefused(restarts: Bool) throws {
+        let fixture = try refused()
+        try fixture.publish(Self.poor)
+        try fixture.registry.promote(name, version: 3, alias: "production", force: true)
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        try fixture.registry.promote(name, version: 2, alias: "production")
+        let server = restarts ? try restart(fixture) : fixture
+        server.follower.look()
+        #expect(server.live == 3)
+        #expect(server.gate(2) == .overlap)
+        #expect(server.status.versions.first { $0.version == 2 }?.reason?.contains("with version 1") == true)
+        let refusals = try fixture.registry.verdicts(of: name).filter(\.isRefusal)
+        #expect(refusals.map(\.version) == [2] && refusals.map(\.comparedWith) == [1])
+        try fixture.registry.promote(name, version: 2, alias: "production", force: true)
+        server.follower.look()
+        #expect(server.live == 2)
+    }
+
+    @Test("it does not come in as an experiment's arm either") func olderAsArm() throws {
+        let before = try refused()
+        try before.publish(Self.poor)
+        try before.registry.promote(name, version: 3, alias: "production", force: true)
+        try before.registry.promote(name, version: 2, alias: "staging")
+        let fixture = try FollowFixture(arm: .alias("staging"), after: before)
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        #expect(fixture.gate(2) == .overlap)
+        #expect(fixture.loaded == [3])
+        try fixture.registry.promote(name, version: 2, alias: "production")
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        #expect(try fixture.registry.verdicts(of: name).filter(\.isRefusal).map(\.comparedWith) == [1])
+    }
+
+    @Test("what was live is a way back: here without a comparison, elsewhere because it passed") func liveBefore()
+        throws
+    {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.good)
+        fixture.follower.look()
+        try fixture.publish(Self.alike)
+        fixture.follower.look()
+        try fixture.publish(Self.poor)
+        try fixture.registry.promote(name, version: 3, alias: "production", force: true)
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        let other = try restart(fixture)
+        #expect(other.live == 3)
+        // Were it compared, 1's golden queries would have to be read.
+        try FileManager.default.removeItem(atPath: fixture.file(1, "golden.json"))
+        try fixture.registry.promote(name, version: 2, alias: "production")
+        for server in [fixture, other] {
+            _ = server.events()
+            server.follower.look()
+            #expect(server.live == 2)
+            let notes = server.events().filter { if case .note = $0 { true } else { false } }
+            let note = "not compared with version 3, which is newer: this is a way back"
+            #expect(notes == [.note(model: name, version: 2, note)])
+        }
+    }
+
+    @Test("what one server passed is served at a restart though another refused it") func passWins() throws {
+        let fixture = try refused()
+        var pass = try #require(try fixture.registry.verdicts(of: name).first)
+        (pass.gate, pass.reason, pass.who) = (nil, nil, "another@host")
+        try fixture.registry.keep(pass, of: name)
+        for _ in 0..<3 { fixture.follower.look() }
+        #expect(fixture.live == 1, "its own users refused it")
+        #expect(fixture.source.opened.withLock { $0 } == [1, 2], "and are not asked at every look")
+        #expect(try fixture.registry.verdicts(of: name) == [pass])
+        let again = try restart(fixture)
+        #expect(again.live == 2)
+        #expect(again.source.opened.withLock { $0 } == [2])
+    }
+
+    @Test("verdicts about other contents do not count: a repaired copy is compared anew, and inherits no pass")
+    func otherContents() throws {
+        let fixture = try refused()
+        // The same number with the contents of a good version, as if its files had been repaired.
+        let repaired = try Self.replaceContents(of: 2, in: fixture, with: Self.alike)
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(try fixture.registry.verdicts(of: name).map(\.contents) == [repaired])
+        #expect(try fixture.registry.verdicts(of: name).map(\.isRefusal) == [false])
+        #expect(try restart(fixture).live == 2)
+        _ = try Self.replaceContents(of: 2, in: fixture, with: Self.bad)
+        let again = try restart(fixture)
+        #expect(again.live == 1, "by golden queries")
+        #expect(again.gate(2) == .overlap)
+    }
+
+    @Test("a repaired copy of what was refused is taken at a restart") func repairedBeforeRestart() throws {
+        let fixture = try refused()
+        _ = try Self.replaceContents(of: 2, in: fixture, with: Self.alike)
+        #expect(try restart(fixture).live == 2)
+    }
+
+    /// - Returns: SHA-256 of the new model file.
+    private static func replaceContents(
+        of version: Int, in fixture: FollowFixture, with contents: ModelContents
+    ) throws -> String {
+        let other = try FollowFixture()
+        for _ in 1...version { try other.publish(contents) }
+        let directory = fixture.directory.file("models/\(FollowFixture.name)/\(version)")
+        try FileManager.default.removeItem(atPath: directory)
+        try FileManager.default.copyItem(
+            atPath: other.directory.file("models/\(FollowFixture.name)/\(version)"), toPath: directory)
+        return try #require(
+            try fixture.registry.manifest(of: FollowFixture.name, version: version).manifest.modelDigest)
+    }
+
+    @Test("a refusal that could not be kept for a cause that passes is kept later, and told once") func keptLater()
+        throws
+    {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.good)
+        fixture.follower.look()
+        let failure = RegistryError.locked(path: ".lock")
+        fixture.source.keepFailure.withLock { $0 = failure }
+        try fixture.publish(Self.bad)
+        fixture.follower.look()
+        #expect(fixture.follower.nextAttempt == 1)
+        fixture.pass(seconds: 1)
+        fixture.follower.look()
+        #expect(fixture.follower.nextAttempt == 3, "less and less often")
+        #expect(fixture.events().filter { $0 == .unkept(model: name, version: 2, reason: "\(failure)") }.count == 1)
+        fixture.source.keepFailure.withLock { $0 = nil }
+        fixture.pass(seconds: 1)
+        fixture.follower.look()
+        #expect(try fixture.registry.verdicts(of: name).isEmpty, "not due")
+        fixture.pass(seconds: 1)
+        fixture.follower.look()
+        #expect(try fixture.registry.verdicts(of: name).map(\.version) == [2])
+        #expect(fixture.follower.nextAttempt == nil)
+    }
+
+    @Test("what could not be kept is not due without a pause while the registry cannot be read") func keptLaterStill()
+        throws
+    {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.good)
+        fixture.follower.look()
+        fixture.source.keepFailure.withLock { $0 = .system(call: "write", path: "verdicts.json", code: ENOSPC) }
+        try fixture.publish(Self.bad)
+        fixture.follower.look()
+        fixture.source.failure.withLock { $0 = .system(call: "open", path: "aliases.json", code: EIO) }
+        fixture.pass(seconds: 5)
+        fixture.follower.look()
+        #expect(try #require(fixture.follower.nextAttempt) > 5)
+    }
+
+    @Test("a stand-in that failed for a passing cause is tried again while the alias names a version that is gone")
+    func standInLater() throws {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.good)
+        try fixture.publish(Self.alike)
+        try FileManager.default.removeItem(atPath: fixture.directory.file("models/\(name)/2"))
+        fixture.source.openFailures.withLock { $0[1] = .system(call: "read", path: "1", code: EIO) }
+        fixture.follower.look()
+        #expect(fixture.live == nil)
+        #expect(fixture.follower.nextAttempt == 1)
+        fixture.source.openFailures.withLock { $0 = [:] }
+        fixture.pass(seconds: 1)
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(fixture.status.standsInFor == 2)
+    }
+
+    @Test("a running process stands in for a version that is gone as a restarted one does") func standsInRunning()
+        throws
+    {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.good)
+        fixture.follower.look()
+        try fixture.publish(Self.alike)
+        try FileManager.default.removeItem(atPath: fixture.directory.file("models/\(name)/2"))
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(fixture.status.standsInFor == 2)
+        fixture.source.failure.withLock { $0 = .system(call: "open", path: "aliases.json", code: EIO) }
+        fixture.follower.look()
+        #expect(fixture.status.standsInFor == 2, "as far as anybody knows")
+        fixture.source.failure.withLock { $0 = nil }
+        #expect(fixture.follower.pin(name, version: 1, force: false))
+        fixture.follower.look()
+        #expect(fixture.status.standsInFor == nil, "the operator wants it")
+        fixture.follower.follow([name], force: false)
+        fixture.follower.look()
+        #expect(fixture.status.standsInFor == 2)
+        try Data("{}".utf8).write(to: URL(filePath: fixture.directory.file("models/\(name)/aliases.json")))
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(fixture.status.standsInFor == nil, "nothing is wanted any more")
+    }
+
+    @Test("a live version that is removed stands in for nobody") func removedLive() throws {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.good)
+        fixture.follower.look()
+        try FileManager.default.removeItem(atPath: fixture.directory.file("models/\(name)/1"))
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(fixture.status.standsInFor == nil)
     }
 
     @Test("a version promoted to go back is not compared with the newer one") func goingBack() throws {

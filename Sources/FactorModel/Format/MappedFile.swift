@@ -34,6 +34,8 @@ final class MappedFile: @unchecked Sendable {  // Sendable: never written, alive
     }
 
     deinit {
+        // In pieces, whoever lets go of it: what is left for munmap is the empty mapping.
+        releasePages()
         // SAFETY: mapped in init with this address and length, unmapped nowhere else.
         unsafe _ = munmap(UnsafeMutableRawPointer(mutating: base), byteCount)
     }

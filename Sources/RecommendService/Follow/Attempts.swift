@@ -13,6 +13,8 @@ struct Attempts {
         var mayPass: Bool
         /// What it was compared with.
         var live: Int?
+        /// SHA-256 of its model file; nil when it could not be opened.
+        var contents: String?
         /// Attempts at these very files.
         var count = 1
         /// Whether a look found other files while it was too early to read them.
@@ -50,12 +52,12 @@ struct Attempts {
     /// - Returns: whether its cause is new.
     mutating func refused(
         _ version: Int, gate: Gate, reason: String, failure: FollowFailure, fingerprint: VersionFingerprint?,
-        mayPass: Bool, live: Int?, now: Double, settings: FollowSettings
+        mayPass: Bool, live: Int?, contents: String?, now: Double, settings: FollowSettings
     ) -> Bool {
         let before = refusals[version]
         var refusal = Refusal(
             gate: gate, reason: reason, failure: failure, fingerprint: fingerprint, mayPass: mayPass, live: live,
-            next: now)
+            contents: contents, next: now)
         // Other files are another cause: a version that is being copied is not put off longer with every part of it.
         if let before, before.fingerprint == fingerprint { refusal.count = before.count + 1 }
         refusal.next = now + Self.wait(after: refusal.count, settings)
@@ -64,7 +66,7 @@ struct Attempts {
     }
 
     /// Seconds until the next attempt, after so many.
-    private static func wait(after count: Int, _ settings: FollowSettings) -> Double {
+    static func wait(after count: Int, _ settings: FollowSettings) -> Double {
         min(settings.retrySeconds * Double(1 << min(count - 1, 30)), settings.retrySecondsMax)
     }
 
@@ -73,9 +75,10 @@ struct Attempts {
 
     /// What a gate said of a version that it compared with another; nil when it was compared with none.
     func finding(_ version: Int) -> ModelFollower.Finding? {
-        guard let refusal = refusals[version], let live = refusal.live else { return nil }
+        guard let refusal = refusals[version], let live = refusal.live, let contents = refusal.contents
+        else { return nil }
         return ModelFollower.Finding(
-            comparedWith: live, refusal: GateRefusal(gate: refusal.gate, reason: refusal.reason))
+            comparedWith: live, contents: contents, refusal: GateRefusal(gate: refusal.gate, reason: refusal.reason))
     }
 
     mutating func forget(_ version: Int) { refusals[version] = nil }

@@ -12,7 +12,7 @@ package enum FollowEvent: Equatable, Sendable, CustomStringConvertible {
     case unleased(model: String, version: Int, reason: String)
     /// The version that the policy wants cannot answer: one that it wanted before does.
     case standsIn(model: String, version: Int, wanted: Int)
-    /// A refusal could not be written down: a restart knows nothing of it.
+    /// A refusal could not be written down: a restart knows nothing of it. Told once, however often it is tried again.
     case unkept(model: String, version: Int, reason: String)
     /// A gate was not asked, or the operator let a version through it.
     case note(model: String, version: Int, String)

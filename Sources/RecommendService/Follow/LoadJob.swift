@@ -10,7 +10,7 @@ struct LoadJob: Sendable {
     let version: Int
     /// What it is compared with; nil when it is the model's first in this process.
     let live: ServedModel?
-    /// What its first version is compared with instead.
+    /// What it is compared with instead when there is none, or a newer one.
     let reference: GoldenAnswers?
     /// Whether the operator lets it through the gates.
     let isForced: Bool
@@ -29,6 +29,8 @@ struct LoadJob: Sendable {
         var overruled: GateRefusal?
         /// What it was compared with; nil when it was with none.
         var comparedWith: Int?
+        /// SHA-256 of its model file.
+        var contents: String?
     }
 
     func run() -> Result<Loaded, LoadRefusal> {
@@ -50,7 +52,10 @@ struct LoadJob: Sendable {
         do throws(GateRefusal) {
             passed = try GateCheck(settings.gates, opened, live: live, reference: reference).run()
         } catch {
-            if !isForced { throw LoadRefusal(gate: error.gate, reason: error.reason) }
+            if !isForced {
+                throw LoadRefusal(
+                    gate: error.gate, reason: error.reason, contents: opened.manifest.modelDigest)
+            }
             overruled = error
             passed.notes = ["let through by force; the gate \(error.gate.rawValue) says: \(error.reason)"]
         }
@@ -61,7 +66,8 @@ struct LoadJob: Sendable {
             goldenUsers: opened.golden?.queries.compactMap { opened.snapshot.user(id: $0.user) } ?? [])
         if live != nil { loaded.prepare() }
         return Loaded(
-            model: loaded, notes: passed.notes, overruled: overruled, comparedWith: passed.comparedWith)
+            model: loaded, notes: passed.notes, overruled: overruled, comparedWith: passed.comparedWith,
+            contents: opened.manifest.modelDigest)
     }
 
     /// The first load has nobody to leave anything to.
@@ -78,6 +84,8 @@ struct LoadRefusal: Error {
     var gate: Gate
     var reason: String
     var error: RegistryError?
+    /// SHA-256 of its model file; nil when it could not be opened.
+    var contents: String?
 
     /// Whether it may be otherwise later though the files stay as they are.
     var mayPass: Bool { error?.kind == .io }

@@ -30,7 +30,8 @@ package final class LowPriorityThread: Sendable {
 
     deinit { jobs.arrivals.signal() }
 
-    /// Runs `work` there and waits for its result. The thread is made for the first one.
+    /// Runs `work` there and waits for its result. The thread is made for the first one, and holds nothing of `work` when this returns:
+    /// what the caller lets go of then is gone.
     ///
     /// - Precondition: not called on the thread itself.
     package func run<R: Sendable>(_ work: @escaping @Sendable () -> R) -> R {
@@ -38,11 +39,11 @@ package final class LowPriorityThread: Sendable {
             if !isStarted { start() }
             isStarted = true
         }
-        let result = Handed<R>()
+        let (given, result) = (Handed(work), Handed<R>())
         let done = DispatchSemaphore(value: 0)
         jobs.waiting.withLock { waiting in
             waiting.append {
-                result.give(work())
+                if let work = given.take() { result.give(work()) }
                 done.signal()
             }
         }

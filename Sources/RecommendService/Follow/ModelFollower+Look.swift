@@ -20,10 +20,13 @@ extension ModelFollower {
             wanted = try source.versions(wanted: policy, of: name)
             marks = try source.forced(of: name)
         } catch {
-            progress.attempts.postpone(now: clock(), settings)
+            // First, so that what is due is tried; then what could not be is put off.
             if case .noVersion(let gone, _, _) = error { standIn(name, policy, for: gone, quietly: quietly, &progress) }
+            progress.postpone(now: clock(), settings)
             // What is in memory can be asked for all the same.
-            if let pinned = pin(of: name, policyWanted: nil) { makeLive(name, pinned, &progress) }
+            let pinned = pin(of: name, policyWanted: nil)
+            if let pinned { makeLive(name, pinned, &progress) }
+            noteStandIn(name, after: error, pinned: pinned)
             return setProblem(name, .registry(error), &progress)
         }
         let order = self.order(name, policy, wanted: wanted, known: known)
@@ -37,7 +40,7 @@ extension ModelFollower {
             let isForced = admitted.contains(version)
             // Nothing answers that it could be compared with, and it was refused before.
             if !isForced, live(name) == nil, progress.held.contains(version) { continue }
-            let reference = isForced ? nil : reference(name, version, kept)
+            let reference = isForced ? nil : reference(name, version, kept, progress)
             let first = load(
                 name, version, isForced: isForced, quietly: quietly, reference: reference, &progress)
             keepFinding(name, version, kept, &progress)
@@ -46,15 +49,30 @@ extension ModelFollower {
         }
         let older = before + lookBack(name, policy, order, kept, force, quietly: quietly, &progress)
         settle(name, order, admitted, &progress)
-        let selected = select(name, known, force, quietly: quietly, &progress)
+        let selected = select(name, known, force, kept, quietly: quietly, &progress)
         reloadChanged(name, known, quietly: quietly, &progress)
         retire(name, order + selected, &progress)
         let loaded = loadedVersions(name)
-        progress.keepOnly(loaded: loaded, wanted: order)
+        progress.keepOnly(loaded: loaded, wanted: order, known: known)
         progress.attempts.keepOnly(order + older + selected + loaded)
-        progress.attempts.postpone(now: clock(), settings)
+        progress.postpone(now: clock(), settings)
         note(failure(name, order, known, progress), order, name, &progress)
-        store.noteStandIn(name, for: live(name)?.version == order.first ? nil : order.first)
+        noteStandIn(name, for: order.first)
+    }
+
+    /// Notes whether another version than the wanted one answers.
+    private func noteStandIn(_ name: String, for wanted: Int?) {
+        store.noteStandIn(name, for: live(name)?.version == wanted ? nil : wanted)
+    }
+
+    /// The same after a look that ended in an error. While the registry cannot be read, what was wanted before is wanted still.
+    private func noteStandIn(_ name: String, after error: RegistryError, pinned: Int?) {
+        switch error {
+        case _ where pinned != nil: noteStandIn(name, for: pinned)
+        case .noVersion(let gone, _, _): noteStandIn(name, for: gone)
+        case .noAlias, .noVersions, .noModel: store.noteStandIn(name, for: nil)
+        default: noteStandIn(name, for: store.standIn(of: name))
+        }
     }
 
     /// An alias names a version that is not there (any more), and nothing answers yet: the one that it named before does.
@@ -65,7 +83,6 @@ extension ModelFollower {
         let kept = keptVerdicts(name, policy, wanted: gone, [gone], &progress)
         let force = Force(byOperator: takeForced(name), marks: [:])
         _ = lookBack(name, policy, [gone], kept, force, quietly: quietly, &progress)
-        store.noteStandIn(name, for: gone)
     }
 
     /// Nothing of what the policy wants can be had and nothing answers yet: the newest of the older versions that is good is better than
@@ -158,6 +175,8 @@ extension ModelFollower {
         let before = live(name)?.version
         guard before != version, store.makeLive(name, version: version) else { return }
         if let before { progress.previous = [before] + progress.previous.filter { $0 != before && $0 != version } }
+        // By force it is no proof of anything.
+        if progress.letThrough[version] == nil { progress.wereLive[version] = progress.fingerprints[version] }
         report(.live(model: name, version: version, before: before))
     }
 
@@ -185,7 +204,7 @@ extension ModelFollower {
     ) -> ServedModel? {
         awaitReclaim(quietly: quietly)
         let live = live(name)
-        let comparedWith = live?.version ?? reference?.answers?.version
+        let comparedWith = reference?.answers?.version ?? live?.version
         let fingerprint = try? source.fingerprint(of: name, version: version)
         guard
             progress.attempts.isWorthTrying(
@@ -203,7 +222,8 @@ extension ModelFollower {
                 report(.note(model: name, version: version, note))
             }
             progress.attempts.forget(version)
-            progress.findings[version] = loaded.comparedWith.map { Finding(comparedWith: $0, refusal: nil) }
+            progress.findings[version] = Finding(
+                comparedWith: loaded.comparedWith, contents: loaded.contents, refusal: nil)
             progress.letThrough[version] = loaded.overruled.map {
                 .refused(version: version, $0.gate, reason: $0.reason)
             }
@@ -213,13 +233,13 @@ extension ModelFollower {
             store.publish(loaded.model, live: false)
             return live == nil ? loaded.model : nil
         } catch {
-            progress.findings[version] = comparedWith.map {
-                Finding(comparedWith: $0, refusal: GateRefusal(gate: error.gate, reason: error.reason))
-            }
+            progress.findings[version] = Finding(
+                comparedWith: comparedWith, contents: error.contents,
+                refusal: GateRefusal(gate: error.gate, reason: error.reason))
             let isNew = progress.attempts.refused(
                 version, gate: error.gate, reason: error.reason, failure: error.failure(version),
-                fingerprint: fingerprint, mayPass: error.mayPass, live: comparedWith, now: clock(),
-                settings: settings)
+                fingerprint: fingerprint, mayPass: error.mayPass, live: comparedWith,
+                contents: error.contents, now: clock(), settings: settings)
             store.noteRejected(
                 name, version: version, gate: error.gate, reason: error.reason, isNew: isNew, at: wallClock)
             if isNew {

@@ -6,11 +6,14 @@ extension ModelFollower {
     ///
     /// - Returns: what the arms ask for, and what they have.
     func select(
-        _ name: String, _ known: [Int], _ force: Force, quietly: Bool, _ progress: inout Progress
+        _ name: String, _ known: [Int], _ force: Force, _ kept: KeptVerdicts?, quietly: Bool, _ progress: inout Progress
     ) -> [Int] {
         let wishes = store.selectors(of: name).map { ($0, wanted($0, name, &progress)) }
         for case (let selector, let version?) in wishes where !isLoaded(name, version) && known.contains(version) {
-            load(name, version, isForced: force.opens(version, for: selector), quietly: quietly, &progress)
+            let isForced = force.opens(version, for: selector)
+            // Once it is loaded the followed alias may name it too: an older one must be as good for an arm as for that.
+            let reference = isForced || live(name) == nil ? nil : reference(name, version, kept, progress)
+            load(name, version, isForced: isForced, quietly: quietly, reference: reference, &progress)
         }
         var selections: [(selector: VersionPolicy, version: Int)] = []
         for (selector, wanted) in wishes {

@@ -8,8 +8,41 @@ extension ModelFollower {
     /// What the comparing gates said of a version.
     struct Finding {
         let comparedWith: Int
+        /// SHA-256 of its model file.
+        let contents: String
         /// nil when all passed it.
         let refusal: GateRefusal?
+
+        /// Nil of a version that was compared with none or could not be opened.
+        init?(comparedWith: Int?, contents: String?, refusal: GateRefusal?) {
+            guard let comparedWith, let contents else { return nil }
+            self.comparedWith = comparedWith
+            self.contents = contents
+            self.refusal = refusal
+        }
+    }
+
+    /// A refusal on its way into the registry.
+    struct Keeping {
+        let refusal: GateRefusal
+        /// Attempts that failed.
+        var count = 0
+        /// When the next is due, on the follower's clock; nil when it is written, or cannot be as long as the process lives.
+        var next: Double?
+
+        mutating func failed(_ error: RegistryError, now: Double, _ settings: FollowSettings) {
+            count += 1
+            // Nobody gives a process another mount or account while it runs.
+            if case .system(_, _, let code) = error, code == EROFS || code == EACCES {
+                next = nil
+                return
+            }
+            next = now + Attempts.wait(after: count, settings)
+        }
+
+        mutating func postpone(now: Double, _ settings: FollowSettings) {
+            if let due = next, due <= now { next = now + Attempts.wait(after: max(count, 1), settings) }
+        }
     }
 
     /// What the first version of a process is compared with.
@@ -34,8 +67,9 @@ extension ModelFollower {
             verdicts = all.filter { $0.alias == alias }
         }
 
-        /// A refusal of a version: one by the same thresholds when there is one.
+        /// A refusal of a version: one by the same thresholds when there is one; nil when it passed these.
         fileprivate func refusal(of version: Int) -> GateVerdict? {
+            if hasPassed(version) { return nil }
             let refusals = verdicts.filter { $0.version == version && $0.isRefusal }
             return refusals.first { $0.thresholds == thresholds } ?? refusals.first
         }
@@ -48,7 +82,8 @@ extension ModelFollower {
     /// Reads what is kept; nil for a policy without an alias, and while the operator of this process asked for another version than the
     /// alias names. A list that cannot be read is told once and counts as empty.
     ///
-    /// A version whose refusal was taken back, by pointing the alias at it again, is worth another attempt.
+    /// A version whose refusal was taken back, by promoting it again or by other files, is worth another attempt; one that another server
+    /// passed is taken at the next start.
     func keptVerdicts(
         _ name: String, _ policy: VersionPolicy, wanted: Int?, _ order: [Int], _ progress: inout Progress
     ) -> KeptVerdicts? {
@@ -60,7 +95,8 @@ extension ModelFollower {
             let kept = KeptVerdicts(alias: alias, wanted: wanted, thresholds: thresholds, of: all)
             for version in progress.held where kept.refusal(of: version)?.thresholds != thresholds {
                 progress.held.remove(version)
-                progress.lastKept[version] = nil
+                if kept.hasPassed(version) { continue }
+                progress.keepings[version] = nil
                 progress.attempts.forget(version)
             }
             return kept
@@ -101,7 +137,8 @@ extension ModelFollower {
         let fingerprint = try? source.fingerprint(of: name, version: version)
         let isNew = progress.attempts.refused(
             version, gate: gate, reason: reason, failure: .refused(version: version, gate, reason: reason),
-            fingerprint: fingerprint, mayPass: false, live: live, now: clock(), settings: settings)
+            fingerprint: fingerprint, mayPass: false, live: live, contents: verdict.contents, now: clock(),
+            settings: settings)
         progress.held.insert(version)
         store.noteRejected(name, version: version, gate: gate, reason: reason, isNew: isNew, at: wallClock)
         if isNew {
@@ -115,12 +152,13 @@ extension ModelFollower {
         return (versions ?? []).filter { kept.refusal(of: $0) == nil }
     }
 
-    /// What the first version of a process is compared with: nothing when it passed the same thresholds before, or is older than the one
-    /// before it, which is a way back.
-    func reference(_ name: String, _ version: Int, _ kept: KeptVerdicts?) -> Reference? {
-        guard let kept, kept.wanted == version, live(name) == nil, !kept.hasPassed(version),
-            let before = earlier(name, kept).first, before < version
-        else { return nil }
+    /// What the first version of a process is compared with, and one that is older than the live one: nothing when it passed the same
+    /// thresholds before or was live here. Else the latest version below it that the alias named before and that no server refused: a
+    /// newer one may be what the operator goes back from.
+    func reference(_ name: String, _ version: Int, _ kept: KeptVerdicts?, _ progress: Progress) -> Reference? {
+        guard let kept, !kept.hasPassed(version) else { return nil }
+        if let live = live(name), version > live.version || wasLive(name, version, progress) { return nil }
+        guard let before = earlier(name, kept).first(where: { $0 < version }) else { return nil }
         do throws(RegistryError) {
             let answers = try source.goldenAnswers(of: name, version: before)
             return Reference(
@@ -131,26 +169,42 @@ extension ModelFollower {
         }
     }
 
-    /// Writes down what the comparing gates said of the version that the alias names, once.
+    private func wasLive(_ name: String, _ version: Int, _ progress: Progress) -> Bool {
+        guard let before = progress.wereLive[version] else { return false }
+        return before == (try? source.fingerprint(of: name, version: version))
+    }
+
+    /// Writes down what the comparing gates said of the version that the alias names, once. A refusal that could not be written is tried
+    /// again at later looks.
     func keepFinding(_ name: String, _ version: Int, _ kept: KeptVerdicts?, _ progress: inout Progress) {
         // Refused before, perhaps for an experiment's arm, it was not compared again.
         let finding = progress.findings.removeValue(forKey: version) ?? progress.attempts.finding(version)
         guard let finding, let kept, kept.wanted == version else { return }
         if let refusal = finding.refusal {
-            guard [.overlap, .scoreShift, .catalogue].contains(refusal.gate), !progress.held.contains(version),
-                progress.lastKept[version] != refusal
+            guard [.overlap, .scoreShift, .catalogue].contains(refusal.gate), !progress.held.contains(version)
             else { return }
-            progress.lastKept[version] = refusal
+            if let keeping = progress.keepings[version], keeping.refusal == refusal {
+                guard let next = keeping.next, clock() >= next else { return }
+            } else {
+                progress.keepings[version] = Keeping(refusal: refusal)
+            }
         }
         let verdict = GateVerdict(
-            alias: kept.alias, version: version, comparedWith: finding.comparedWith,
+            alias: kept.alias, version: version, contents: finding.contents, comparedWith: finding.comparedWith,
             gate: finding.refusal?.gate.rawValue, reason: finding.refusal?.reason, thresholds: kept.thresholds)
         do throws(RegistryError) {
             try source.keep(verdict, of: name)
-            if verdict.isRefusal { progress.held.insert(version) }
+            if verdict.isRefusal {
+                progress.held.insert(version)
+                progress.keepings[version]?.next = nil
+            }
         } catch {
             // A version that passed is compared again after a restart, which costs milliseconds; one that was refused may come in.
-            if verdict.isRefusal { report(.unkept(model: name, version: version, reason: "\(error)")) }
+            guard verdict.isRefusal else { return }
+            if progress.keepings[version]?.count == 0 {
+                report(.unkept(model: name, version: version, reason: "\(error)"))
+            }
+            progress.keepings[version]?.failed(error, now: clock(), settings)
         }
     }
 }

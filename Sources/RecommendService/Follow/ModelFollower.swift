@@ -65,20 +65,34 @@ package final class ModelFollower: Sendable {
         var findings: [Int: Finding] = [:]
         /// Versions of which the registry says that they were refused.
         var held: Set<Int> = []
-        /// What was last tried to be kept of a version: once, where the registry cannot be written to.
-        var lastKept: [Int: GateRefusal] = [:]
+        /// Refusals that were written down, or were to be.
+        var keepings: [Int: Keeping] = [:]
+        /// Versions that answered here without force, with the state of their files: going back to one needs no proof.
+        var wereLive: [Int: VersionFingerprint] = [:]
         /// Whether a message has told that verdicts cannot be read.
         var hasVerdictComplaint = false
         /// Loaded versions whose files are others by now, of which a message has told.
         var changed: Set<Int> = []
 
-        mutating func keepOnly(loaded: [Int], wanted: [Int]) {
+        mutating func keepOnly(loaded: [Int], wanted: [Int], known: [Int]) {
             letThrough = letThrough.filter { loaded.contains($0.key) }
             fingerprints = fingerprints.filter { loaded.contains($0.key) }
             changed.formIntersection(loaded)
             findings = [:]
             held.formIntersection(wanted)
-            lastKept = lastKept.filter { wanted.contains($0.key) }
+            keepings = keepings.filter { wanted.contains($0.key) }
+            wereLive = wereLive.filter { known.contains($0.key) }
+        }
+
+        /// Puts off what was due and could not be tried.
+        mutating func postpone(now: Double, _ settings: FollowSettings) {
+            attempts.postpone(now: now, settings)
+            for version in keepings.keys { keepings[version]?.postpone(now: now, settings) }
+        }
+
+        /// When something is due that waiting may help.
+        var nextAttempt: Double? {
+            (keepings.values.map(\.next) + [attempts.nextAttempt]).compactMap { $0 }.min()
         }
     }
 
@@ -155,7 +169,7 @@ package final class ModelFollower: Sendable {
 
     /// When the next attempt that waiting may help is due, on the follower's clock; nil when there is none.
     package var nextAttempt: Double? {
-        progress.withLock { $0.values.compactMap(\.attempts.nextAttempt).min() }
+        progress.withLock { $0.values.compactMap(\.nextAttempt).min() }
     }
 
     /// Not every pause ends with a reason to look: some are only for ``ModelStore/reclaim(on:)``.

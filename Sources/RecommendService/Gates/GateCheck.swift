@@ -10,7 +10,8 @@ struct GateCheck {
     let manifest: Manifest
     private let golden: GoldenQueries?
     let live: ServedModel?
-    /// What a version answered that the alias named before; what the first version of a process is compared with.
+    /// What a version answered that the alias named before; what the first version of a process is compared with, and one that is older
+    /// than the live one and of which nobody knows that it was good.
     private let reference: GoldenAnswers?
 
     /// What there is to tell of a version that passed.
@@ -21,14 +22,14 @@ struct GateCheck {
         var comparedWith: Int?
     }
 
-    /// - Parameter reference: looked at only without a live version.
+    /// - Parameter reference: looked at only when there is no live version, or a newer one.
     init(_ settings: GateSettings, _ opened: OpenedVersion, live: ServedModel?, reference: GoldenAnswers? = nil) {
         self.settings = settings
         candidate = opened.snapshot
         manifest = opened.manifest
         golden = opened.golden
         self.live = live
-        self.reference = live == nil ? reference : nil
+        self.reference = reference
     }
 
     /// Asks every gate, the cheap ones first.
@@ -36,7 +37,7 @@ struct GateCheck {
         var passed = Passed()
         try checkMetrics()
         if let compared { try checkCatalogue(compared.snapshot) }
-        if let reference { try checkItemCount(reference) }
+        if compared == nil, let reference { try checkItemCount(reference) }
         try checkGolden()
         let scratch = RecommendationScratch()
         try checkAnswers(scratch)
@@ -52,8 +53,8 @@ struct GateCheck {
         return passed
     }
 
-    /// The version to compare with: none for a version older than the live one. Going back is what an operator does when the live
-    /// one is bad, and being unlike a bad one is no fault.
+    /// The live version, to compare with; not for a version older than that. Going back is what an operator does when the live one is bad,
+    /// and being unlike a bad one is no fault.
     private var compared: ServedModel? {
         guard let live, manifest.version > live.version else { return nil }
         return live

@@ -41,7 +41,7 @@ package final class ServedModel: Sendable {
     }
 
     /// The texts of the items, once ``prepare()`` has written them; nil for a large catalogue.
-    var writtenItems: WrittenItems? { texts.items }
+    package var writtenItems: WrittenItems? { texts.items }
 
     /// Makes ahead what answers are quicker with, and the same without. Call it once the version serves, on a thread that answers no
     /// requests.

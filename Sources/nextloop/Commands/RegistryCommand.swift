@@ -105,22 +105,48 @@ extension RegistryCommand {
                 (
                     try ModelEntry(registry.opened, registry.model),
                     try registry.opened.aliasHistory(of: registry.model),
-                    try registry.opened.verdicts(of: registry.model)
+                    Result { () throws(RegistryError) in try registry.opened.verdicts(of: registry.model) }
                 )
             }
-            if json {
-                struct Shown: Encodable {
-                    let model: ModelEntry
-                    let history: [AliasChange]
-                    let verdicts: [GateVerdict]
-                }
-                return try printJSON(Shown(model: entry, history: history, verdicts: verdicts))
-            }
+            if json { return try printJSON(Shown(model: entry, history: history, verdicts)) }
             printColumns(
                 [["alias", "version"]] + entry.aliases.sorted { $0.key < $1.key }.map { [$0.key, String($0.value)] })
             standardOutput("\n")
             RegistryCommand.printHistory(history)
-            if !verdicts.isEmpty { printVerdicts(verdicts) }
+            switch verdicts {
+            case .success(let verdicts): if !verdicts.isEmpty { printVerdicts(verdicts) }
+            // A damaged list must not hide where the aliases point.
+            case .failure(let error): standardError("nextloop: \(error)")
+            }
+            if let problem = entry.problem { standardError("nextloop: \(problem)") }
+        }
+
+        /// What `--json` prints: `verdicts` is null when they cannot be read, and `problem` says why.
+        private struct Shown: Encodable {
+            let model: ModelEntry
+            let history: [AliasChange]
+            let verdicts: [GateVerdict]?
+            let problem: String?
+
+            init(model: ModelEntry, history: [AliasChange], _ verdicts: Result<[GateVerdict], RegistryError>) {
+                self.model = model
+                self.history = history
+                switch verdicts {
+                case .success(let verdicts): (self.verdicts, problem) = (verdicts, nil)
+                case .failure(let error): (self.verdicts, problem) = (nil, "\(error)")
+                }
+            }
+
+            enum CodingKeys: CodingKey { case model, history, verdicts, problem }
+
+            func encode(to encoder: any Encoder) throws {
+                var container = encoder.container(keyedBy: CodingKeys.self)
+                try container.encode(model, forKey: .model)
+                try container.encode(history, forKey: .history)
+                // Null, not absent: nobody takes it for "none".
+                try container.encode(verdicts, forKey: .verdicts)
+                try container.encodeIfPresent(problem, forKey: .problem)
+            }
         }
 
         private func printVerdicts(_ verdicts: [GateVerdict]) {
@@ -232,7 +258,8 @@ extension RegistryCommand {
 
     struct Rollback: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "rollback", abstract: "Points an alias back at the version before its last promotion.")
+            commandName: "rollback",
+            abstract: "Points an alias back at the version before its last promotion that no server refused.")
 
         @OptionGroup var registry: RegistryOptions
 
@@ -242,10 +269,16 @@ extension RegistryCommand {
         @OptionGroup var change: AliasChangeOptions
 
         func run() throws {
-            let version = try reporting { () throws(RegistryError) in
+            let (version, refused) = try reporting { () throws(RegistryError) in
                 try registry.opened.rollback(registry.model, alias: alias, actor: change.actor, reason: change.reason)
             }
             standardOutput("\(registry.model) \(alias) is version \(version)\n")
+            if !refused.isEmpty {
+                let numbers = refused.map(String.init).joined(separator: ", ")
+                standardError(
+                    "nextloop: passed over \(numbers), refused by servers; promote it to have it compared anew, with --force to "
+                        + "let it through")
+            }
         }
     }
 

@@ -7,6 +7,8 @@ struct WrittenItemsTests {
     func sameAnswers() throws {
         let (ahead, columns) = (try ServiceFixture(), try ServiceFixture())
         ahead.service.models.plan.standard.live?.prepare()
+        #expect(ahead.service.models.plan.standard.live?.writtenItems != nil)
+        #expect(columns.service.models.plan.standard.live?.writtenItems == nil)
         // Names with quotes and control characters, in Korean, and none; prices and departments known and not.
         for target in [
             "/recommend?user_id=ann&k=5", "/recommend?user_id=ann&k=5&explain=true", "/recommend?user_id=nobody&k=2",
