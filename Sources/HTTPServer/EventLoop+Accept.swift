@@ -216,7 +216,7 @@ extension EventLoop {
         timers.cancel(slot)
         connections.release(slot)
         if connection.bufferedBytes > 0 { shared.bufferedBytes.subtract(connection.bufferedBytes, ordering: .relaxed) }
-        if connection.awaitsHandshake { handshakes.wentAway() }
+        if let rank = connection.handshakeRank { handshakes.wentAway(rank) }
         if connection.isExcess {
             shared.excessCount.subtract(1, ordering: .relaxed)
         } else {
