@@ -12,7 +12,7 @@ struct Connection: ~Copyable {
     var state: ConnectionState
     /// Part of a request.
     var input: ByteBuffer?
-    /// What of ``ServerShared/bufferedBytes`` is this connection's.
+    /// What of the memory for unfinished requests (``ServerShared/bufferedBytes``, ``ClientCounts``) is this connection's.
     var bufferedBytes = 0
     /// Answers that the socket did not take yet.
     var output: ByteBuffer?
