@@ -131,11 +131,14 @@ static int is_answered(const struct sockaddr_un *address) {
     return result == -ECONNREFUSED || result == -ENOENT ? 0 : result;
 }
 
-// Locks the directory of a path against others that take or give up sockets in it. Returns a descriptor that holds the lock until
-// it is closed; -1 where there is no locking (a directory that may not be read, a file system without locks): then two processes
-// may both believe that they have the path, as without any lock. -EADDRINUSE when somebody does not let go of it.
-static int lock_directory(const char *path) {
-    enum { TRIES = 500, NAP_MILLISECONDS = 10 };
+// How often, 10 ms apart, a lock is tried: when a socket is taken, which is worth a second, and when it is given up.
+enum { LOCK_TRIES_TAKING = 100, LOCK_TRIES_GIVING_UP = 10, LOCK_NAP_MILLISECONDS = 10 };
+
+// Locks the directory of a path against others that take or give up sockets in it, who hold it for microseconds. Returns a
+// descriptor that holds the lock until it is closed; -1 without one: a directory that may not be read, a file system without locks, or
+// somebody who does not let go, which anybody may do who can read the directory, and who is not to stop us by it. Then two
+// processes may both believe that they have the path, as without any lock.
+static int lock_directory(const char *path, int tries) {
     char directory[sizeof((struct sockaddr_un *)0)->sun_path];
     const char *slash = strrchr(path, '/');
     size_t length = slash ? (size_t)(slash - path) : 0;
@@ -143,14 +146,13 @@ static int lock_directory(const char *path) {
     directory[length] = 0;
     int descriptor = open(length ? directory : slash ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) return -1;
-    for (int i = 0; i < TRIES; i++) {
+    for (int i = 0; i < tries; i++) {
         if (flock(descriptor, LOCK_EX | LOCK_NB) == 0) return descriptor;
         if (errno != EWOULDBLOCK && errno != EINTR) break;
-        if (errno == EWOULDBLOCK) clinux_nap(NAP_MILLISECONDS);
+        if (errno == EWOULDBLOCK) clinux_nap(LOCK_NAP_MILLISECONDS);
     }
-    int error = errno;
     close(descriptor);
-    return error == EWOULDBLOCK ? -EADDRINUSE : -1;
+    return -1;
 }
 
 static int listen_at(const struct sockaddr_un *address, unsigned mode, int backlog, struct clinux_file *file) {
@@ -185,8 +187,7 @@ int clinux_listening_unix_socket(const char *path, unsigned mode, int backlog, s
     address.sun_family = AF_UNIX;
     if (strlen(path) >= sizeof address.sun_path) return -ENAMETOOLONG;
     strcpy(address.sun_path, path);
-    int lock = lock_directory(path);
-    if (lock < -1) return lock;
+    int lock = lock_directory(path, LOCK_TRIES_TAKING);
     int descriptor = listen_at(&address, mode, backlog, file);
     if (lock >= 0) close(lock);
     return descriptor;
@@ -195,7 +196,7 @@ int clinux_listening_unix_socket(const char *path, unsigned mode, int backlog, s
 int clinux_unlink_socket(const char *path, struct clinux_file file) {
     struct stat found;
     if (strlen(path) >= sizeof((struct sockaddr_un *)0)->sun_path) return -ENAMETOOLONG;
-    int lock = lock_directory(path);
+    int lock = lock_directory(path, LOCK_TRIES_GIVING_UP);
     int result = lstat(path, &found) < 0 ? -errno : 0;
     // Another process may have taken the place.
     if (result == 0 && (found.st_dev != file.device || found.st_ino != file.number)) result = -ENOENT;

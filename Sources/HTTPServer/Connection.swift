@@ -12,7 +12,7 @@ struct Connection: ~Copyable {
     var state: ConnectionState
     /// Part of a request.
     var input: ByteBuffer?
-    /// What of ``ServerShared/bufferedBytes`` is this connection's.
+    /// What of the memory for unfinished requests (``ServerShared/bufferedBytes``, ``ClientCounts``) is this connection's.
     var bufferedBytes = 0
     /// Answers that the socket did not take yet.
     var output: ByteBuffer?
@@ -22,12 +22,14 @@ struct Connection: ~Copyable {
     var interest: Interest
     /// Listed among those that get a turn without an event.
     var awaitsTurn = false
-    /// In the line of those that wait for a step of their handshake.
-    var awaitsHandshake = false
+    /// In which line it waits for a step of its handshake.
+    var handshakeRank: HandshakeQueue.Rank?
     /// How it will have ended, as far as is known: by the client, unless something else happens first.
     var end = ConnectionEnd.client
     /// What the observer was told.
     var isActive = false
+
+    var awaitsHandshake: Bool { handshakeRank != nil }
 
     /// When it has to be looked at, whatever happens.
     var deadline: MonotonicTime {

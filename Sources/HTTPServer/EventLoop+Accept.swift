@@ -215,8 +215,8 @@ extension EventLoop {
         let slot = Int(connection.registration.slot)
         timers.cancel(slot)
         connections.release(slot)
-        if connection.bufferedBytes > 0 { shared.bufferedBytes.subtract(connection.bufferedBytes, ordering: .relaxed) }
-        if connection.awaitsHandshake { handshakes.wentAway() }
+        uncountBuffered(of: &connection)
+        if let rank = connection.handshakeRank { handshakes.wentAway(rank) }
         if connection.isExcess {
             shared.excessCount.subtract(1, ordering: .relaxed)
         } else {

@@ -22,8 +22,10 @@ final class ServerShared: Sendable {
     let adminConnectionCount = Atomic<Int>(0)
     let clients = ClientCounts()
     let excessCount = Atomic<Int>(0)
-    /// Memory that requests hold which are not whole yet; ``Limits/bufferedBytesMax`` bounds it.
+    /// Memory that requests hold which are not whole yet, of service listeners; ``Limits/bufferedBytesMax`` bounds it.
     let bufferedBytes = Atomic<Int>(0)
+    /// The same of admin listeners, with the same bound: clients do not take the room of operators.
+    let adminBufferedBytes = Atomic<Int>(0)
     /// Whether a connection was cut before its answer was sent.
     let wasCut = Atomic<Bool>(false)
     private let currentPhase = Atomic<Phase>(.running)

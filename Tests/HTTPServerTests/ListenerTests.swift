@@ -150,6 +150,21 @@ import Testing
         #expect(server.drain(within: .seconds(1)))
     }
 
+    @Test("who locks the directory for good keeps nobody from starting, nor from leaving in order")
+    func lockedForGood() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("socket")
+        // SAFETY: the bridged C string lives for the call and is only read.
+        let lock = unsafe open(directory.path, O_RDONLY)
+        defer { close(lock) }
+        #expect(flock(lock, LOCK_EX) == 0)
+        let server = try start(path)
+        #expect(try who(TestClient(path: path)) == "service unix")
+        #expect(throws: ServerError.socketPath(path, problem: .inUse)) { _ = try start(path) }
+        #expect(server.drain(within: .seconds(1)))
+        #expect(!exists(path))
+    }
+
     @Test("a file that is no socket, a missing directory and a path that is too long are told apart")
     func badPaths() throws {
         let directory = try TemporaryDirectory()

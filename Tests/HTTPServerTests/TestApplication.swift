@@ -22,6 +22,8 @@ final class Observations: Sendable {
         var activity: [Bool] = []
         var rejected: [RejectionReason] = []
         var handshakes: [TLSHandshakeResult] = []
+        /// How many handshakes had ended when each request was answered.
+        var handshakesAtAnswers: [Int] = []
         /// Requests answered by each loop.
         var byLoop: [Int: Int] = [:]
         var openedByLoop: [Int: Int] = [:]
@@ -106,6 +108,7 @@ final class TestObserver: ServerObserver {
             route: route, method: method, status: status, requestBytes: requestBytes, responseBytes: responseBytes)
         observations.record {
             $0.requests.append(request)
+            $0.handshakesAtAnswers.append($0.handshakes.count)
             $0.byLoop[loop, default: 0] += 1
         }
     }

@@ -76,6 +76,16 @@ import Testing
         arguments: [
             (["train"], "--orders"), (["serve", "--registry", "x", "--model", "m", "--port", "70000"], "0 to 65535"),
             (["serve", "--registry", "x", "--model", "m", "--threads", "0"], "1 to 256"),
+            (
+                ["serve", "--registry", "x", "--model", "m", "--max-buffered-bytes", "1000000"],
+                "twice what one request may have"
+            ),
+            (
+                [
+                    "serve", "--registry", "x", "--model", "m", "--max-body-bytes", "268435456", "--max-buffered-bytes",
+                    "268435456",
+                ], "--max-buffered-bytes is 268435456; wanted 536985600"
+            ),
             (["serve", "--registry", "x", "--model", "m", "--alias", "a", "--version", "1"], "one of them"),
             (
                 ["train", "--orders", "x", "--registry", "x", "--model", "m", "--factors", "0"],
@@ -109,6 +119,15 @@ import Testing
             let run = try BuiltBinary.run(command + options)
             #expect(run.exitCode == 66, "\(run.errors)")
             #expect(run.errors.contains(message), "\(run.errors)")
+        }
+    }
+
+    @Test("a body may be as large as its bound allows without a word about the memory for all of them")
+    func largeBodies() throws {
+        for bytes in ["268435456", "1073741824"] {
+            let run = try BuiltBinary.run(
+                ["serve", "--port", "0", "--registry", "/nowhere", "--model", "m", "--max-body-bytes", bytes])
+            #expect(run.exitCode == 66 && run.errors.contains("no registry at /nowhere"), "\(run.errors)")
         }
     }
 

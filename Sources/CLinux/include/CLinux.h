@@ -36,9 +36,9 @@ int clinux_bound_socket(const char *host, int port, int reuse_port, int only_v6)
 struct clinux_file { uint64_t device, number; };
 // A Unix socket listening at `path`, with the file mode `mode`. A socket file on which nobody answers is replaced;
 // -EADDRINUSE when somebody does, -EEXIST when the file is no socket. The directory is locked meanwhile (flock), so that of
-// two processes that want one path the second finds the first listening.
+// two processes that want one path the second finds the first listening; after a second of waiting it goes on without the lock.
 int clinux_listening_unix_socket(const char *path, unsigned mode, int backlog, struct clinux_file *file);
-// Removes a path if it still names that file; under the same lock.
+// Removes a path if it still names that file; under the same lock, which is waited for 100 ms.
 int clinux_unlink_socket(const char *path, struct clinux_file file);
 // Makes a listening stream socket that another process opened close-on-exec and non-blocking; -EINVAL for anything else.
 int clinux_prepare_inherited(int descriptor);

@@ -124,13 +124,21 @@ struct Socket: ~Copyable {
         }
     }
 
+    /// Whether bytes of a handshake wait to be read (``Transfer/bytes(_:)`` of 1), or what else there is.
+    func peekHandshake() -> Transfer { peekByte().result }
+
+    private func peekByte() -> (result: Transfer, byte: UInt8) {
+        var byte: UInt8 = 0
+        // SAFETY: the kernel writes one byte at most.
+        let count = unsafe clinux_peek(descriptor.raw, &byte, 1)
+        return (count == 0 ? .end : Self.transfer(count), byte)
+    }
+
     mutating func shakeHands() -> TLSSession.Progress {
         if let context {
-            var first: UInt8 = 0
-            // SAFETY: the kernel writes one byte at most.
-            let count = unsafe clinux_peek(descriptor.raw, &first, 1)
-            if count == Int(-EAGAIN) { return .blocked }
-            guard count == 1 else { return .failed(.closed) }
+            let (peeked, first) = peekByte()
+            if peeked == .blocked { return .blocked }
+            guard peeked == .bytes(1) else { return .failed(.closed) }
             switch first {
             // The content type of a handshake record (RFC 8446 section 5.1); SSL 2 began otherwise, and is not spoken.
             case 0x16: break

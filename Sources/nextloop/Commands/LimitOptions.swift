@@ -59,9 +59,10 @@ struct LimitOptions: ParsableArguments {
     @Option(
         help: """
             Bytes of memory for requests that are not whole yet, over all connections, at least twice what one request may \
-            have, up to \(Limits.bufferedBytesMaxRange.upperBound); more is 503 with Retry-After.
+            have, up to \(Limits.bufferedBytesMaxRange.upperBound); more is 503 with Retry-After. \
+            Default: \(Limits().bufferedBytesMax), or that least if it is more.
             """)
-    var maxBufferedBytes = Limits().bufferedBytesMax
+    var maxBufferedBytes: Int?
 
     @Option(help: "Seconds a client may take to send its headers, \(wanted(LimitOptions.times)); then 408.")
     var headerTimeout = 10.0
@@ -161,7 +162,7 @@ struct LimitOptions: ParsableArguments {
         try check("write-timeout", writeTimeout, in: Self.times)
         try check("idle-timeout", idleTimeout, in: Self.idleTimes)
         let least = limits.bufferedBytesLeast
-        guard (least...Limits.bufferedBytesMaxRange.upperBound).contains(maxBufferedBytes) else {
+        if let maxBufferedBytes, !(least...Limits.bufferedBytesMaxRange.upperBound).contains(maxBufferedBytes) {
             throw ValidationError(
                 "--max-buffered-bytes is \(maxBufferedBytes); wanted \(least), which is twice what one request may have "
                     + "(--max-body-bytes, --max-header-bytes), to \(Limits.bufferedBytesMaxRange.upperBound).")
@@ -185,7 +186,6 @@ struct LimitOptions: ParsableArguments {
         limits.requestLineBytesMax = maxRequestLineBytes
         limits.headerBytesMax = maxHeaderBytes
         limits.bodyBytesMax = maxBodyBytes
-        limits.bufferedBytesMax = maxBufferedBytes
         limits.tlsHandshakesPerTurnMax = maxHandshakesPerTurn
         limits.tlsHandshakesWaitingMax = maxWaitingHandshakes
         limits.headerCountMax = maxHeaders
@@ -195,6 +195,8 @@ struct LimitOptions: ParsableArguments {
         limits.tlsHandshakeTime = .seconds(tlsHandshakeTimeout)
         limits.headTime = .seconds(headerTimeout)
         limits.idleTime = .seconds(idleTimeout)
+        // Of all the others: what is not asked for follows the size of a request.
+        limits.bufferedBytesMax = maxBufferedBytes ?? max(limits.bufferedBytesMax, limits.bufferedBytesLeast)
         return limits
     }
 
