@@ -84,8 +84,7 @@ extension Registry {
     private func storedVerdicts(of model: String) throws(RegistryError) -> [GateVerdict] {
         let file = "\(try existingDirectory(of: model))/\(Self.verdictsFileName)"
         guard let bytes = try fileSystem.read(file, bytesMax: Self.verdictsBytesMax) else { return [] }
-        let decoder = JSONDecoder()
-        decoder.dateDecodingStrategy = .iso8601
+        let decoder = registryDecoder()
         guard let verdicts = try? decoder.decode([GateVerdict].self, from: Data(bytes)) else {
             throw .badVerdicts(path: file)
         }
@@ -124,9 +123,7 @@ extension Registry {
     }
 
     private func replaceVerdicts(_ verdicts: ArraySlice<GateVerdict>, of model: String) throws(RegistryError) {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        encoder.dateEncodingStrategy = .iso8601
+        let encoder = registryEncoder()
         guard let bytes = try? encoder.encode(Array(verdicts)) else {
             preconditionFailure("BUG: verdicts that JSON cannot say")
         }

@@ -198,9 +198,8 @@ package struct LineageRecord: Codable, Equatable, Sendable {
 extension Manifest {
     /// The bytes of `manifest.json`: keys sorted, two spaces, one newline at the end.
     func encoded() -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        encoder.dateEncodingStrategy = .iso8601
+        let encoder = registryEncoder()
+        encoder.outputFormatting.insert(.prettyPrinted)
         do {
             return [UInt8](try encoder.encode(self)) + [UInt8(ascii: "\n")]
         } catch {
@@ -210,8 +209,7 @@ extension Manifest {
 
     /// Reads `manifest.json` and checks what it says of itself.
     init(_ bytes: [UInt8], path: String, model: String, version: Int) throws(RegistryError) {
-        let decoder = JSONDecoder()
-        decoder.dateDecodingStrategy = .iso8601
+        let decoder = registryDecoder()
         do {
             self = try decoder.decode(Manifest.self, from: Data(bytes))
         } catch {

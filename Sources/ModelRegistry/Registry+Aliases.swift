@@ -32,8 +32,7 @@ extension Registry {
     package func aliasHistory(of model: String) throws(RegistryError) -> [AliasChange] {
         let file = "\(try existingDirectory(of: model))/\(Self.aliasLogFileName)"
         let bytes = try fileSystem.read(file, bytesMax: Self.aliasLogBytesMax) ?? []
-        let decoder = JSONDecoder()
-        decoder.dateDecodingStrategy = .iso8601
+        let decoder = registryDecoder()
         return bytes.split(separator: UInt8(ascii: "\n")).compactMap {
             try? decoder.decode(AliasChange.self, from: Data($0))
         }
@@ -161,9 +160,7 @@ extension Registry {
     }
 
     private static func line(_ value: some Encodable) -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        encoder.dateEncodingStrategy = .iso8601
+        let encoder = registryEncoder()
         do {
             return [UInt8](try encoder.encode(value)) + [UInt8(ascii: "\n")]
         } catch {

@@ -19,8 +19,7 @@ extension Registry {
     }
 
     static func bytes(of golden: GoldenQueries) -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let encoder = registryEncoder()
         let file = GoldenFile(format: goldenFormat, k: GoldenQueries.k, queries: golden.queries)
         guard let bytes = try? encoder.encode(file) else {
             preconditionFailure("BUG: golden queries that JSON cannot say")

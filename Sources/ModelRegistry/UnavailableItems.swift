@@ -53,8 +53,7 @@ extension Registry {
     package func unavailableItems(_ bytes: [UInt8], of model: String) throws(RegistryError) -> [UnavailableItem] {
         if bytes.isEmpty { return [] }
         let path = try unavailableFile(of: model)
-        let decoder = JSONDecoder()
-        decoder.dateDecodingStrategy = .iso8601
+        let decoder = registryDecoder()
         let file: UnavailableFile
         do {
             file = try decoder.decode(UnavailableFile.self, from: Data(bytes))
@@ -124,9 +123,7 @@ extension Registry {
     }
 
     private static func bytes(of items: [UnavailableItem]) -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        encoder.dateEncodingStrategy = .iso8601
+        let encoder = registryEncoder()
         do {
             return [UInt8](try encoder.encode(UnavailableFile(format: unavailableFormat, items: items)))
                 + [UInt8(ascii: "\n")]
