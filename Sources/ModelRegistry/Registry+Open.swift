@@ -1,5 +1,7 @@
+import Dispatch
 package import FactorModel
 import Glibc
+import Synchronization
 
 /// A version that passed every check, ready to serve.
 package struct OpenedVersion: Sendable {
@@ -45,17 +47,10 @@ extension Registry {
             try checkDigest(of: HeldFile("\(directory)/\(file.name)"), file, in: directory, options, &recordedBytes)
         }
         let modelFile = "\(directory)/\(Self.modelFileName)"
-        let held = try HeldFile(modelFile)
-        for file in manifest.files where file.name == Self.modelFileName {
-            try checkDigest(of: held, file, in: directory, options, &recordedBytes)
+        guard let entry = manifest.files.first(where: { $0.name == Self.modelFileName }) else {
+            throw .missingFile(path: modelFile)
         }
-        let snapshot: ModelSnapshot
-        do throws(ModelFileError) {
-            snapshot = try ModelSnapshot.open(path: held.ownPath, threads: max(1, min(options.threads, 256)))
-        } catch {
-            throw .badModelFile(path: modelFile, error)
-        }
-        try held.checkUnchanged()
+        let snapshot = try openModel(modelFile, entry, in: directory, options, &recordedBytes)
         try checkShapes(manifest.shapes, snapshot, modelFile)
         return OpenedVersion(
             manifest: manifest, manifestBytes: bytes, snapshot: snapshot, recordedBytes: recordedBytes,
@@ -111,22 +106,88 @@ extension Registry {
         }
     }
 
+    /// Maps the model file once its digest and every value were checked, or a record says that they were.
+    ///
+    /// On several threads both are checked at a time: neither trusts a byte, and nothing leaves here before both are done.
+    private func openModel(
+        _ path: String, _ file: Manifest.File, in directory: String, _ options: OpenOptions, _ recordedBytes: inout Int
+    ) throws(RegistryError) -> ModelSnapshot {
+        let held = try HeldFile(path)
+        try checkLength(of: held, file, path)
+        let ownPath = held.ownPath
+        let began = Glibc.time(nil)
+        let isKnown = options.records?.vouches(for: held.identity, sha256: file.sha256) == true
+        let threads = max(1, min(options.threads, 256))
+        let digest = Mutex<Result<String, RegistryError>>(.success(file.sha256))
+        let opened = Mutex<Result<ModelSnapshot, ModelFileError>?>(nil)
+        let descriptor = held.descriptor
+        let steps: [@Sendable () -> Void] = [
+            {
+                guard !isKnown else { return }
+                let found = Result { () throws(RegistryError) in
+                    try sha256(of: descriptor, path: path, bytesPerSecondMax: options.bytesPerSecondMax)
+                }
+                digest.withLock { $0 = found }
+            },
+            {
+                let snapshot = Result { () throws(ModelFileError) in
+                    try ModelSnapshot.open(path: ownPath, threads: threads, checksValues: !isKnown)
+                }
+                opened.withLock { $0 = snapshot }
+            },
+        ]
+        if threads == 1 {
+            // Its bytes first: of a file that is damaged nothing more need be said.
+            steps[0]()
+            try checkDigest(try digest.withLock { $0 }.get(), file, path)
+            steps[1]()
+        } else {
+            DispatchQueue.concurrentPerform(iterations: steps.count) { steps[$0]() }
+            try checkDigest(try digest.withLock { $0 }.get(), file, path)
+        }
+        let snapshot: ModelSnapshot
+        switch opened.withLock({ $0 }) {
+        case .success(let model): snapshot = model
+        case .failure(let error): throw .badModelFile(path: path, error)
+        case nil: preconditionFailure("BUG: a step that did not run")
+        }
+        try held.checkUnchanged()
+        if isKnown {
+            recordedBytes += file.bytes
+        } else {
+            options.records?.remember(held.identity, sha256: file.sha256, readSince: began)
+        }
+        return snapshot
+    }
+
+    private func checkLength(
+        of held: borrowing HeldFile, _ file: Manifest.File, _ path: String
+    ) throws(RegistryError) {
+        guard held.identity.bytes == file.bytes else {
+            throw .wrongSize(path: path, got: held.identity.bytes, wanted: file.bytes)
+        }
+    }
+
+    private func checkDigest(_ digest: String, _ file: Manifest.File, _ path: String) throws(RegistryError) {
+        guard digest == file.sha256 else { throw .wrongDigest(path: path, got: digest, wanted: file.sha256) }
+    }
+
+    /// Of a file that is not the model's.
+    ///
     /// - Parameter recordedBytes: the file's length is added when a record spares reading it.
     private func checkDigest(
         of held: borrowing HeldFile, _ file: Manifest.File, in directory: String, _ options: OpenOptions,
         _ recordedBytes: inout Int
     ) throws(RegistryError) {
         let path = "\(directory)/\(file.name)"
-        guard held.identity.bytes == file.bytes else {
-            throw .wrongSize(path: path, got: held.identity.bytes, wanted: file.bytes)
-        }
+        try checkLength(of: held, file, path)
         if options.records?.vouches(for: held.identity, sha256: file.sha256) == true {
             recordedBytes += file.bytes
             return
         }
         let began = Glibc.time(nil)
         let digest = try sha256(of: held.descriptor, path: path, bytesPerSecondMax: options.bytesPerSecondMax)
-        guard digest == file.sha256 else { throw .wrongDigest(path: path, got: digest, wanted: file.sha256) }
+        try checkDigest(digest, file, path)
         try held.checkUnchanged()
         options.records?.remember(held.identity, sha256: digest, readSince: began)
     }

@@ -4,7 +4,7 @@ import Glibc
 ///
 /// One small file a verified file, in a directory of the server's own. A record says: the file with this device, inode,
 /// length, modification and change time had this SHA-256 when a process of this account read all of it, since the machine
-/// was started. It holds for as long as all of these are the same. Why each is needed:
+/// was started; of a model file also that every value passed the checks, which are a function of those bytes. It holds for as long as all of these are the same. Why each is needed:
 ///
 /// - change time: no program can set it, so a file that was written, cut, renamed or replaced does not match.
 /// - settled: two changes within one tick of the clock can share a time, so nothing is recorded that changed within
@@ -13,6 +13,8 @@ import Glibc
 ///   cold then anyway.
 /// - kind of file system: times and inode numbers of a network or stacked file system are not this machine's.
 /// - owner and mode: a record, or its directory, that another account owns or may write to says nothing.
+///
+/// The number behind `nextloop-verified/` rises whenever the checks of a model file become stricter: older records say nothing then.
 ///
 /// What it takes on trust is that the disk still has what was read, and that nobody holds a writable mapping from before: as
 /// every server does while it runs.
@@ -76,7 +78,7 @@ package struct VerificationRecords: Sendable {
     /// The whole record: it is compared, never read.
     private func text(_ file: FileIdentity, _ sha256: String) -> String {
         """
-        nextloop-verified/1 boot \(bootID) device \(file.device) inode \(file.inode) bytes \(file.bytes) \
+        nextloop-verified/2 boot \(bootID) device \(file.device) inode \(file.inode) bytes \(file.bytes) \
         modified \(file.modified.seconds).\(file.modified.nanoseconds) \
         changed \(file.changed.seconds).\(file.changed.nanoseconds) sha256 \(sha256)\n
         """

@@ -160,4 +160,44 @@ import Testing
         let error = try #require(throws: RegistryError.self) { _ = try recordedBytes() }
         guard case .wrongDigest = error else { throw error }
     }
+
+    @Test("no record is made of a file whose bytes are the manifest's and whose values are refused", arguments: [1, 2])
+    func refusedValues(threads: Int) throws {
+        let registry = Registry(path: directory.file("models"))
+        _ = try registry.publishSample()
+        let path = directory.file("models/guests/1/model.safetensors")
+        let manifest = directory.file("models/guests/1/manifest.json")
+        var bytes = try Data(contentsOf: URL(filePath: path))
+        let before = try sha256(ofFile: path)
+        // The last of the bytes are those of texts: 0xFF is in no UTF-8.
+        bytes[bytes.count - 1] = 0xFF
+        try bytes.write(to: URL(filePath: path))
+        let text = try String(contentsOfFile: manifest, encoding: .utf8)
+        try Data(text.replacing(before, with: try sha256(ofFile: path)).utf8).write(to: URL(filePath: manifest))
+        Thread.sleep(forTimeInterval: 4)
+        let options = OpenOptions(
+            threads: threads, records: VerificationRecords(directory: directory.file("real")))
+        for _ in 0..<2 {
+            let error = try #require(throws: RegistryError.self) {
+                _ = try registry.open("guests", version: 1, options: options)
+            }
+            guard case .badModelFile = error else { throw error }
+        }
+    }
+
+    @Test("on several threads a wrong digest is told before what the values say")
+    func digestFirst() throws {
+        let registry = Registry(path: directory.file("models"))
+        _ = try registry.publishSample()
+        let path = directory.file("models/guests/1/model.safetensors")
+        var bytes = try Data(contentsOf: URL(filePath: path))
+        bytes[bytes.count - 1] = 0xFF
+        try bytes.write(to: URL(filePath: path))
+        for threads in [1, 2] {
+            let error = try #require(throws: RegistryError.self) {
+                _ = try registry.open("guests", version: 1, options: OpenOptions(threads: threads))
+            }
+            guard case .wrongDigest = error else { throw error }
+        }
+    }
 }

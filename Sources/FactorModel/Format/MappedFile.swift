@@ -26,10 +26,13 @@ final class MappedFile: @unchecked Sendable {  // Sendable: never written, alive
         }
         unsafe base = UnsafeRawPointer(start)
         byteCount = bytes
-        // All pages now, so that no request takes a page fault later. A kernel before Linux 5.14 maps them as the checks read them.
-        Self.inPieces(bytes) { first, count in
-            // SAFETY: a page-aligned part of the mapping that was just made.
-            unsafe _ = madvise(UnsafeMutableRawPointer(mutating: start + first), count, populateForReading)
+    }
+
+    /// Maps all pages that are not yet. A kernel before Linux 5.14 maps them as they are read.
+    func populate() {
+        Self.inPieces(byteCount) { first, count in
+            // SAFETY: a page-aligned part of the mapping; populating it changes no contents.
+            unsafe _ = madvise(UnsafeMutableRawPointer(mutating: base + first), count, populateForReading)
         }
     }
 

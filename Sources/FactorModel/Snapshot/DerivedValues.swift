@@ -34,8 +34,9 @@ final class Derived<Value: Sendable>: @unchecked Sendable {
 extension ModelSnapshot {
     /// Computes ahead what fold-in, explain and similar would compute at their first call, YᵀY and the lengths of the item
     /// vectors, and the codes that make a ranking of the catalogue or a large hotel many times faster: until they are there
-    /// it reads the float32 factors. Call it once the snapshot serves, on a thread that answers no requests.
+    /// it reads the float32 factors. Maps the pages that nothing has read yet. Call it once the snapshot serves, on a thread that answers no requests.
     package func prepare() {
+        mapPages()
         if itemCount > 0 { _ = codedItems.value { CodedItems(self) } }
         _ = itemNorms()
         if hasFoldIn { _ = itemGram() }
