@@ -110,7 +110,9 @@ package final class QuantizedItems: @unchecked Sendable {
     package var blockCount: Int { Self.blockCount(rowCount: rowCount) }
 
     /// Lends the three columns, to write them to a file: blocks, reach, rows.
-    package func withColumns<R>(_ body: (Span<UInt8>, Span<Float>, Span<UInt32>) throws -> R) rethrows -> R {
+    package func withColumns<R, E: Error>(
+        _ body: (Span<UInt8>, Span<Float>, Span<UInt32>) throws(E) -> R
+    ) throws(E) -> R {
         let byteCount = blockCount * Self.blockBytes(factorCount: factorCount)
         // SAFETY: sizes were checked or made in init; the object lives through the call.
         return try body(
