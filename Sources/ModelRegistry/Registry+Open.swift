@@ -11,6 +11,17 @@ package struct OpenedVersion: Sendable {
     package let recordedBytes: Int
     /// What it answered where it was made; nil of a version without. Not asked yet.
     package let golden: GoldenQueries?
+    /// The codes that it was published with; nil of a version without.
+    package let codes: VersionCodes?
+
+    /// Prepares the snapshot, with the codes that the version was published with if it has any.
+    ///
+    /// - Returns: what is wrong with them, if anything is; answers are the same.
+    package func prepare() -> RegistryError? {
+        if let codes { return codes.prepare(snapshot) }
+        snapshot.prepare()
+        return nil
+    }
 }
 
 extension Registry {
@@ -32,7 +43,8 @@ extension Registry {
     /// that the manifest does not list, each file's size and SHA-256, what the model file says of itself, that both tell the
     /// same shapes, and that the file that was checked is the one that is mapped, unchanged.
     ///
-    /// A version never changes once it has its name, so what was checked here stays true while it is mapped.
+    /// A version never changes once it has its name, so what was checked here stays true while it is mapped. Codes can be left for later,
+    /// see ``OpenOptions/defersCodes``; that they are those of the factors is only checked by ``verify(_:version:threads:thoroughly:)``.
     package func open(_ model: String, version: Int, options: OpenOptions) throws(RegistryError) -> OpenedVersion {
         let (manifest, bytes) = try manifest(of: model, version: version)
         let directory = "\(try existingDirectory(of: model))/\(version)"
@@ -41,13 +53,15 @@ extension Registry {
         try checkMemory(manifest, directory, options)
         var recordedBytes = 0
         let golden = try goldenQueries(manifest, in: directory)
-        for file in manifest.files where ![Self.modelFileName, Self.goldenFileName].contains(file.name) {
-            try checkDigest(of: HeldFile("\(directory)/\(file.name)"), file, in: directory, options, &recordedBytes)
+        for file in manifest.files where !Self.knownFileNames.contains(file.name) {
+            let path = "\(directory)/\(file.name)"
+            let held = try HeldFile(path)
+            try held.checkDigest(file, path: path, options, &recordedBytes)
         }
         let modelFile = "\(directory)/\(Self.modelFileName)"
         let held = try HeldFile(modelFile)
         for file in manifest.files where file.name == Self.modelFileName {
-            try checkDigest(of: held, file, in: directory, options, &recordedBytes)
+            try held.checkDigest(file, path: modelFile, options, &recordedBytes)
         }
         let snapshot: ModelSnapshot
         do throws(ModelFileError) {
@@ -57,25 +71,34 @@ extension Registry {
         }
         try held.checkUnchanged()
         try checkShapes(manifest.shapes, snapshot, modelFile)
+        let codes = try codes(manifest, of: snapshot, in: directory, options, &recordedBytes)
         return OpenedVersion(
             manifest: manifest, manifestBytes: bytes, snapshot: snapshot, recordedBytes: recordedBytes,
-            golden: golden)
+            golden: golden, codes: codes)
     }
+
+    /// Files of a version that have checks of their own.
+    private static let knownFileNames = [modelFileName, goldenFileName, codesFileName]
 
     package func open(_ model: String, version: Int, threads: Int) throws(RegistryError) -> OpenedVersion {
         try open(model, version: version, options: OpenOptions(threads: threads))
     }
 
-    /// Runs the same checks as ``open(_:version:options:)``, and asks the version its golden queries.
+    /// Runs the same checks as ``open(_:version:options:)``, makes the codes anew to compare them with those of the version, and asks the
+    /// version its golden queries.
     ///
-    /// - Parameter asksGolden: false to leave those out: who goes back, or forces, wants what is undamaged, however it answers.
+    /// - Parameter thoroughly: false to leave the last two out: who goes back, or forces, wants what is undamaged, however it answers.
     /// - Returns: how many golden queries it has.
     @discardableResult
     package func verify(
-        _ model: String, version: Int, threads: Int = 1, asksGolden: Bool = true
+        _ model: String, version: Int, threads: Int = 1, thoroughly: Bool = true
     ) throws(RegistryError) -> Int {
         let opened = try open(model, version: version, options: OpenOptions(threads: threads))
-        if asksGolden { try opened.checkGolden(path: "\(try existingDirectory(of: model))/\(version)") }
+        if thoroughly {
+            let directory = "\(try existingDirectory(of: model))/\(version)"
+            try opened.checkCodes(path: "\(directory)/\(Self.codesFileName)")
+            try opened.checkGolden(path: directory)
+        }
         return opened.golden?.queries.count ?? 0
     }
 
@@ -111,26 +134,6 @@ extension Registry {
         }
     }
 
-    /// - Parameter recordedBytes: the file's length is added when a record spares reading it.
-    private func checkDigest(
-        of held: borrowing HeldFile, _ file: Manifest.File, in directory: String, _ options: OpenOptions,
-        _ recordedBytes: inout Int
-    ) throws(RegistryError) {
-        let path = "\(directory)/\(file.name)"
-        guard held.identity.bytes == file.bytes else {
-            throw .wrongSize(path: path, got: held.identity.bytes, wanted: file.bytes)
-        }
-        if options.records?.vouches(for: held.identity, sha256: file.sha256) == true {
-            recordedBytes += file.bytes
-            return
-        }
-        let began = Glibc.time(nil)
-        let digest = try sha256(of: held.descriptor, path: path, bytesPerSecondMax: options.bytesPerSecondMax)
-        guard digest == file.sha256 else { throw .wrongDigest(path: path, got: digest, wanted: file.sha256) }
-        try held.checkUnchanged()
-        options.records?.remember(held.identity, sha256: digest, readSince: began)
-    }
-
     private func checkShapes(
         _ shapes: Manifest.Shapes, _ snapshot: ModelSnapshot, _ path: String
     ) throws(RegistryError) {
@@ -145,6 +148,42 @@ extension Registry {
     }
 }
 
+extension HeldFile {
+    /// Reads the file for its SHA-256 unless a record has it.
+    ///
+    /// - Parameter recordedBytes: the file's length is added when a record spares reading it.
+    borrowing func checkDigest(
+        _ file: Manifest.File, path: String, _ options: OpenOptions, _ recordedBytes: inout Int
+    ) throws(RegistryError) {
+        guard identity.bytes == file.bytes else {
+            throw .wrongSize(path: path, got: identity.bytes, wanted: file.bytes)
+        }
+        if options.records?.vouches(for: identity, sha256: file.sha256) == true {
+            recordedBytes += file.bytes
+            return
+        }
+        let began = Glibc.time(nil)
+        let digest = try sha256(of: descriptor, path: path, bytesPerSecondMax: options.bytesPerSecondMax)
+        guard digest == file.sha256 else { throw .wrongDigest(path: path, got: digest, wanted: file.sha256) }
+        try checkUnchanged()
+        options.records?.remember(identity, sha256: digest, readSince: began)
+    }
+}
+
+extension OpenedVersion {
+    /// - Throws: `badModelFile` when the version's codes are not those of its factors, although what the manifest says of the file is true:
+    ///   a ranking that reads them could leave out items and nobody would know.
+    func checkCodes(path: String) throws(RegistryError) {
+        guard let codes, let digest = manifest.modelDigest else { return }
+        let published = try codes.checked(for: snapshot)
+        do throws(ModelFileError) {
+            try published.checkMade(from: snapshot, modelDigest: digest)
+        } catch {
+            throw .badModelFile(path: path, error)
+        }
+    }
+}
+
 extension Manifest.Shapes {
     init(_ snapshot: ModelSnapshot) {
         self.init(
@@ -154,13 +193,18 @@ extension Manifest.Shapes {
 }
 
 extension Manifest {
-    /// What serving this version takes: its mapping, and the values that are derived from it (4-bit codes and lengths of the
-    /// item vectors, YᵀY in double). An estimate from the manifest's own words, which the file is held against later.
+    /// What serving this version takes: the mappings of the model file and of the codes, and the values that are derived (YᵀY in double,
+    /// and codes, places and lengths when the version has no file of them). An estimate from the manifest's own words, which the files
+    /// are held against later.
     var memoryBytes: Int {
         var total = 0.0
-        for file in files where file.name == Registry.modelFileName { total += Double(file.bytes) }
+        for file in files where [Registry.modelFileName, Registry.codesFileName].contains(file.name) {
+            total += Double(file.bytes)
+        }
         let factors = Double(shapes.factors)
-        total += Double(shapes.items) * (factors / 2 + 12) + factors * factors * 8
+        let hasCodes = files.contains { $0.name == Registry.codesFileName }
+        total += hasCodes ? 0 : Double(shapes.items) * (factors / 2 + 12)
+        total += factors * factors * 8
         return Int(min(max(total, 0), 1e18))
     }
 }
