@@ -1,3 +1,4 @@
+import FactorModel
 import Foundation
 import TestSupport
 import Testing
