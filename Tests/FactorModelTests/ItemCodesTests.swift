@@ -191,6 +191,33 @@ import VectorKernels
         #expect(refused >= 70 * 2 * 32 + 70 + 5, "\(refused)")
     }
 
+    @Test(
+        "codes of random bytes, infinities and NaN answer something, never with a trap",
+        arguments: [1, 2, 3] as [UInt64])
+    func randomCodes(seed: UInt64) throws {
+        var rng = SplitMix64(seed: seed)
+        let contents = sampleContents(users: 4, items: 5000, factors: 16, hotels: 2, seed: seed)
+        let model = try openedModel(contents, in: directory)
+        var file = try written(model)
+        let start = 8 + Int(file[0]) + Int(file[1]) << 8
+        let end = start + QuantizedItems.blockCount(rowCount: 5000) * QuantizedItems.blockBytes(factorCount: 16)
+        for place in start..<end { file[place] = seed == 3 ? 0x7F : UInt8.random(in: 0...255, using: &rng) }
+        // Reach as large as can be, so that no block ends a scan.
+        for block in 0..<QuantizedItems.blockCount(rowCount: 5000) {
+            let most = Float.greatestFiniteMagnitude.bitPattern
+            for byte in 0..<4 { file[end + 4 * block + byte] = UInt8(truncatingIfNeeded: most >> UInt32(8 * byte)) }
+        }
+        let codes = try opened(file, of: model)
+        model.prepare { codes }
+        let scratch = RecommendationScratch()
+        for _ in 0..<300 {
+            let query = randomQuery(contents, using: &rng)
+            _ = model.recommend(query, scratch: scratch)
+            #expect(scratch.count <= query.k)
+            #expect(scratch.ranked.allSatisfy { $0.item < 5000 && $0.score.isFinite })
+        }
+    }
+
     @Test("each rule is checked, and the error names the tensor and the place")
     func rules() throws {
         let model = try smallModel()
