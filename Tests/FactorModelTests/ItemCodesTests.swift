@@ -124,6 +124,31 @@ import VectorKernels
         #expect(asked == 1)
     }
 
+    @Test("the longest vectors that a model may have, the shortest and none at all have codes that open")
+    func extremes() throws {
+        for factors in [1, 16, 1024] {
+            var contents = sampleContents(items: 70, factors: factors)
+            let most = ModelLimits.squaredNormMax.squareRoot().nextDown
+            var matrix = contents.factors.itemFactors.map { $0 * most / Float(4 * factors) }
+            func set(_ item: Int, _ value: (Int) -> Float) {
+                for factor in 0..<factors { matrix[item * factors + factor] = value(factor) }
+            }
+            // All in one factor, evenly, alternating; as short as can be; nothing.
+            set(0) { $0 == factors - 1 ? -most : 0 }
+            set(1) { _ in most / Float(factors).squareRoot() * 0.999 }
+            set(2) { most / Float(factors).squareRoot() * ($0 % 2 == 0 ? 0.999 : -0.999) }
+            set(3) { $0 == 0 ? .leastNonzeroMagnitude : 0 }
+            set(4) { $0 % 3 == 0 ? most / Float(factors).squareRoot() * 0.999 : .leastNonzeroMagnitude }
+            set(5) { _ in 0 }
+            set(6) { _ in -0.0 }
+            contents.factors = Factors(
+                factorCount: factors, userFactors: contents.factors.userFactors, itemFactors: matrix)
+            let model = try openedModel(contents, in: directory)
+            let codes = try opened(try written(model), of: model)
+            try codes.checkMade(from: model, modelDigest: Self.digest)
+        }
+    }
+
     // MARK: Hostile files
 
     private func smallModel() throws -> ModelSnapshot {
@@ -167,14 +192,17 @@ import VectorKernels
         try writeModelFile(contents, to: path)
         let headerBytes = 8 + Int(file[0]) + Int(file[1]) << 8
         let scratch = RecommendationScratch()
-        var refused = 0
+        // 8 blocks of 128 bytes and their reach, then 70 rows and 70 places.
+        let numbers = headerBytes + 8 * 132..<headerBytes + 8 * 132 + 2 * 70 * 4
         for place in headerBytes..<file.count {
-            for bit in 0..<8 {
+            // The sign among them: every bit of every byte would take half a minute.
+            for bit in Set([place % 8, 7]) {
                 var damaged = file
                 damaged[place] ^= 1 << UInt8(bit)
                 let model = try ModelSnapshot.open(path: path)
                 do throws(ModelFileError) {
                     let codes = try opened(damaged, of: model)
+                    #expect(!numbers.contains(place), "byte \(place) bit \(bit): a row or a place leads elsewhere")
                     let error = #expect(throws: ModelFileError.self) {
                         try codes.checkMade(from: model, modelDigest: Self.digest)
                     }
@@ -183,29 +211,44 @@ import VectorKernels
                     _ = model.recommend(RecommendationQuery(user: UserIndex(0), k: 2), scratch: scratch)
                     #expect(scratch.count <= 2)
                 } catch {
-                    refused += 1
+                    continue
                 }
             }
         }
-        // All of rows and places, which lead elsewhere; the sign, at least, of reach and lengths.
-        #expect(refused >= 70 * 2 * 32 + 70 + 5, "\(refused)")
     }
 
     @Test(
-        "codes of random bytes, infinities and NaN answer something, never with a trap",
+        "random bytes are refused for their constants; with sound ones they answer something, never with a trap",
         arguments: [1, 2, 3] as [UInt64])
     func randomCodes(seed: UInt64) throws {
         var rng = SplitMix64(seed: seed)
         let contents = sampleContents(users: 4, items: 5000, factors: 16, hotels: 2, seed: seed)
         let model = try openedModel(contents, in: directory)
         var file = try written(model)
+        let sound = file
         let start = 8 + Int(file[0]) + Int(file[1]) << 8
-        let end = start + QuantizedItems.blockCount(rowCount: 5000) * QuantizedItems.blockBytes(factorCount: 16)
+        let groupBytes = 4 * QuantizedItems.blockBytes(factorCount: 16)
+        let blockCount = QuantizedItems.blockCount(rowCount: 5000)
+        let end = start + blockCount / 4 * groupBytes
         for place in start..<end { file[place] = seed == 3 ? 0x7F : UInt8.random(in: 0...255, using: &rng) }
+        guard case .badValue("codes.blocks", _, _) = outcome(file, model) else {
+            Issue.record("random constants are taken")
+            return
+        }
+        // Scales and errors as large as can be, or of other rows; those behind the last row as they were.
+        let most = UInt32((8 * ModelLimits.squaredNormMax.squareRoot()).bitPattern >> 16)
+        for row in 0..<blockCount * 16 {
+            let place = start + row / 64 * groupBytes + row % 64 * 4
+            let other = start + Int.random(in: 0..<78, using: &rng) * groupBytes + row % 64 * 4
+            for byte in 0..<4 {
+                let largest = UInt8(truncatingIfNeeded: (most << 16 | most) >> UInt32(8 * byte))
+                file[place + byte] = row >= 5000 ? sound[place + byte] : seed == 2 ? sound[other + byte] : largest
+            }
+        }
         // Reach as large as can be, so that no block ends a scan.
-        for block in 0..<QuantizedItems.blockCount(rowCount: 5000) {
-            let most = Float.greatestFiniteMagnitude.bitPattern
-            for byte in 0..<4 { file[end + 4 * block + byte] = UInt8(truncatingIfNeeded: most >> UInt32(8 * byte)) }
+        let longest = (2 * ModelLimits.squaredNormMax.squareRoot()).bitPattern
+        for place in end..<end + 4 * blockCount {
+            file[place] = UInt8(truncatingIfNeeded: longest >> UInt32(8 * ((place - end) % 4)))
         }
         let codes = try opened(file, of: model)
         model.prepare { codes }
@@ -249,6 +292,23 @@ import VectorKernels
         #expect(told(try with([(Float.nan.bitPattern, 2)], in: reach)) == "\(reach) 2")
         #expect(told(try with([(Float.infinity.bitPattern, 0)], in: reach)) == "\(reach) 0")
         #expect(told(try with([(Float(-1).bitPattern, 7)], in: reach)) == "\(reach) 7")
+        let longest = 2 * ModelLimits.squaredNormMax.squareRoot()
+        #expect(try with([(longest.bitPattern, 0)], in: reach) == nil)
+        #expect(told(try with([(longest.nextUp.bitPattern, 0)], in: reach)) == "\(reach) 0")
+
+        // Scale above error, both bfloat16, at the beginning of each group of 64 rows: 70 rows, so 58 places without one.
+        let blocks = "codes.blocks"
+        let most = UInt32((4 * longest).bitPattern >> 16)
+        #expect(try with([(most << 16 | most, 3)], in: blocks) == nil)
+        #expect(try with([((most | 0x8000) << 16, 3)], in: blocks) == nil, "a scale may be negative")
+        for bad in [(most + 1) << 16, most + 1, 0x7f80, 0x7fc0 << 16, 0xff80, 0x8000] as [UInt32] {
+            #expect(told(try with([(bad, 3)], in: blocks)) == "\(blocks) 3", "\(bad)")
+        }
+        // Behind the 64 constants come the codes: four bytes for each of 64 rows and eight factors.
+        #expect(try element(blocks, 2 * 64 + 6) == 0xff80)
+        for bad in [0, 0x7f80, 0x1_ff80] as [UInt32] {
+            #expect(told(try with([(bad, 2 * 64 + 6)], in: blocks)) == "\(blocks) 70", "\(bad)")
+        }
         let first = Float(bitPattern: try element(reach, 0))
         #expect(told(try with([(first.nextUp.bitPattern, 1)], in: reach)) == "\(reach) 1")
         #expect(try with([(first.bitPattern, 1)], in: reach) == nil, "level is not rising")

@@ -22,6 +22,9 @@ struct CodesColumns {
     /// A cache line, and a vector register of the widest kind.
     private static let blocksAlignment = 64
 
+    /// A vector of a model is at most as long as the root of ``ModelLimits/squaredNormMax``; this leaves room for what codes are rounded up by.
+    private static let lengthMax = 2 * ModelLimits.squaredNormMax.squareRoot()
+
     let blocks: Column<UInt8>
     let reach: Column<Float>
     let rows: Column<UInt32>
@@ -96,14 +99,22 @@ struct CodesColumns {
 
     /// Everything that a ranking relies on, so that no wrong value makes it end early or read elsewhere.
     ///
-    /// - Complexity: one pass over all but the codes.
-    func validate() throws(ModelFileError) {
+    /// - Parameter items: of these columns.
+    /// - Complexity: one pass over all but the codes themselves.
+    func validate(_ items: QuantizedItems) throws(ModelFileError) {
+        if let place = items.firstUnsoundPlace(lengthMax: Self.lengthMax) {
+            throw .badValue(
+                tensor: Self.blocksName, index: place,
+                reason:
+                    "scale or error of the row at this place is not finite, negative or too large, or there is no such row"
+            )
+        }
         for block in 0..<reach.count {
-            let (value, before) = (reach[block], block > 0 ? reach[block - 1] : .greatestFiniteMagnitude)
+            let (value, before) = (reach[block], block > 0 ? reach[block - 1] : Self.lengthMax)
             guard value >= 0, value <= before else {
                 throw .badValue(
                     tensor: Self.reachName, index: block,
-                    reason: "\(value) after \(before), wanted it finite, not negative and never rising")
+                    reason: "\(value) after \(before), wanted 0 to \(Self.lengthMax) and never rising")
             }
         }
         for place in 0..<rows.count {

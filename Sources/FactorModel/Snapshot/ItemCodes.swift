@@ -30,13 +30,13 @@ package struct ItemCodes: Sendable {
     /// publisher wrote. The file must not change while it is mapped.
     ///
     /// - Parameter modelDigest: SHA-256 of the model file, in hexadecimal.
-    /// - Complexity: reads 12 of the 48 bytes an item, once.
+    /// - Complexity: reads 16 of the 48 bytes an item, once.
     package init(path: String, of model: ModelSnapshot, modelDigest: String) throws(ModelFileError) {
         let file = try MappedFile(path: path)
         let columns = try CodesColumns(
             file, itemCount: model.itemCount, factorCount: model.factorCount, modelDigest: modelDigest)
         items = try columns.items(in: file, factorCount: model.factorCount)
-        try columns.validate()
+        try columns.validate(items)
         places = HeldColumn(columns.places, in: file)
         lengths = HeldColumn(columns.lengths, in: file)
         self.file = file
