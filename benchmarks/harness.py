@@ -339,6 +339,11 @@ class Bench:
         return file
 
 
+def mapped_bytes(version: Path) -> int:
+    """Bytes of the files of a version that a server maps: the model, and its codes where it has them."""
+    return sum(file.stat().st_size for file in version.glob("*.safetensors"))
+
+
 @contextmanager
 def bench(name: str, options: argparse.Namespace) -> Iterator[Bench]:
     with ExitStack() as stack:

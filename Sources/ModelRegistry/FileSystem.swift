@@ -10,6 +10,8 @@ package protocol RegistryFileSystem: Sendable {
     func makeNewDirectory(_ path: String) throws(RegistryError)
     /// Writes a new model file and synchronizes it.
     func writeModel(_ path: String, _ contents: ModelContents) throws(RegistryError)
+    /// Writes a new file of codes and synchronizes it. `modelDigest` is of the model file that they belong to.
+    func writeCodes(_ path: String, _ codes: ItemCodes, modelDigest: String) throws(RegistryError)
     /// Writes a new file and synchronizes it.
     func writeNewFile(_ path: String, _ bytes: [UInt8]) throws(RegistryError)
     /// The whole of a regular file, or nil when there is none.
@@ -49,6 +51,14 @@ package struct POSIXFileSystem: RegistryFileSystem {
     package func writeModel(_ path: String, _ contents: ModelContents) throws(RegistryError) {
         do throws(ModelFileError) {
             try writeModelFile(contents, to: path)
+        } catch {
+            throw .badModelFile(path: path, error)
+        }
+    }
+
+    package func writeCodes(_ path: String, _ codes: ItemCodes, modelDigest: String) throws(RegistryError) {
+        do throws(ModelFileError) {
+            try codes.write(to: path, modelDigest: modelDigest)
         } catch {
             throw .badModelFile(path: path, error)
         }

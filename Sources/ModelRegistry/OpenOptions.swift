@@ -12,17 +12,21 @@ package struct OpenOptions: Sendable {
     package var memoryBytesInUse: Int
     /// Digests of files that are known to be unchanged are taken from here; nil: every byte is read.
     package var records: VerificationRecords?
+    /// Leaves the digest and the checks of the codes to ``VersionCodes/prepare(_:)``: for the first version of a process, which answers
+    /// before it has any. The file is there, of its length and held open then, and nothing more is known of it.
+    package var defersCodes: Bool
     /// Where memory is asked for; tests put a directory of their own here.
     package var systemRoot = ""
 
     package init(
         threads: Int = 1, bytesPerSecondMax: Int? = nil, memoryBytesMax: Int? = nil, memoryBytesInUse: Int = 0,
-        records: VerificationRecords? = nil
+        records: VerificationRecords? = nil, defersCodes: Bool = false
     ) {
         self.threads = threads
         self.bytesPerSecondMax = bytesPerSecondMax
         self.memoryBytesMax = memoryBytesMax
         self.memoryBytesInUse = memoryBytesInUse
         self.records = records
+        self.defersCodes = defersCodes
     }
 }

@@ -49,7 +49,7 @@ extension Registry {
     ) throws(RegistryError) {
         try checkNames(model: model, alias: alias)
         let (actor, reason) = (try AliasChange.actor(actor), try AliasChange.reason(reason))
-        try verify(model, version: version, asksGolden: !force)
+        try verify(model, version: version, thoroughly: !force)
         let lock = try fileSystem.lock("\(try existingDirectory(of: model))/\(Self.lockFileName)")
         // Checking took a while without the lock: a prune may have come between.
         _ = try resolve(model, .version(version))
@@ -81,7 +81,7 @@ extension Registry {
             throw .nothingToRollBackTo(alias: alias, version: current, refused: refused)
         }
         // What answered before may answer again: only damage stands in the way back.
-        try verify(model, version: earlier, asksGolden: false)
+        try verify(model, version: earlier, thoroughly: false)
         let isForced = try aliasHistory(of: model).last { $0.alias == alias && $0.to == earlier }?.forced == true
         try set(model, alias, to: earlier, .rollback, actor, reason, force: isForced)
         _ = consume lock

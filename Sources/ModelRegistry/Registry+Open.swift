@@ -1,7 +1,4 @@
-import Dispatch
 package import FactorModel
-import Glibc
-import Synchronization
 
 /// A version that passed every check, ready to serve.
 package struct OpenedVersion: Sendable {
@@ -13,6 +10,17 @@ package struct OpenedVersion: Sendable {
     package let recordedBytes: Int
     /// What it answered where it was made; nil of a version without. Not asked yet.
     package let golden: GoldenQueries?
+    /// The codes that it was published with; nil of a version without.
+    package let codes: VersionCodes?
+
+    /// Prepares the snapshot, with the codes that the version was published with if it has any.
+    ///
+    /// - Returns: what is wrong with them, if anything is; answers are the same.
+    package func prepare() -> RegistryError? {
+        if let codes { return codes.prepare(snapshot) }
+        snapshot.prepare()
+        return nil
+    }
 }
 
 extension Registry {
@@ -34,7 +42,8 @@ extension Registry {
     /// that the manifest does not list, each file's size and SHA-256, what the model file says of itself, that both tell the
     /// same shapes, and that the file that was checked is the one that is mapped, unchanged.
     ///
-    /// A version never changes once it has its name, so what was checked here stays true while it is mapped.
+    /// A version never changes once it has its name, so what was checked here stays true while it is mapped. Codes can be left for later,
+    /// see ``OpenOptions/defersCodes``; that they are those of the factors is only checked by ``verify(_:version:threads:thoroughly:)``.
     package func open(_ model: String, version: Int, options: OpenOptions) throws(RegistryError) -> OpenedVersion {
         let (manifest, bytes) = try manifest(of: model, version: version)
         let directory = "\(try existingDirectory(of: model))/\(version)"
@@ -43,34 +52,49 @@ extension Registry {
         try checkMemory(manifest, directory, options)
         var recordedBytes = 0
         let golden = try goldenQueries(manifest, in: directory)
-        for file in manifest.files where ![Self.modelFileName, Self.goldenFileName].contains(file.name) {
-            try checkDigest(of: HeldFile("\(directory)/\(file.name)"), file, in: directory, options, &recordedBytes)
+        for file in manifest.files where !Self.knownFileNames.contains(file.name) {
+            let path = "\(directory)/\(file.name)"
+            let held = try HeldFile(path)
+            try held.checkDigest(file, path: path, options, &recordedBytes)
         }
         let modelFile = "\(directory)/\(Self.modelFileName)"
         guard let entry = manifest.files.first(where: { $0.name == Self.modelFileName }) else {
             throw .missingFile(path: modelFile)
         }
-        let snapshot = try openModel(modelFile, entry, in: directory, options, &recordedBytes)
+        let threads = max(1, min(options.threads, 256))
+        let snapshot = try HeldFile(modelFile).verified(entry, path: modelFile, options, &recordedBytes) {
+            (path, checksValues) throws(ModelFileError) in
+            try ModelSnapshot.open(path: path, threads: threads, checksValues: checksValues)
+        }
         try checkShapes(manifest.shapes, snapshot, modelFile)
+        let codes = try codes(manifest, of: snapshot, in: directory, options, &recordedBytes)
         return OpenedVersion(
             manifest: manifest, manifestBytes: bytes, snapshot: snapshot, recordedBytes: recordedBytes,
-            golden: golden)
+            golden: golden, codes: codes)
     }
+
+    /// Files of a version that have checks of their own.
+    private static let knownFileNames = [modelFileName, goldenFileName, codesFileName]
 
     package func open(_ model: String, version: Int, threads: Int) throws(RegistryError) -> OpenedVersion {
         try open(model, version: version, options: OpenOptions(threads: threads))
     }
 
-    /// Runs the same checks as ``open(_:version:options:)``, and asks the version its golden queries.
+    /// Runs the same checks as ``open(_:version:options:)``, makes the codes anew to compare them with those of the version, and asks the
+    /// version its golden queries.
     ///
-    /// - Parameter asksGolden: false to leave those out: who goes back, or forces, wants what is undamaged, however it answers.
+    /// - Parameter thoroughly: false to leave the last two out: who goes back, or forces, wants what is undamaged, however it answers.
     /// - Returns: how many golden queries it has.
     @discardableResult
     package func verify(
-        _ model: String, version: Int, threads: Int = 1, asksGolden: Bool = true
+        _ model: String, version: Int, threads: Int = 1, thoroughly: Bool = true
     ) throws(RegistryError) -> Int {
         let opened = try open(model, version: version, options: OpenOptions(threads: threads))
-        if asksGolden { try opened.checkGolden(path: "\(try existingDirectory(of: model))/\(version)") }
+        if thoroughly {
+            let directory = "\(try existingDirectory(of: model))/\(version)"
+            try opened.checkCodes(path: "\(directory)/\(Self.codesFileName)")
+            try opened.checkGolden(path: directory)
+        }
         return opened.golden?.queries.count ?? 0
     }
 
@@ -106,92 +130,6 @@ extension Registry {
         }
     }
 
-    /// Maps the model file once its digest and every value were checked, or a record says that they were.
-    ///
-    /// On several threads both are checked at a time: neither trusts a byte, and nothing leaves here before both are done.
-    private func openModel(
-        _ path: String, _ file: Manifest.File, in directory: String, _ options: OpenOptions, _ recordedBytes: inout Int
-    ) throws(RegistryError) -> ModelSnapshot {
-        let held = try HeldFile(path)
-        try checkLength(of: held, file, path)
-        let ownPath = held.ownPath
-        let began = Glibc.time(nil)
-        let isKnown = options.records?.vouches(for: held.identity, sha256: file.sha256) == true
-        let threads = max(1, min(options.threads, 256))
-        let digest = Mutex<Result<String, RegistryError>>(.success(file.sha256))
-        let opened = Mutex<Result<ModelSnapshot, ModelFileError>?>(nil)
-        let descriptor = held.descriptor
-        let steps: [@Sendable () -> Void] = [
-            {
-                guard !isKnown else { return }
-                let found = Result { () throws(RegistryError) in
-                    try sha256(of: descriptor, path: path, bytesPerSecondMax: options.bytesPerSecondMax)
-                }
-                digest.withLock { $0 = found }
-            },
-            {
-                let snapshot = Result { () throws(ModelFileError) in
-                    try ModelSnapshot.open(path: ownPath, threads: threads, checksValues: !isKnown)
-                }
-                opened.withLock { $0 = snapshot }
-            },
-        ]
-        if threads == 1 {
-            // Its bytes first: of a file that is damaged nothing more need be said.
-            steps[0]()
-            try checkDigest(try digest.withLock { $0 }.get(), file, path)
-            steps[1]()
-        } else {
-            DispatchQueue.concurrentPerform(iterations: steps.count) { steps[$0]() }
-            try checkDigest(try digest.withLock { $0 }.get(), file, path)
-        }
-        let snapshot: ModelSnapshot
-        switch opened.withLock({ $0 }) {
-        case .success(let model): snapshot = model
-        case .failure(let error): throw .badModelFile(path: path, error)
-        case nil: preconditionFailure("BUG: a step that did not run")
-        }
-        try held.checkUnchanged()
-        if isKnown {
-            recordedBytes += file.bytes
-        } else {
-            options.records?.remember(held.identity, sha256: file.sha256, readSince: began)
-        }
-        return snapshot
-    }
-
-    private func checkLength(
-        of held: borrowing HeldFile, _ file: Manifest.File, _ path: String
-    ) throws(RegistryError) {
-        guard held.identity.bytes == file.bytes else {
-            throw .wrongSize(path: path, got: held.identity.bytes, wanted: file.bytes)
-        }
-    }
-
-    private func checkDigest(_ digest: String, _ file: Manifest.File, _ path: String) throws(RegistryError) {
-        guard digest == file.sha256 else { throw .wrongDigest(path: path, got: digest, wanted: file.sha256) }
-    }
-
-    /// Of a file that is not the model's.
-    ///
-    /// - Parameter recordedBytes: the file's length is added when a record spares reading it.
-    private func checkDigest(
-        of held: borrowing HeldFile, _ file: Manifest.File, in directory: String, _ options: OpenOptions,
-        _ recordedBytes: inout Int
-    ) throws(RegistryError) {
-        let path = "\(directory)/\(file.name)"
-        try checkLength(of: held, file, path)
-        if options.records?.vouches(for: held.identity, sha256: file.sha256) == true {
-            recordedBytes += file.bytes
-            return
-        }
-        let began = Glibc.time(nil)
-        let digest = try sha256(of: held.descriptor, path: path, bytesPerSecondMax: options.bytesPerSecondMax)
-        try checkDigest(digest, file, path)
-        try held.checkUnchanged()
-        options.records?.remember(held.identity, sha256: digest, readSince: began)
-    }
-
     private func checkShapes(
         _ shapes: Manifest.Shapes, _ snapshot: ModelSnapshot, _ path: String
     ) throws(RegistryError) {
@@ -206,6 +144,20 @@ extension Registry {
     }
 }
 
+extension OpenedVersion {
+    /// - Throws: `badModelFile` when the version's codes are not those of its factors, although what the manifest says of the file is true:
+    ///   a ranking that reads them could leave out items and nobody would know.
+    func checkCodes(path: String) throws(RegistryError) {
+        guard let codes, let digest = manifest.modelDigest else { return }
+        let published = try codes.checked(for: snapshot)
+        do throws(ModelFileError) {
+            try published.checkMade(from: snapshot, modelDigest: digest)
+        } catch {
+            throw .badModelFile(path: path, error)
+        }
+    }
+}
+
 extension Manifest.Shapes {
     init(_ snapshot: ModelSnapshot) {
         self.init(
@@ -215,13 +167,18 @@ extension Manifest.Shapes {
 }
 
 extension Manifest {
-    /// What serving this version takes: its mapping, and the values that are derived from it (4-bit codes and lengths of the
-    /// item vectors, YᵀY in double). An estimate from the manifest's own words, which the file is held against later.
+    /// What serving this version takes: the mappings of the model file and of the codes, and the values that are derived (YᵀY in double,
+    /// and codes, places and lengths when the version has no file of them). An estimate from the manifest's own words, which the files
+    /// are held against later.
     var memoryBytes: Int {
         var total = 0.0
-        for file in files where file.name == Registry.modelFileName { total += Double(file.bytes) }
+        for file in files where [Registry.modelFileName, Registry.codesFileName].contains(file.name) {
+            total += Double(file.bytes)
+        }
         let factors = Double(shapes.factors)
-        total += Double(shapes.items) * (factors / 2 + 12) + factors * factors * 8
+        let hasCodes = files.contains { $0.name == Registry.codesFileName }
+        total += hasCodes ? 0 : Double(shapes.items) * (factors / 2 + 12)
+        total += factors * factors * 8
         return Int(min(max(total, 0), 1e18))
     }
 }

@@ -77,7 +77,7 @@ extension Registry {
         return directory
     }
 
-    /// Writes the model file, reads it back through every check of the loader, and writes down what it answers.
+    /// Writes the model file, reads it back through every check of the loader, and writes down what it answers and its codes.
     private func writeModel(
         _ contents: ModelContents, in directory: String
     ) throws(RegistryError) -> WrittenModel {
@@ -92,8 +92,9 @@ extension Registry {
         guard let status = try fileSystem.status(of: file) else { throw .missingFile(path: file) }
         let entry = Manifest.File(name: Self.modelFileName, bytes: status.bytes, sha256: try sha256(ofFile: file))
         let golden = try writeGolden(snapshot, in: directory)
+        let codes = try writeCodes(snapshot, modelDigest: entry.sha256, in: directory)
         return WrittenModel(
-            files: [entry] + (golden.map { [$0.entry] } ?? []), shapes: Manifest.Shapes(snapshot),
+            files: [entry, golden?.entry, codes].compactMap { $0 }, shapes: Manifest.Shapes(snapshot),
             goldenQueries: golden?.count)
     }
 

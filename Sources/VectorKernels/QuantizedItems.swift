@@ -41,8 +41,8 @@ package final class QuantizedItems: @unchecked Sendable {
 
     /// Columns that lie somewhere else, such as in a mapped file.
     ///
-    /// Only the shape and the row numbers are looked at: a wrong row number could read outside the matrix, any other
-    /// wrong byte can only make an answer wrong.
+    /// Only the shape and the row numbers are looked at: a wrong row number could read outside the matrix. Of columns that somebody else has
+    /// made ask ``firstUnsoundPlace(lengthMax:)`` too, and that `reach` is finite and never rises; any other wrong byte can only make an answer wrong.
     ///
     /// - Parameters:
     ///   - blocks: fastest on a 64-byte boundary.
@@ -110,7 +110,9 @@ package final class QuantizedItems: @unchecked Sendable {
     package var blockCount: Int { Self.blockCount(rowCount: rowCount) }
 
     /// Lends the three columns, to write them to a file: blocks, reach, rows.
-    package func withColumns<R>(_ body: (Span<UInt8>, Span<Float>, Span<UInt32>) throws -> R) rethrows -> R {
+    package func withColumns<R, E: Error>(
+        _ body: (Span<UInt8>, Span<Float>, Span<UInt32>) throws(E) -> R
+    ) throws(E) -> R {
         let byteCount = blockCount * Self.blockBytes(factorCount: factorCount)
         // SAFETY: sizes were checked or made in init; the object lives through the call.
         return try body(
@@ -144,6 +146,33 @@ package final class QuantizedItems: @unchecked Sendable {
         // SAFETY: the constants of an existing row.
         return Float(bitPattern: unsafe blocksBase.loadUnaligned(fromByteOffset: offset, as: UInt32.self) << 16)
     }
+
+    /// The first place whose constants no coding of vectors up to `lengthMax` makes; nil when there is none.
+    ///
+    /// With constants that are no numbers, or too large, a bound could be NaN; and places that only fill up the last blocks could pass for
+    /// rows, at which a scan ends in a trap.
+    ///
+    /// - Parameter lengthMax: below 2⁶⁷, so that no bound overflows.
+    /// - Complexity: one look at four bytes a row.
+    package func firstUnsoundPlace(lengthMax: Float) -> Int? {
+        precondition(lengthMax >= 0 && lengthMax < 0x1p67, "BUG: lengths without a bound")
+        // The sign of a scale says nothing; an error has none. The least-squares scale is at most twice the length.
+        let most = (4 * lengthMax).bitPattern >> 16
+        let groupBytes = Self.blockGroup * Self.blockBytes(factorCount: factorCount)
+        for place in 0..<blockCount * Self.blockRows {
+            // SAFETY: the constants of a row of an existing group of blocks.
+            let constants = unsafe blocksBase.loadUnaligned(
+                fromByteOffset: place / 64 * groupBytes + place % 64 * 4, as: UInt32.self)
+            let isSound =
+                place < rowCount
+                ? (constants >> 16 & 0x7fff) <= most && (constants & 0xffff) <= most : constants == Self.noRow
+            if !isSound { return place }
+        }
+        return nil
+    }
+
+    /// The constants of a place without a row: its bound is -∞.
+    fileprivate static let noRow: UInt32 = 0x0000_ff80
 
     /// The place of each row of the float32 matrix: the inverse of ``row(at:)``.
     package func placesOfRows() -> [UInt32] {
@@ -242,7 +271,7 @@ extension Kernels {
                 // Blocks of the last four that hold no row; the rest of the four was cleared with the first of them.
                 let lastFour = unsafe blocks + max(0, blockCount - 4) * blockBytes
                 for row in (rowCount + 15) / 16 * 16..<blockCount * 16 {
-                    unsafe lastFour.storeBytes(of: 0x0000_ff80, toByteOffset: row % 64 * 4, as: UInt32.self)
+                    unsafe lastFour.storeBytes(of: QuantizedItems.noRow, toByteOffset: row % 64 * 4, as: UInt32.self)
                 }
                 // An error may stand out of the descending order of the norms: lift what comes before it.
                 for block in reach.indices.reversed().dropFirst() { reach[block] = max(reach[block], reach[block + 1]) }

@@ -34,3 +34,10 @@ func benchModel(
     try writeModelFile(contents, to: path)
     return try ModelSnapshot.open(path: path, threads: 2)
 }
+
+/// The codes of a model, in a file that the caller removes.
+func benchCodes(_ model: ModelSnapshot) throws -> String {
+    let path = FileManager.default.temporaryDirectory.appending(path: "nextloop-bench-\(UUID().uuidString)").path
+    try ItemCodes(of: model).write(to: path, modelDigest: "")
+    return path
+}

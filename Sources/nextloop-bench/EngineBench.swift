@@ -1,5 +1,6 @@
 import ArgumentParser
 import FactorModel
+import Foundation
 
 struct EngineBench: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -12,6 +13,7 @@ struct EngineBench: ParsableCommand {
     @Option(help: "Hotels that share the items.") var hotels = 20
     @Option(help: "Answers timed of each kind.") var queries = 300
     @Option(help: "Seed.") var seed: UInt64 = 42
+    @Flag(help: "Map the codes from a file, as of a published version, instead of making them.") var mapped = false
 
     func run() throws {
         guard items >= 1000, (1...1024).contains(factors), (1...items).contains(seen), (1...items).contains(hotels),
@@ -22,8 +24,13 @@ struct EngineBench: ParsableCommand {
             items: items, factors: factors, users: users, seen: seen, hotels: hotels, seed: seed)
         let scratch = RecommendationScratch()
         print("\(items) × \(factors), \(hotels) hotels, histories of \(seen), one thread, k = 10")
-        let ahead = seconds { model.prepare() }
-        print("prepare, once (codes, YᵀY and lengths): \(readable(ahead))")
+        let path = mapped ? try benchCodes(model) : nil
+        defer { if let path { try? FileManager.default.removeItem(atPath: path) } }
+        let ahead = try seconds {
+            let published = try path.map { try ItemCodes(path: $0, of: model, modelDigest: "") }
+            model.prepare { published }
+        }
+        print("prepare, once (codes\(mapped ? " mapped" : ""), YᵀY and lengths): \(readable(ahead))")
 
         func report(_ name: String, _ answer: (Int) -> Void) {
             var number = 0

@@ -57,12 +57,18 @@ import Testing
         #expect(available()?.bytes == 0)
     }
 
-    @Test("a version that does not fit is refused with the numbers; one that just fits is opened")
-    func refusal() throws {
+    @Test(
+        "a version that does not fit is refused with the numbers; one that just fits is opened",
+        arguments: [false, true])
+    func refusal(hasCodes: Bool) throws {
         _ = try registry.publishSample()
-        // 4 items, 2 factors: (2 / 2 + 12) · 4 + 8 · 2² on top of the file.
-        let bytes = try Data(contentsOf: URL(filePath: directory.file("models/guests/1/model.safetensors"))).count
-        let needed = bytes + 84
+        // 4 items, 2 factors: 8 · 2² on top of the files, and (2 / 2 + 12) · 4 when the codes have to be made.
+        func bytes(_ name: String) throws -> Int {
+            try Data(contentsOf: URL(filePath: directory.file("models/guests/1/\(name)"))).count
+        }
+        let codesBytes = try bytes("codes.safetensors")
+        if !hasCodes { try removeCodes() }
+        let needed = try bytes("model.safetensors") + (hasCodes ? codesBytes + 32 : 84)
         var options = OpenOptions(memoryBytesMax: needed + 1000, memoryBytesInUse: 1000)
         #expect(try registry.open("guests", version: 1, options: options).snapshot.itemCount == 4)
         options.memoryBytesInUse = 1001
@@ -82,6 +88,16 @@ import Testing
         #expect(throws: RegistryError.self) { _ = try registry.open("guests", version: 1, options: options) }
         try write("MemAvailable: 1000 kB\n", "proc/meminfo")
         #expect(try registry.open("guests", version: 1, options: options).snapshot.itemCount == 4)
+    }
+
+    /// As published by a program from before codes were.
+    private func removeCodes() throws {
+        try FileManager.default.removeItem(atPath: directory.file("models/guests/1/codes.safetensors"))
+        var manifest = try registry.manifest(of: "guests", version: 1).manifest
+        manifest.files.removeAll { $0.name == "codes.safetensors" }
+        let encoder = JSONEncoder()
+        encoder.dateEncodingStrategy = .iso8601
+        try encoder.encode(manifest).write(to: URL(filePath: directory.file("models/guests/1/manifest.json")))
     }
 
     @Test("a manifest that claims more than there can be is refused, not a trap")

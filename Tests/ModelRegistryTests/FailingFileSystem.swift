@@ -38,6 +38,11 @@ final class FailingFileSystem: RegistryFileSystem {
         try real.writeModel(path, contents)
     }
 
+    func writeCodes(_ path: String, _ codes: ItemCodes, modelDigest: String) throws(RegistryError) {
+        try count(path)
+        try real.writeCodes(path, codes, modelDigest: modelDigest)
+    }
+
     /// Fails half way: the first half of the file is there.
     func writeNewFile(_ path: String, _ bytes: [UInt8]) throws(RegistryError) {
         do throws(RegistryError) {

@@ -14,6 +14,9 @@ private struct ReadOnlyFileSystem: RegistryFileSystem {
     func makeDirectory(_ path: String) throws(RegistryError) -> Bool { throw refuse(path) }
     func makeNewDirectory(_ path: String) throws(RegistryError) { throw refuse(path) }
     func writeModel(_ path: String, _ contents: ModelContents) throws(RegistryError) { throw refuse(path) }
+    func writeCodes(_ path: String, _ codes: ItemCodes, modelDigest: String) throws(RegistryError) {
+        throw refuse(path)
+    }
     func writeNewFile(_ path: String, _ bytes: [UInt8]) throws(RegistryError) { throw refuse(path) }
     func rename(_ old: String, to new: String) throws(RegistryError) { throw refuse(new) }
     func synchronize(directory path: String) throws(RegistryError) { throw refuse(path) }

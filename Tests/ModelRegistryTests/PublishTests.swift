@@ -40,7 +40,7 @@ import Testing
         let manager = FileManager.default
         #expect(
             try manager.contentsOfDirectory(atPath: directory.file("models/guests/1")).sorted() == [
-                "golden.json", "manifest.json", "model.safetensors",
+                "codes.safetensors", "golden.json", "manifest.json", "model.safetensors",
             ])
         #expect(
             try manager.contentsOfDirectory(atPath: directory.file("models/guests")).sorted()

@@ -219,6 +219,11 @@ final class SimulatedDisk: RegistryFileSystem {
         addFile(path, try real.read(path, bytesMax: 1 << 20) ?? [])
     }
 
+    func writeCodes(_ path: String, _ codes: ItemCodes, modelDigest: String) throws(RegistryError) {
+        try real.writeCodes(path, codes, modelDigest: modelDigest)
+        addFile(path, try real.read(path, bytesMax: 1 << 20) ?? [])
+    }
+
     func writeNewFile(_ path: String, _ bytes: [UInt8]) throws(RegistryError) {
         try real.writeNewFile(path, bytes)
         addFile(path, bytes)

@@ -1,3 +1,4 @@
+import FactorModel
 import Foundation
 import TestSupport
 import Testing
@@ -141,6 +142,7 @@ import Testing
         let path = directory.file("models/guests/1/model.safetensors")
         let options = OpenOptions(records: VerificationRecords(directory: directory.file("real")))
         func recordedBytes() throws -> Int { try registry.open("guests", version: 1, options: options).recordedBytes }
+        let codes = try Data(contentsOf: URL(filePath: directory.file("models/guests/1/codes.safetensors"))).count
         #expect(try recordedBytes() == 0)
         // Published a moment ago: not settled, so not recorded.
         #expect(try recordedBytes() == 0)
@@ -149,7 +151,13 @@ import Testing
         let bytes = try Data(contentsOf: URL(filePath: path))
         let isLocal = try FileManager.default.contentsOfDirectory(atPath: directory.path).contains("real")
         // On a file system that is not trusted every byte is read each time, and what follows holds all the same.
-        #expect(try recordedBytes() == (isLocal ? bytes.count : 0))
+        #expect(try recordedBytes() == (isLocal ? bytes.count + codes : 0))
+        // The first version of a process asks for the codes later.
+        var first = options
+        first.defersCodes = true
+        let opened = try registry.open("guests", version: 1, options: first)
+        #expect(opened.recordedBytes == (isLocal ? bytes.count : 0))
+        #expect(opened.prepare() == nil && opened.snapshot.mappedBytes == bytes.count + codes)
         let date = try #require(
             try FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date)
         let handle = try FileHandle(forWritingTo: URL(filePath: path))

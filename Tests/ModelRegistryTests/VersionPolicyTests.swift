@@ -42,7 +42,7 @@ import Testing
     func slowCopy(manifestFirst: Bool) throws {
         let other = Registry(path: directory.file("other"))
         for _ in 1...4 { _ = try other.publishSample(seed: 4) }
-        let names = ["manifest.json", "golden.json", "model.safetensors"]
+        let names = ["manifest.json", "codes.safetensors", "golden.json", "model.safetensors"]
         let files = try (manifestFirst ? names : names.reversed()).map { name in
             (name, try Data(contentsOf: URL(filePath: directory.file("other/guests/4/\(name)"))))
         }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints what Python's `safetensors` finds in a model file, as JSON.
+"""Prints what Python's `safetensors` finds in a model file, and in the codes beside it, as JSON.
 
 {"tensors": {name: {"dtype": "F32", "shape": [..]}}, "user_ids": [..], "item_ids": [..], "hotel_ids": [..],
  "checks": {name: true|false}, "passed": true|false}
@@ -8,11 +8,13 @@ Exits 0 when every check holds, 1 when one does not, 65 when the file cannot be 
 """
 
 import argparse
+import hashlib
 import json
 import sys
 from pathlib import Path
 
 import numpy as np
+from safetensors import safe_open
 
 from model_file import load, storage_types, text_columns, texts
 
@@ -79,12 +81,37 @@ def check(tensors: dict[str, np.ndarray], types: dict[str, str]) -> dict[str, bo
     return checks
 
 
+def check_codes(path: Path, model: Path, items: np.ndarray) -> dict[str, bool]:
+    """`codes.safetensors` of the same version: whose it is, that every item has one place, and the lengths."""
+    codes = load(path)
+    with safe_open(path, "np") as file:
+        metadata = file.metadata()
+    rows, places, reach = codes["codes.rows"], codes["codes.places"], codes["codes.reach"]
+    lengths = np.linalg.norm(items.astype(np.float64), axis=1)
+    blocks, groups = (len(items) + 63) // 64 * 4, (items.shape[1] + 7) // 8 + 1
+    checks = {
+        "codes say their format": metadata["format"] == "nextloop-codes/1",
+        "codes name their model file": metadata["model_sha256"] == hashlib.sha256(model.read_bytes()).hexdigest(),
+        "a block of codes for each 16 items": len(codes["codes.blocks"]) == blocks * 64 * groups and len(reach) == blocks,
+        "every item has a place among the codes": bool((np.sort(rows) == np.arange(len(items))).all()),
+        "places are the inverse of rows": bool((places[rows] == np.arange(len(items))).all()),
+        "lengths are those of the item factors": bool(np.allclose(codes["item_lengths"], lengths, rtol=1e-5, atol=1e-30)),
+    }
+    checks["the longest items come first"] = bool((np.diff(lengths[rows]) <= 1e-5 * lengths.max()).all())
+    checks["reach is never short of a length"] = bool((np.repeat(reach, 16)[: len(items)] >= lengths[rows]).all())
+    checks["reach never rises"] = bool((np.diff(reach) <= 0).all())
+    return checks
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path, help="model.safetensors")
     path = parser.parse_args().file
     tensors, types = load(path), storage_types(path)
     checks = {name: bool(passed) for name, passed in check(tensors, types).items()}
+    codes = path.with_name("codes.safetensors")
+    if codes.exists():
+        checks |= check_codes(codes, path, tensors["item_factors"])
     offsets_hold = all(passed for name, passed in checks.items() if "offset table" in name)
     ids = {
         name: texts(tensors, name) if name in text_columns(tensors) and offsets_hold else None

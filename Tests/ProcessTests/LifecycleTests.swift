@@ -109,7 +109,9 @@ import Testing
         let manifest = try String(contentsOfFile: from + "/manifest.json", encoding: .utf8)
         try Data(manifest.replacing("\"version\" : 2", with: "\"version\" : 3").utf8)
             .write(to: URL(filePath: to + "/manifest.json"))
-        try FileManager.default.copyItem(atPath: from + "/golden.json", toPath: to + "/golden.json")
+        for name in ["golden.json", "codes.safetensors"] {
+            try FileManager.default.copyItem(atPath: "\(from)/\(name)", toPath: "\(to)/\(name)")
+        }
         let model = try Data(contentsOf: URL(filePath: from + "/model.safetensors"))
         _ = FileManager.default.createFile(atPath: to + "/model.safetensors", contents: nil)
         let file = try FileHandle(forWritingTo: URL(filePath: to + "/model.safetensors"))
@@ -165,6 +167,9 @@ import Testing
         ("a cut file", "bytes, its manifest says", { try edit($0, "model.safetensors") { $0.removeLast(9) } }),
         ("a longer file", "bytes, its manifest says", { try edit($0, "model.safetensors") { $0.append(0) } }),
         ("no model file", "no regular file", { try FileManager.default.removeItem(atPath: $0 + "/model.safetensors") }),
+        ("a flipped bit of the codes", "SHA-256", { try edit($0, "codes.safetensors") { $0[$0.count / 2] ^= 1 } }),
+        ("cut codes", "bytes, its manifest says", { try edit($0, "codes.safetensors") { $0.removeLast(9) } }),
+        ("no codes", "no regular file", { try FileManager.default.removeItem(atPath: $0 + "/codes.safetensors") }),
         ("no manifest", "manifest.json", { try FileManager.default.removeItem(atPath: $0 + "/manifest.json") }),
         ("a manifest that is none", "manifest.json", { try edit($0, "manifest.json") { $0 = Data("[]".utf8) } }),
         ("another format", "format", { try replace($0, "nextloop-model/1", "nextloop-model/9") }),
@@ -174,6 +179,38 @@ import Testing
             { try replace($0, "\"factors\" : 16,\n    \"hotels\"", "\"factors\" : 17,\n    \"hotels\"") }
         ),
     ]
+
+    @Test("a process whose first version has damaged codes says so and answers alike; every other load refuses it")
+    func damagedCodes() throws {
+        func answer(_ server: RunningServer) throws -> String {
+            try server.get("/recommend?user_id=\(made.guest)", headers: ["X-Request-ID": "r"]).text
+        }
+        let sound = try answer(try serve())
+        try Self.edit("\(registry)/room-service/1", "codes.safetensors") { $0[$0.count / 2] ^= 1 }
+        let server = try serve()
+        #expect(try answer(server) == sound)
+        try eventually("told") {
+            server.errors.contains("error")
+                && server.errors.contains("room-service: version 1 answers with codes that this")
+        }
+        #expect(server.errors.contains("/1/codes.safetensors has SHA-256 "))
+        #expect(server.errors.contains("publish the model again"))
+        #expect(try answer(server) == sound)
+        #expect(try status(server).live == 1)
+        for words in ["verify --version 1", "promote --version 1 --alias staging"] {
+            let run = try BuiltBinary.run(["registry"] + words.split(separator: " ").map(String.init) + options)
+            #expect(run.exitCode == 65, "\(words)")
+            #expect(run.errors.contains("codes.safetensors has SHA-256"), "\(run.errors)")
+        }
+        try point("production", at: 2)
+        try eventually("version 2 answers") { try version(server) == "2" }
+        // Version 1 is still in memory as the one before; a process that has another version first has to load it.
+        let other = try serve()
+        try eventually("version 2 answers there") { try version(other) == "2" }
+        try point("production", at: 1)
+        try eventually("rejected") { try status(other).version(1)?.state == "rejected" }
+        #expect(try version(other) == "2")
+    }
 
     private static func edit(_ version: String, _ name: String, _ body: (inout Data) -> Void) throws {
         var data = try Data(contentsOf: URL(filePath: "\(version)/\(name)"))

@@ -41,6 +41,7 @@ import Testing
         try #require(run.exitCode == 0, "\(run.errors)")
         let dump = try JSONDecoder().decode(Dump.self, from: Data(run.output.utf8))
         #expect(dump.passed, "\(dump.checks.filter { !$0.value }.keys)")
+        #expect(dump.checks["every item has a place among the codes"] == true, "the file of codes was looked at")
         #expect(dump.userIDs.contains(made.guest))
         #expect(dump.itemIDs.count == Set(dump.itemIDs).count)
     }

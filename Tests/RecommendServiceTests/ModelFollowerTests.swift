@@ -343,6 +343,59 @@ import Testing
         #expect(bytes > 0)
     }
 
+    // MARK: Codes
+
+    @Test("the first version checks its codes once it serves: damaged ones are told once, and are made here")
+    func firstCodes() throws {
+        try fixture.publish()
+        let file = fixture.file(1, "codes.safetensors")
+        let sound = try Data(contentsOf: URL(filePath: file))
+        var damaged = sound
+        damaged[sound.count / 2] ^= 1
+        try damaged.write(to: URL(filePath: file))
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(fixture.events().filter(\.isWarning).isEmpty, "not looked at yet")
+        let live = try #require(fixture.store.plan.standard.live)
+        let modelBytes = live.snapshot.mappedBytes
+        for _ in 0..<2 { fixture.follower.prepareLive() }
+        let events = fixture.events()
+        #expect(events.count == 1)
+        let event = try #require(events.first)
+        #expect(event.isError && event.isWarning)
+        #expect(event.description.contains("\(file) has SHA-256"), "\(event)")
+        #expect(live.snapshot.mappedBytes == modelBytes)
+        #expect(fixture.live == 1)
+    }
+
+    @Test("sound codes are mapped, by the first version once it serves and by the next before it does")
+    func mappedCodes() throws {
+        func bytes(_ version: Int) throws -> Int {
+            try ["model.safetensors", "codes.safetensors"].reduce(0) { sum, name in
+                let data = try Data(contentsOf: URL(filePath: fixture.file(version, name)))
+                return sum + data.count
+            }
+        }
+        try fixture.publish()
+        fixture.follower.look()
+        fixture.follower.prepareLive()
+        let first = try bytes(1)
+        #expect(fixture.store.plan.standard.live?.snapshot.mappedBytes == first)
+        try fixture.publish(FollowFixture.contents(noise: 0.01))
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        let second = try bytes(2)
+        #expect(fixture.store.plan.standard.live?.snapshot.mappedBytes == second)
+        #expect(fixture.events().filter(\.isWarning).isEmpty)
+        try fixture.publish(FollowFixture.contents(noise: 0.02))
+        var damaged = try Data(contentsOf: URL(filePath: fixture.file(3, "codes.safetensors")))
+        damaged[damaged.count / 2] ^= 1
+        try damaged.write(to: URL(filePath: fixture.file(3, "codes.safetensors")))
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(fixture.gate(3) == .verify)
+    }
+
     // MARK: The operator
 
     @Test("a pin answers until the policy wants another version, or it is taken back") func pin() throws {

@@ -67,7 +67,7 @@ final class MappedFile: @unchecked Sendable {  // Sendable: never written, alive
 
     /// A column of `count` elements at `offset`.
     ///
-    /// - Precondition: inside the file and aligned: ``ModelFileReader`` has checked the header.
+    /// - Precondition: inside the file and aligned: ``TensorReader`` has checked the header.
     func column<Element: BitwiseCopyable>(at offset: Int, count: Int) -> Column<Element> {
         let stride = MemoryLayout<Element>.stride
         precondition(

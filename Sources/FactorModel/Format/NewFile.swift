@@ -31,6 +31,12 @@ final class NewFile {
         try unsafe write(elements.span.bytes)
     }
 
+    /// Appends bytes from where they are.
+    func write(raw bytes: RawSpan) throws(ModelFileError) {
+        try flush()
+        try write(bytes)
+    }
+
     /// Appends one element after the other without an array of them.
     func write<Elements: Sequence>(
         each elements: Elements

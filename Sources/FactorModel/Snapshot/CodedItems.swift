@@ -2,11 +2,13 @@ import VectorKernels
 
 /// The item factors in 4-bit codes, and what lets a ranking with filters read them: see docs/engine.md, "What is read".
 ///
-/// Made from a snapshot by ``ModelSnapshot/prepare()``. Immutable; an object, so that a request counts one reference and not five.
+/// Made from a snapshot and its codes by ``ModelSnapshot/prepare(codes:)``. Immutable; an object, so that a request counts one reference
+/// and not five.
 final class CodedItems: Sendable {
+    private let codes: ItemCodes
     let items: QuantizedItems
     /// [items], the place of each row among the codes.
-    let places: [UInt32]
+    let places: Column<UInt32>
     /// [hotels], where a hotel's items lie; nil for a hotel whose rows are sooner scored than searched.
     private let hotels: [PlaceSet?]
     /// [departments], where a department's items lie; nil for a small one among many.
@@ -14,11 +16,11 @@ final class CodedItems: Sendable {
     /// [departments]
     private let departmentCounts: [Int]
 
-    /// Codes the items of a model that has any.
-    init(_ model: ModelSnapshot) {
-        let items = model.withItemFactors { quantize($0, factorCount: model.factorCount) }
-        let places = items.placesOfRows()
-        self.items = items
+    /// - Parameter codes: of the model's items, of which there is at least one.
+    init(_ model: ModelSnapshot, _ codes: ItemCodes) {
+        let places = codes.places.column
+        self.codes = codes
+        items = codes.items
         self.places = places
         hotels = (0..<model.hotelCount).map { hotel in
             model.withItems(of: HotelIndex(hotel)) { rows in
@@ -39,19 +41,26 @@ final class CodedItems: Sendable {
 
     /// All departments when there are at most 64, else the at most 64 that are large enough: 8 bytes an item.
     private static func departmentSets(
-        _ model: ModelSnapshot, _ places: [UInt32]
+        _ model: ModelSnapshot, _ places: Column<UInt32>
     ) -> (sets: [PlaceSet?], counts: [Int]) {
         var counts = [Int](repeating: 0, count: model.departmentCount)
         let column = model.columns.itemDepartment
-        for row in places.indices where column[row] != ModelTensors.noDepartment { counts[Int(column[row])] += 1 }
+        for row in 0..<places.count where column[row] != ModelTensors.noDepartment { counts[Int(column[row])] += 1 }
         var sets = counts.map { count in
             counts.count <= 64 || count * 64 >= places.count ? PlaceSet(placeCount: places.count) : nil
         }
-        for row in places.indices where column[row] != ModelTensors.noDepartment {
+        for row in 0..<places.count where column[row] != ModelTensors.noDepartment {
             sets[Int(column[row])]?.insert(places[row])
         }
         return (sets, counts)
     }
+
+    /// |yᵢ| of every item.
+    var lengths: HeldColumn<Float> { codes.lengths }
+    /// Of the file that the codes lie in, 0 when they were made here.
+    var mappedBytes: Int { codes.mappedBytes }
+    func releasePages() { codes.releasePages() }
+    func mapPages() { codes.mapPages() }
 
     // MARK: What a filter leaves
 

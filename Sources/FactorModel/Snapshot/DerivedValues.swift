@@ -34,20 +34,32 @@ final class Derived<Value: Sendable>: @unchecked Sendable {
 extension ModelSnapshot {
     /// Computes ahead what fold-in, explain and similar would compute at their first call, YᵀY and the lengths of the item
     /// vectors, and the codes that make a ranking of the catalogue or a large hotel many times faster: until they are there
-    /// it reads the float32 factors. Maps the pages that nothing has read yet. Call it once the snapshot serves, on a thread that answers no requests.
-    package func prepare() {
+    /// it reads the float32 factors. Maps the pages that nothing has read yet, too. Call it once the snapshot serves, on a thread that answers no requests.
+    ///
+    /// - Parameter published: the codes and lengths that came with the model, asked for once, by the first call; nil to have
+    ///   them made.
+    package func prepare(codes published: () -> ItemCodes? = { nil }) {
         mapPages()
-        if itemCount > 0 { _ = codedItems.value { CodedItems(self) } }
-        _ = itemNorms()
+        if itemCount > 0 { codedItems.value { CodedItems(self, published() ?? ItemCodes(of: self)) }.mapPages() }
         if hasFoldIn { _ = itemGram() }
     }
 
-    /// |yᵢ| of every item, [items].
-    func itemNorms() -> [Float] {
-        norms.value {
-            withItemFactors { matrix in
-                (0..<itemCount).map { norm(matrix.extracting($0 * factorCount..<($0 + 1) * factorCount)) }
-            }
+    /// Lets rankings read these codes from now on, and leaves the rest to ``prepare(codes:)``.
+    package func adopt(_ codes: ItemCodes) { _ = codedItems.value { CodedItems(self, codes) } }
+
+    /// Whether a ranking reads codes.
+    package var hasCodes: Bool { codedItems.ifMade != nil }
+
+    /// |yᵢ| of every item, [items]. Valid while the snapshot lives.
+    func itemNorms() -> Column<Float> {
+        if let coded = codedItems.ifMade { return coded.lengths.column }
+        return norms.value { HeldColumn(itemLengths(.best)) }.column
+    }
+
+    /// The same, computed: the same bits on every path.
+    func itemLengths(_ kernels: Kernels) -> [Float] {
+        withItemFactors { matrix in
+            (0..<itemCount).map { length(matrix.extracting($0 * factorCount..<($0 + 1) * factorCount), kernels) }
         }
     }
 
@@ -60,8 +72,8 @@ extension ModelSnapshot {
 }
 
 /// The length of a vector. Squares that float32 cannot hold are summed in double.
-private func norm(_ vector: Span<Float>) -> Float {
-    let square = dot(vector, vector)
+private func length(_ vector: Span<Float>, _ kernels: Kernels) -> Float {
+    let square = kernels.dot(vector, vector)
     if square > 1e-30 { return square.squareRoot() }
     var sum = 0.0
     for place in vector.indices { sum += Double(vector[place]) * Double(vector[place]) }

@@ -39,17 +39,17 @@ extension ModelSnapshot {
             excluded.insert(places[Int(row)])
             hasExcluded = true
         } list: { rows in
-            excluded.insert(rows, at: places.span)
+            places.withSpan { excluded.insert(rows, at: $0) }
             hasExcluded = hasExcluded || !rows.isEmpty
         }
         let filter = PlaceFilter(
             allowed: choice.hotels, alsoAllowed: choice.departments, excluded: hasExcluded ? excluded : nil)
         let isFound = rank(vector, query.filter, coded, choice, filter, cost, scratch)
         if hasExcluded {
-            forEachExcluded(query) {
-                excluded.remove(places[Int($0)])
-            } list: {
-                excluded.remove($0, at: places.span)
+            forEachExcluded(query) { row in
+                excluded.remove(places[Int(row)])
+            } list: { rows in
+                places.withSpan { excluded.remove(rows, at: $0) }
             }
         }
         swap(&excluded, &scratch.shared.excludedPlaces)

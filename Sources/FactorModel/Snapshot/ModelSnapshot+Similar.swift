@@ -8,7 +8,7 @@ extension ModelSnapshot {
     ///
     /// - Returns: ``Strategy/similar``; with ``FallbackReason/noFactors`` and nothing when the item's own vector is all zeros; with
     ///   ``FallbackReason/tooFewItems`` when fewer than `k` come back although more pass the filters.
-    /// - Complexity: a scan of the items that pass. The first call of a snapshot also computes all lengths: ``prepare(threads:)``.
+    /// - Complexity: a scan of the items that pass. The first call of a snapshot also computes all lengths: ``prepare(codes:)``.
     package func similar(
         to item: ItemIndex, _ query: RecommendationQuery, scratch: RecommendationScratch
     ) -> RecommendationOutcome {
@@ -33,10 +33,9 @@ extension ModelSnapshot {
     }
 
     private func rank(
-        byCosineWith item: ItemIndex, _ norm: Float, _ norms: [Float], _ query: RecommendationQuery,
+        byCosineWith item: ItemIndex, _ norm: Float, _ norms: Column<Float>, _ query: RecommendationQuery,
         without excluded: Span<UInt32>, _ scratch: RecommendationScratch
     ) {
-        let norms = norms.span
         withItemFactors { matrix in
             // Scaled first: the product of two tiny vectors would be lost below the smallest float32.
             scratch.vector.removeAll(keepingCapacity: true)

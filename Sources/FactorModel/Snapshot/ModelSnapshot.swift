@@ -3,14 +3,14 @@ import VectorKernels
 /// One model version, mapped and immutable: what a request is answered from.
 ///
 /// Everything it hands out was checked when it was opened; nothing was copied or built. What only some requests need (YᵀY, the
-/// lengths of the item vectors) is computed once, when the first of them comes or ``prepare()`` is called. Two processes that open the same
+/// lengths of the item vectors) is computed once, when the first of them comes or ``prepare(codes:)`` is called. Two processes that open the same
 /// file share its pages. The mapping goes away with the last reference.
 package final class ModelSnapshot: Sendable {
     private let file: MappedFile
     let columns: ModelColumns
-    /// |yᵢ|, see ``itemNorms()``.
-    let norms = Derived<[Float]>()
-    /// The item factors in 4-bit codes, made by ``prepare()`` only.
+    /// |yᵢ| for whoever asks before ``prepare(codes:)`` is done, see ``itemNorms()``.
+    let norms = Derived<HeldColumn<Float>>()
+    /// The item factors in 4-bit codes, there once ``prepare(codes:)`` is done.
     let codedItems = Derived<CodedItems>()
     /// YᵀY, see ``itemGram()``.
     let gram = Derived<[Double]>()
@@ -44,7 +44,10 @@ package final class ModelSnapshot: Sendable {
 
     /// Gives the pages of the mapping back. Answers stay the same and take page faults: for a snapshot that nobody asks any
     /// more, so that letting go of it is quick.
-    package func releasePages() { file.releasePages() }
+    package func releasePages() {
+        file.releasePages()
+        codedItems.ifMade?.releasePages()
+    }
 
     // MARK: Sizes
 
@@ -54,7 +57,8 @@ package final class ModelSnapshot: Sendable {
     package var factorCount: Int { columns.factorCount }
     package var interactionCount: Int { columns.historyItems.count }
     package var departmentCount: Int { columns.departmentIDs.count }
-    package var mappedBytes: Int { file.byteCount }
+    /// Of the model file, and of that of its codes once ``prepare(codes:)`` has taken them from one.
+    package var mappedBytes: Int { file.byteCount + (codedItems.ifMade?.mappedBytes ?? 0) }
 
     // MARK: Ids
 

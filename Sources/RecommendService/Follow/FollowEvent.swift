@@ -14,14 +14,21 @@ package enum FollowEvent: Equatable, Sendable, CustomStringConvertible {
     case standsIn(model: String, version: Int, wanted: Int)
     /// A refusal could not be written down: a restart knows nothing of it. Told once, however often it is tried again.
     case unkept(model: String, version: Int, reason: String)
+    /// The file of codes of a version that answers is no good: the process has made them itself. Any other load of the version fails.
+    case codesUnusable(model: String, version: Int, reason: String)
     /// A gate was not asked, or the operator let a version through it.
     case note(model: String, version: Int, String)
 
     package var isWarning: Bool {
         switch self {
-        case .problem, .rejected, .unleased, .standsIn, .unkept: true
+        case .problem, .rejected, .unleased, .standsIn, .unkept, .codesUnusable: true
         case .recovered, .loading, .live, .note: false
         }
+    }
+
+    /// Whether something is damaged that an operator has to put right although answers go on.
+    package var isError: Bool {
+        if case .codesUnusable = self { true } else { false }
     }
 
     package var description: String {
@@ -42,6 +49,11 @@ package enum FollowEvent: Equatable, Sendable, CustomStringConvertible {
             """
             \(model): that version \(version) was rejected is not kept in the registry: \(reason); a restart compares it by golden \
             queries only
+            """
+        case .codesUnusable(let model, let version, let reason):
+            """
+            \(model): version \(version) answers with codes that this process made itself: those it was published with cannot be used, and \
+            every load but the first of a process refuses the version: \(reason)
             """
         case .note(let model, let version, let text): "\(model): version \(version): \(text)"
         }

@@ -45,8 +45,9 @@ struct LoadJob: Sendable {
         } catch {
             throw LoadRefusal(gate: .verify, reason: "\(error)", error: error)
         }
-        // The first version of a model answers as soon as it can; codes and YᵀY are made once it does.
-        if live != nil { opened.snapshot.prepare() }
+        // The first version of a model answers as soon as it can; codes, unless a record says that those of its files are sound, and YᵀY
+        // are made once it does. Of another one the codes have been checked with the rest.
+        if live != nil { _ = opened.prepare() } else { opened.codes?.adopt(by: opened.snapshot) }
         var passed = GateCheck.Passed()
         var overruled: GateRefusal?
         do throws(GateRefusal) {
@@ -63,7 +64,8 @@ struct LoadJob: Sendable {
             name: model, version: version, snapshot: opened.snapshot, manifest: opened.manifestBytes,
             createdAt: opened.manifest.createdAt.timeIntervalSince1970, loadedAt: Date().timeIntervalSince1970,
             loadSeconds: clock() - began, loops: loops, lease: lease,
-            goldenUsers: opened.golden?.queries.compactMap { opened.snapshot.user(id: $0.user) } ?? [])
+            goldenUsers: opened.golden?.queries.compactMap { opened.snapshot.user(id: $0.user) } ?? [],
+            codes: live == nil ? opened.codes : nil)
         if live != nil { loaded.prepare() }
         return Loaded(
             model: loaded, notes: passed.notes, overruled: overruled, comparedWith: passed.comparedWith,
@@ -75,7 +77,7 @@ struct LoadJob: Sendable {
         OpenOptions(
             threads: live == nil ? settings.firstLoadThreads : 1,
             bytesPerSecondMax: live == nil ? nil : settings.loadBytesPerSecond,
-            memoryBytesInUse: mappedBytes, records: settings.records)
+            memoryBytesInUse: mappedBytes, records: settings.records, defersCodes: live == nil)
     }
 }
 

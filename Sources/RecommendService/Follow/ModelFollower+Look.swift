@@ -122,10 +122,22 @@ extension ModelFollower {
     /// Older versions that are tried when a process has none to answer with.
     private static var lookBackMax: Int { 10 }
 
-    /// Makes what the first version of a model was published without. On the follower's thread and at its priority: loops that want the same
-    /// values meanwhile wait for whoever began. While a process starts it is its own business, behind the readiness.
+    /// Makes what the first version of a model answers without until then. On the follower's thread and at its priority: loops that want the
+    /// same values meanwhile wait for whoever began. While a process starts it is its own business, see ``prepareLive()``.
     private func complete(_ first: ServedModel?, quietly: Bool) {
-        if quietly { first?.prepare() }
+        if quietly, let first { complete(first) }
+    }
+
+    private func complete(_ first: ServedModel) {
+        guard let problem = first.prepare() else { return }
+        report(.codesUnusable(model: first.name, version: first.version, reason: "\(problem)"))
+    }
+
+    /// The same of the versions that a process has started with. Call it once, when it is ready and before it follows.
+    package func prepareLive() {
+        for model in store.plan.models {
+            if let live = model.live { complete(live) }
+        }
     }
 
     private func policyKeepsSeveral(_ policy: VersionPolicy) -> Bool {

@@ -277,9 +277,13 @@ struct GateCheck {
     }
 
     /// Rankings that there is time for before the first version answers.
-    private var affordable: Int { Self.firstLoadScores / max(candidate.itemCount * candidate.factorCount, 1) }
+    private var affordable: Int {
+        let scores = candidate.hasCodes ? 4 * Self.firstLoadScores : Self.firstLoadScores
+        return scores / max(candidate.itemCount * candidate.factorCount, 1)
+    }
 
-    /// Products that the warm-up of a first version may take: some 20 ms.
+    /// Products that the warm-up of a first version may take: some 20 ms of float32; with codes, which take a quarter of the time at most, four
+    /// times as many.
     private static let firstLoadScores = 100_000_000
 
     /// At most `count` rows, spread evenly: the same for the same model.

@@ -1,5 +1,7 @@
 package import FactorModel
+package import ModelRegistry
 import PrometheusText
+import Synchronization
 
 /// One loaded version and everything an answer needs to say about it. Immutable but for its counters.
 package final class ServedModel: Sendable {
@@ -21,11 +23,14 @@ package final class ServedModel: Sendable {
     /// What keeps a prune off the version for as long as it is loaded; nothing where the registry cannot be written to.
     private let lease: (any Sendable)?
     private let texts = WrittenItemsSlot()
+    /// What the version was published with, until ``prepare()`` has used it: a file that is held open for it is closed then.
+    private let codes: Mutex<VersionCodes?>
 
+    /// - Parameter codes: for ``prepare()``; nil to have it make them, or when the snapshot has been prepared.
     package init(
         name: String, version: Int, snapshot: ModelSnapshot, manifest: [UInt8], createdAt: Double, loadedAt: Double,
         loadSeconds: Double, loops: Int, lease: (any Sendable)? = nil,
-        goldenUsers: [UserIndex] = []
+        goldenUsers: [UserIndex] = [], codes: VersionCodes? = nil
     ) {
         self.name = name
         self.version = version
@@ -36,6 +41,7 @@ package final class ServedModel: Sendable {
         self.loadSeconds = loadSeconds
         self.lease = lease
         self.goldenUsers = goldenUsers
+        self.codes = Mutex(codes)
         recentUsers = RecentUsers(loops: loops)
         metrics = ModelMetrics(model: name, version: version, itemCount: snapshot.itemCount, loops: loops)
     }
@@ -45,8 +51,18 @@ package final class ServedModel: Sendable {
 
     /// Makes ahead what answers are quicker with, and the same without. Call it once the version serves, on a thread that answers no
     /// requests.
-    package func prepare() {
+    ///
+    /// - Returns: why the codes that the version was published with are not used; nil when they are, or when it has none.
+    @discardableResult
+    package func prepare() -> RegistryError? {
+        let published = codes.withLock { codes in
+            defer { codes = nil }
+            return codes
+        }
+        let problem = published?.prepare(snapshot)
+        // Without a file; otherwise everything is there already.
         snapshot.prepare()
         texts.fill(snapshot)
+        return problem
     }
 }

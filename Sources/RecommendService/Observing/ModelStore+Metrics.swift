@@ -62,7 +62,7 @@ extension ServedModel {
             "nextloop_model_load_duration_seconds", "Time to open and verify the live version.", .gauge, model,
             value: loadSeconds)
         exposition.add(
-            "nextloop_model_bytes", "Bytes of the live version's mapped file.", .gauge, model,
+            "nextloop_model_bytes", "Bytes of the live version's mapped files.", .gauge, model,
             value: Double(snapshot.mappedBytes))
     }
 }

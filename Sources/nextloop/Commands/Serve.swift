@@ -94,7 +94,7 @@ struct Serve: ParsableCommand {
             models, follow.opened, settings: follow.settings(gates: gates.settings, threads: loops),
             prepare: unavailable.prepare
         ) { event in
-            log.log(level: event.isWarning ? .warning : .info, "\(event)")
+            log.log(level: event.isError ? .error : event.isWarning ? .warning : .info, "\(event)")
         }
         let service = Service(
             models, follower: follower, unavailable: unavailable, admin: try admin.admin(unavailable, log),
@@ -121,7 +121,7 @@ struct Serve: ParsableCommand {
         }
 
         // Behind the readiness: requests are answered meanwhile, exactly as after it, only slower.
-        for model in models.plan.models { model.live?.prepare() }
+        follower.prepareLive()
         try POSIXThread.detach(name: "registry-watch") { while watch.wait() { follower.wake() } }
         try follower.start()
         try service.startShadows()
