@@ -9,7 +9,7 @@ test: ## every check and every test; the last line counts them
 
 bench: ## kernels and training on this machine
 	scripts/setup build
-	swift build -c release --product nextloop-bench
+	scripts/build nextloop-bench
 	.build/release/nextloop-bench topk
 	.build/release/nextloop-bench als
 

@@ -106,8 +106,7 @@ class Binaries:
         if directory is None:
             say("== building (release)")
             subprocess.run([ROOT / "scripts" / "setup", "build"], check=True, stdout=sys.stderr)
-            for product in ("nextloop", "nextloop-bench"):
-                swift("build", "-c", "release", "--product", product, folder=ROOT)
+            subprocess.run([ROOT / "scripts" / "build", "nextloop", "nextloop-bench"], check=True, stdout=sys.stderr)
             directory = ROOT / ".build" / "release"
         self.nextloop, self.bench = directory / "nextloop", directory / "nextloop-bench"
         for path in (self.nextloop, self.bench):

@@ -19,7 +19,7 @@ package final class HTTPServer: Sendable {
     private struct State {
         var bound: [ListenAddress] = []
         var shared: ServerShared?
-        var threads: [Thread] = []
+        var threads: [POSIXThread] = []
         var files: [SocketFile] = []
     }
 
@@ -215,7 +215,7 @@ package final class HTTPServer: Sendable {
         let handedOver = HandOver(parts)
         let makeLoop = makeLoop
         state.threads.append(
-            try Thread(name: "http-loop-\(number)") {
+            try POSIXThread(name: "http-loop-\(number)") {
                 guard let parts = handedOver.take() else { return }
                 let (handler, observer) = makeLoop(number)
                 var loop = EventLoop(

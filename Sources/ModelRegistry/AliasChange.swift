@@ -1,4 +1,5 @@
-package import Foundation
+package import FoundationEssentials
+import Glibc
 
 /// One change of an alias, as `aliases.log` keeps it.
 package struct AliasChange: Codable, Equatable, Sendable {
@@ -23,7 +24,7 @@ package struct AliasChange: Codable, Equatable, Sendable {
     static func actor(_ given: String?) throws(RegistryError) -> String {
         guard let given else {
             // A container's account often has a number only.
-            let name = NSUserName()
+            let name = ProcessInfo.processInfo.userName
             return isPlain(name, 1...actorBytesMax) ? name : "uid \(geteuid())"
         }
         guard isPlain(given, 1...actorBytesMax) else { throw .badActor(bytes: given.utf8.count) }

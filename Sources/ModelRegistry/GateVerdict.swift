@@ -1,4 +1,4 @@
-package import Foundation
+package import FoundationEssentials
 import Glibc
 
 /// What the gates of a server found when they compared a version with the one before it: what a restart of that server, which has nothing

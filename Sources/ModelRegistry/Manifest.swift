@@ -1,4 +1,4 @@
-package import Foundation
+package import FoundationEssentials
 
 /// `manifest.json`: what a version is, where it came from and how its files can be checked.
 package struct Manifest: Codable, Equatable, Sendable {

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 extension Registry {
     static let aliasesFileName = "aliases.json"

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// Versions that an operator lets through the gates of every server that follows, whenever it loads them: what is asked of one
 /// running server ends with it.

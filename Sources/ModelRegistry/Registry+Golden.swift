@@ -1,5 +1,5 @@
 package import FactorModel
-import Foundation
+import FoundationEssentials
 
 /// `golden.json` of a version: what it answered where it was made.
 ///

@@ -1,5 +1,5 @@
 package import FactorModel
-import Foundation
+import FoundationEssentials
 
 extension Registry {
     /// Makes sure that ``publish(model:contents:manifest:promote:)`` will find a directory that it can write to: what is wrong

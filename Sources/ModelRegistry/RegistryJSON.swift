@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// How the registry's small files are written: keys in order, so that the same contents are the same bytes, and times as RFC 3339 says.
 func registryEncoder() -> JSONEncoder {

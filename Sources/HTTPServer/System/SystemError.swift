@@ -1,9 +1,17 @@
-/// A system call that failed, with its `errno`.
-struct SystemError: Error, Equatable {
-    var call: StaticString
-    var code: Int32
+import Glibc
 
-    static func == (left: SystemError, right: SystemError) -> Bool { left.code == right.code }
+/// A system call that failed, with its `errno`.
+package struct SystemError: Error, Equatable, CustomStringConvertible {
+    package var call: StaticString
+    /// `errno`.
+    package var code: Int32
+
+    package var description: String {
+        // SAFETY: strerror's text is copied before anybody can ask it again on this thread.
+        "\(call): \(unsafe String(cString: strerror(code)))"
+    }
+
+    package static func == (left: SystemError, right: SystemError) -> Bool { left.code == right.code }
 }
 
 /// Passes a result on, or throws what a negative one stands for.

@@ -1,8 +1,9 @@
 import CLinux
 import Dispatch
-import Foundation
+import FoundationEssentials
 import Glibc
 import HTTPMessages
+import HTTPServer
 import Synchronization
 
 /// The access log of a process: a ring for each loop, and a thread that writes what is in them.
@@ -37,13 +38,17 @@ package final class AccessLog: Sendable {
         self.wakeup = wakeup
         rings = (0..<loops).map { _ in LineRing(capacity: settings.ringBytes) }
         next = Mutex(consume output)
-        Thread.detachNewThread { [self] in
-            // Leaves SIGPIPE blocked as well: a reader that went away is an error of the write.
-            unsafe clinux_prepare_thread("access-log")
+        // The thread leaves SIGPIPE blocked as well: a reader that went away is an error of the write.
+        let write: @Sendable () -> Void = { [self] in
             guard let output = takeNextOutput() else { preconditionFailure("BUG: no log to begin with") }
             var writer = LogWriter(self, output, report: report)
             writer.run()
             hasEnded.signal()
+        }
+        do throws(SystemError) {
+            try POSIXThread.detach(name: "access-log", write)
+        } catch {
+            throw AccessLogError(destination: settings.destination, code: error.code)
         }
     }
 

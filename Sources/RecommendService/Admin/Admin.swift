@@ -1,4 +1,4 @@
-package import Foundation
+package import FoundationEssentials
 import Synchronization
 
 /// What operators may do, and the check that it is one. Off (404) when a process has none.

@@ -1,5 +1,5 @@
 import FactorModel
-import Foundation
+import FoundationEssentials
 import HTTPMessages
 import ModelRegistry
 

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import HTTPMessages
 
 /// What the query of an operator's request may say: rare, so strings and dates may cost what they cost.

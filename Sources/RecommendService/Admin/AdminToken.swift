@@ -1,4 +1,6 @@
-import Foundation
+import FoundationEssentials
+import Glibc
+import ModelRegistry
 
 /// The bearer tokens that open `/admin`, one a line of a file that is read anew for every request that presents one: a token is rotated
 /// by replacing the file, and during the change both may stand in it.
@@ -36,17 +38,18 @@ package struct AdminToken: Sendable {
 
     /// The tokens now.
     package func tokens() throws(FileError) -> [[UInt8]] {
-        guard let file = FileHandle(forReadingAtPath: path) else { throw error("cannot be read") }
-        defer { try? file.close() }
-        let data: Data
-        do {
-            data = try file.read(upToCount: Self.fileBytesMax + 1) ?? Data()
+        let bytes: [UInt8]
+        do throws(RegistryError) {
+            guard let read = try POSIXFileSystem().read(path, bytesMax: Self.fileBytesMax) else {
+                throw RegistryError.system(call: "open", path: path, code: ENOENT)
+            }
+            bytes = read
         } catch {
+            if case .system(_, _, EFBIG) = error { throw self.error("is larger than \(Self.fileBytesMax) bytes") }
             throw self.error("cannot be read")
         }
-        guard data.count <= Self.fileBytesMax else { throw error("is larger than \(Self.fileBytesMax) bytes") }
         var tokens: [[UInt8]] = []
-        for line in data.split(separator: UInt8(ascii: "\n")) {
+        for line in bytes.split(separator: UInt8(ascii: "\n")) {
             let token = line.last == UInt8(ascii: "\r") ? Array(line.dropLast()) : Array(line)
             if token.isEmpty { continue }
             guard Self.tokenBytes.contains(token.count), token.allSatisfy({ (0x21...0x7E).contains($0) }) else {

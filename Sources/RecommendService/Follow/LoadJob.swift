@@ -1,5 +1,5 @@
 import FactorModel
-import Foundation
+import FoundationEssentials
 import ModelRegistry
 
 /// Loads one version: opens, verifies, warms and compares it. Nobody sees it before it has passed, and nothing of it is shared with loops.

@@ -1,7 +1,8 @@
 import CLinux
 import Dispatch
-import Foundation
+import FoundationEssentials
 import Glibc
+import HTTPServer
 import Synchronization
 
 /// A thread of low priority that does what it is given, one thing after another. It ends with the object.
@@ -35,10 +36,12 @@ package final class LowPriorityThread: Sendable {
     ///
     /// - Precondition: not called on the thread itself.
     package func run<R: Sendable>(_ work: @escaping @Sendable () -> R) -> R {
-        isStarted.withLock { isStarted in
-            if !isStarted { start() }
-            isStarted = true
-        }
+        // Where the system makes no more threads the work is done here, at the caller's priority, and the next one tries again.
+        guard
+            isStarted.withLock({
+                $0 = $0 || start(); return $0
+            })
+        else { return work() }
         let (given, result) = (Handed(work), Handed<R>())
         let done = DispatchSemaphore(value: 0)
         jobs.waiting.withLock { waiting in
@@ -53,14 +56,17 @@ package final class LowPriorityThread: Sendable {
         return made
     }
 
-    private func start() {
-        let thread = Thread { [jobs] in
-            // SAFETY: a literal, read during the call.
-            unsafe clinux_prepare_thread("model-loader")
-            lowerThreadPriority()
-            jobs.work()
+    /// - Returns: whether there is a thread now.
+    private func start() -> Bool {
+        do throws(SystemError) {
+            try POSIXThread.detach(name: "model-loader") { [jobs] in
+                lowerThreadPriority()
+                jobs.work()
+            }
+            return true
+        } catch {
+            return false
         }
-        thread.start()
     }
 }
 

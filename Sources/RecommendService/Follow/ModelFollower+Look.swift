@@ -1,5 +1,6 @@
 import FactorModel
-import Foundation
+import FoundationEssentials
+import Glibc
 import ModelRegistry
 
 extension ModelFollower {

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 import ModelRegistry
 
 /// What a version refused by a running server is, after that server's restart: the first version of a process has no live one beside it, so

@@ -1,6 +1,7 @@
 import CLinux
 import Dispatch
-import Foundation
+import FoundationEssentials
+package import HTTPServer
 package import ModelRegistry
 import Synchronization
 
@@ -147,13 +148,8 @@ package final class ModelFollower: Sendable {
     }
 
     /// Starts ``run()`` on a thread of its own.
-    package func start() {
-        let thread = Thread {
-            // SAFETY: a literal, read during the call.
-            unsafe clinux_prepare_thread("model-follower")
-            self.run()
-        }
-        thread.start()
+    package func start() throws(SystemError) {
+        try POSIXThread.detach(name: "model-follower") { self.run() }
     }
 
     package func stop() {

@@ -1,6 +1,7 @@
 import FactorModel
-import Foundation
+import FoundationEssentials
 import HTTPMessages
+package import HTTPServer
 
 /// Answers one model's sampled requests once more, by its shadow's version. Lives on one thread.
 final class ShadowWorker {
@@ -85,16 +86,12 @@ extension RankedIDs {
 extension Service {
     /// Starts the threads of the shadows. At the loops' own priority, because they take locks that loops take: what they cost is bounded by
     /// their share of the traffic.
-    package func startShadows() {
+    package func startShadows() throws(SystemError) {
         for model in models.plan.models {
             guard let shadow = model.shadow else { continue }
             let store = models
             let name = model.name
-            let thread = Thread {
-                ShadowWorker(store, model: name, shadow).run()
-            }
-            thread.name = "shadow"
-            thread.start()
+            try POSIXThread.detach(name: "shadow") { ShadowWorker(store, model: name, shadow).run() }
         }
     }
 }

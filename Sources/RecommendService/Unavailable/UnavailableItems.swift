@@ -1,5 +1,7 @@
 import Dispatch
-package import Foundation
+package import FoundationEssentials
+import Glibc
+package import HTTPServer
 package import ModelRegistry
 import Synchronization
 
@@ -51,16 +53,14 @@ package final class UnavailableItems: Sendable {
     // MARK: Following
 
     /// Looks, and goes on looking on a thread of its own for as long as the process runs.
-    package func start() {
+    package func start() throws(SystemError) {
         look(at: Date())
-        let thread = Thread { [self] in
+        try POSIXThread.detach(name: "unavailable") { [self] in
             while true {
-                Thread.sleep(forTimeInterval: Self.interval)
+                usleep(useconds_t(Self.interval * 1e6))
                 look(at: Date())
             }
         }
-        thread.name = "unavailable"
-        thread.start()
     }
 
     /// Reads what changed, lets go of marks that are over, and hands both to the versions in memory.

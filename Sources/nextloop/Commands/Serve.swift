@@ -1,6 +1,7 @@
 import ArgumentParser
 import FactorModel
-import Foundation
+import FoundationEssentials
+import Glibc
 import HTTPServer
 import Logging
 import ModelRegistry
@@ -81,12 +82,12 @@ struct Serve: ParsableCommand {
         let tls = try tls.context(log: log)
         if let tls {
             configuration.encrypt(with: tls)
-            signals.onHangup { tls.reload(log: log) }
+            try signals.onHangup { tls.reload(log: log) }
         }
         configuration.gzip = contentCoding.settings
         configuration.trustedProxies = listening.trustedProxies
         let accessLog = try accessLog.open(loops: loops, log: log)
-        if let accessLog { signals.onHangup { accessLog.reopen(log: log) } }
+        if let accessLog { try signals.onHangup { accessLog.reopen(log: log) } }
         let models = ModelStore(try experiments.completed(try follow.declarations()), loops: loops)
         let unavailable = UnavailableItems(follow.opened, models) { log.warning("\($0)") }
         let follower = ModelFollower(
@@ -109,7 +110,7 @@ struct Serve: ParsableCommand {
             follow.opened, models: models.plan.models.map(\.name), interval: .seconds(follow.pollSeconds)
         ) { log.info("\($0)") }
         // Marks first: a version never answers without them.
-        unavailable.start()
+        try unavailable.start()
         try firstLook(follower)
         // A stop that was asked for while the model was loading: never say ready first.
         if !signals.isStopPending { service.readiness.become(.ready) }
@@ -121,11 +122,11 @@ struct Serve: ParsableCommand {
 
         // Behind the readiness: requests are answered meanwhile, exactly as after it, only slower.
         for model in models.plan.models { model.live?.prepare() }
-        Thread.detachNewThread { while watch.wait() { follower.wake() } }
-        follower.start()
-        service.startShadows()
+        try POSIXThread.detach(name: "registry-watch") { while watch.wait() { follower.wake() } }
+        try follower.start()
+        try service.startShadows()
 
-        signals.onHangup {
+        try signals.onHangup {
             log.info("SIGHUP: looking at the registry")
             follower.lookAgain()
         }
@@ -134,11 +135,18 @@ struct Serve: ParsableCommand {
         log.info("signal \(signal): draining for \(drainSeconds) s")
         service.readiness.become(.draining)
         server.beginClosing()
-        Thread.sleep(forTimeInterval: drainSeconds)
+        Self.sleep(seconds: drainSeconds)
         let finished = server.drain(within: .seconds(shutdownTimeout))
         accessLog?.end(log: log)
         log.info(
             finished ? "stopped: every request was answered" : "stopped: some connections were cut at the deadline")
+    }
+
+    private static func sleep(seconds: Double) {
+        var time = timespec(tv_sec: Int(seconds), tv_nsec: Int((seconds - seconds.rounded(.down)) * 1e9))
+        var left = timespec()
+        // SAFETY: one struct is read; the other is filled with what is left when a signal comes in between.
+        while unsafe nanosleep(&time, &left) != 0, errno == EINTR { time = left }
     }
 
     /// Loads what can be served now. A model that has nothing ends the process, unless it is to wait.

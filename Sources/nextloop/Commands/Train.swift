@@ -1,6 +1,7 @@
 import ArgumentParser
 import FactorModel
-import Foundation
+import FoundationEssentials
+import Glibc
 import HotelOrders
 import ModelRegistry
 import Training
@@ -101,7 +102,12 @@ struct Train: ParsableCommand {
 
 extension Double {
     /// Six significant digits: enough to see a loss fall.
-    fileprivate var short: String { formatted(.number.precision(.significantDigits(6)).grouping(.never)) }
+    fileprivate var short: String {
+        guard isFinite, self != 0 else { return "\(self)" }
+        let scale = pow(10, 5 - log10(magnitude).rounded(.down))
+        let rounded = (self * scale).rounded() / scale
+        return Int(exactly: rounded).map { "\($0)" } ?? "\(rounded)"
+    }
 }
 
 extension String {

@@ -631,7 +631,7 @@ def operations_page(binary):
         programs.mkdir()
         (programs / "nextloop").symlink_to(binary)
         # What came before this test (the whole suite is run after both), and the binary's place.
-        for old, new in (("scripts/setup test\nswift build --configuration release --product nextloop\n", ""),
+        for old, new in (("scripts/setup test\nscripts/build nextloop\n", ""),
                          ("PATH=$PWD/.build/release:$PATH", f"PATH='{programs}':$PATH")):
             expect(old in script, f"the page still says {old}")
             script = script.replace(old, new)

@@ -300,7 +300,7 @@ def install_with_systemd(programs, binary):
     page = (REPOSITORY / "docs/operations.md").read_text(encoding="utf-8")
     script = "".join(re.findall(r"^```bash\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
     # The image has the program already, linked so that it runs there.
-    built = "swift build --configuration release --product nextloop --static-swift-stdlib\ninstall -m 0755 .build/release/nextloop /usr/local/bin/\n"
+    built = "scripts/build nextloop\ninstall -m 0755 .build/release/nextloop /usr/local/bin/\n"
     expect(built in script, f"the page still says {built}")
     name = "nextloop-test-install"
     with Stage(binary, seconds=120, nginx=False) as stage:

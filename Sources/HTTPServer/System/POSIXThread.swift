@@ -1,8 +1,8 @@
 import CLinux
 import Glibc
 
-/// A POSIX thread that runs one closure.
-final class Thread: Sendable {
+/// A POSIX thread that runs one closure, with signals left to other threads.
+package final class POSIXThread: Sendable {
     private let handle: pthread_t
 
     private final class Body: Sendable {
@@ -33,6 +33,14 @@ final class Thread: Sendable {
             throw SystemError(call: "pthread_create", code: code)
         }
         self.handle = handle
+    }
+
+    /// Starts a thread that nobody waits for: it ends with its closure or with the process.
+    ///
+    /// - Parameter name: at most 15 bytes, shown by `top -H`.
+    /// - Throws: when the system makes no more threads.
+    package static func detach(name: String, _ run: @escaping @Sendable () -> Void) throws(SystemError) {
+        pthread_detach(try POSIXThread(name: name, run).handle)
     }
 
     /// Waits for the thread to end.
