@@ -1,5 +1,5 @@
 import Dispatch
-import Glibc
+import Foundation
 import Testing
 
 @testable import HTTPServer
@@ -27,10 +27,9 @@ private final class Seen: @unchecked Sendable {
     var isBlocked = false
 
     func look() {
-        var text = [CChar](repeating: 0, count: 16)
-        // SAFETY: the buffer has the 16 bytes that a name takes.
-        unsafe pthread_getname_np(pthread_self(), &text, text.count)
-        name = String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        name =
+            (try? String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8))?.trimmingCharacters(in: .newlines)
+            ?? ""
         var blocked = sigset_t()
         // SAFETY: the set is filled by the first call and read by the second.
         unsafe pthread_sigmask(SIG_BLOCK, nil, &blocked)
