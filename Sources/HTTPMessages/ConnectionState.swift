@@ -8,7 +8,8 @@
 ///      │ idle too long      │ 400 408 414 431 …   │ 400 408 413           │ last answer
 ///      ▼                    ▼                     ▼                       ▼
 ///    close                closing ◀───────────────┴───────────────────────┘
-///                           │ answer sent       (a streamed answer stays in `streaming` until its last piece)
+///                           │ answer sent       (a streamed answer stays in `streaming` until its last piece,
+///                           │                    one that was put off in `postponed` until it is written)
 ///                           ▼
 ///                        lingering ── the client ends, or time is up ──▶ close
 /// ```
@@ -20,6 +21,8 @@ package struct ConnectionState: Sendable {
         case body
         /// An answer's head is out, its body is made piece by piece.
         case streaming
+        /// The answer to a request is being prepared elsewhere.
+        case postponed
         /// The last answer is in the output, or being sent.
         case closing
         /// Everything was sent and our side ended; what still comes is thrown away.
@@ -45,7 +48,8 @@ package struct ConnectionState: Sendable {
     package private(set) var hasBacklog = false
     /// A piece of the streamed answer was made in this turn.
     private var producedInTurn = false
-    private var closesAfterStream = false
+    /// Of an answer that is streamed or put off.
+    private var closesAfterAnswer = false
     private var readDeadline: MonotonicTime
     private var writeDeadline = MonotonicTime.distantFuture
     /// The latest moment for ``writeDeadline``, moved on by each byte that is taken: the client's rate. Meaningful while
@@ -65,6 +69,7 @@ package struct ConnectionState: Sendable {
         // A stream waits for nothing but the client taking what it was sent.
         case .closing, .streaming: writeDeadline
         case .lingering: readDeadline
+        case .postponed: min(readDeadline, writeDeadline)
         // A client that has not taken its answers is not idle.
         case .waiting: writeDeadline == .distantFuture ? readDeadline : writeDeadline
         case .head, .body: paused ? writeDeadline : min(readDeadline, writeDeadline)
@@ -73,7 +78,7 @@ package struct ConnectionState: Sendable {
 
     /// Whether bytes from the client are welcome.
     package var wantsToRead: Bool {
-        !paused && !hasBacklog && !clientEnded && phase != .closing && phase != .streaming
+        !paused && !hasBacklog && !clientEnded && phase != .closing && phase != .streaming && phase != .postponed
     }
 
     /// Whether cutting the connection now would lose nothing that was asked for: no request under way, no answer unsent.
@@ -115,6 +120,8 @@ package struct ConnectionState: Sendable {
             producedInTurn = outputBytes == 0 && !producedInTurn
             if outputBytes > 0 { return .write }
             return hasBacklog ? .yield : .produce
+        // What was answered before it is sent meanwhile; nothing is read, and nothing behind it is looked at.
+        case .postponed: return .read
         case .waiting, .head, .body: break
         }
         if paused || outputBytes > policy.limits.outputBytesMax {
@@ -244,14 +251,38 @@ package struct ConnectionState: Sendable {
     ) {
         answered(&input, body: body, persistence: persistence, now: now, policy: policy)
         phase = .streaming
-        closesAfterStream = persistence == .close
+        closesAfterAnswer = persistence == .close
         producedInTurn = false
         writeDeadline = now + policy.writeStallTime
     }
 
+    /// The answer is being prepared elsewhere, and nothing of it is in the output; the same as
+    /// ``answered(_:body:persistence:now:policy:)`` until ``postponedEnded(_:now:policy:)``. It may take as long as a client may to take
+    /// an answer.
+    package mutating func postponedBegan(
+        _ input: inout ByteBuffer, body: Range<Int>, persistence: Persistence, now: MonotonicTime,
+        policy: ConnectionPolicy
+    ) {
+        answered(&input, body: body, persistence: persistence, now: now, policy: policy)
+        phase = .postponed
+        closesAfterAnswer = persistence == .close
+        readDeadline = now + policy.writeStallTime
+    }
+
+    /// The answer that was put off is in the output.
+    package mutating func postponedEnded(_ input: borrowing ByteBuffer, now: MonotonicTime, policy: ConnectionPolicy) {
+        laterAnswerEnded(input, now: now, policy: policy)
+    }
+
     /// The last piece is in the output.
     package mutating func streamEnded(_ input: borrowing ByteBuffer, now: MonotonicTime, policy: ConnectionPolicy) {
-        if closesAfterStream {
+        laterAnswerEnded(input, now: now, policy: policy)
+    }
+
+    private mutating func laterAnswerEnded(
+        _ input: borrowing ByteBuffer, now: MonotonicTime, policy: ConnectionPolicy
+    ) {
+        if closesAfterAnswer {
             phase = .closing
             lingers = lingers || draining || !input.isEmpty
         } else {
@@ -298,7 +329,7 @@ package struct ConnectionState: Sendable {
     package mutating func timerFired(now: MonotonicTime) -> ConnectionAction {
         if now < deadline { return .read }
         switch phase {
-        case .waiting, .streaming, .closing, .lingering: return .close
+        case .waiting, .streaming, .postponed, .closing, .lingering: return .close
         case .head, .body:
             if now >= writeDeadline { return .close }
             return .refuse(.timedOut(waitingForBody: phase == .body))
@@ -323,7 +354,9 @@ package enum ConnectionAction: Sendable, Equatable {
     case read
     /// Append `100 Continue`.
     case sendContinue
-    /// Append the application's answer, then call ``ConnectionState/answered(_:body:persistence:now:policy:)``.
+    /// Append the application's answer, then call ``ConnectionState/answered(_:body:persistence:now:policy:)``, or one of
+    /// ``ConnectionState/streamBegan(_:body:persistence:now:policy:)`` and
+    /// ``ConnectionState/postponedBegan(_:body:persistence:now:policy:)``.
     case respond(RequestHead, body: Range<Int>, persistence: Persistence)
     /// Append the next piece of the streamed answer; after the last call ``ConnectionState/streamEnded(_:now:policy:)``.
     case produce

@@ -24,6 +24,9 @@ package struct Response: ~Copyable {
     /// Makes the body after the head was sent; nil when the body is written here, and after a HEAD.
     package private(set) var producer: (any BodyProducer)?
 
+    /// Writes the answer later; nil when it is written here.
+    package private(set) var postponed: (any PostponedAnswer)?
+
     /// The status begun last, 0 before the first ``begin(status:contentType:)``.
     package private(set) var status = 0
 
@@ -83,11 +86,20 @@ package struct Response: ~Copyable {
         self.producer = omitsBody ? nil : producer
     }
 
+    /// Has `answer` written later in place of anything that is written here.
+    ///
+    /// - Precondition: nothing was begun.
+    package mutating func postpone(_ answer: any PostponedAnswer) {
+        precondition(status == 0 && postponed == nil, "BUG: an answer was begun before it was put off")
+        postponed = answer
+    }
+
     /// What becomes of the connection: a body that ends with the connection ends it.
     package var persistenceOfStream: Persistence { minorVersion > 0 ? persistence : .close }
 
     private mutating func beginHead(_ status: Int, _ persistence: Persistence) {
         precondition((200...599).contains(status), "BUG: not a final status")
+        precondition(postponed == nil, "BUG: an answer that is written later was begun")
         output.truncate(to: start)
         self.status = status
         bodyStart = nil

@@ -18,6 +18,8 @@ struct Connection: ~Copyable {
     var output: ByteBuffer?
     /// The answer whose body is being made piece by piece.
     var stream: StreamedAnswer?
+    /// The answer that is being prepared elsewhere.
+    var awaited: AwaitedAnswer?
     /// What epoll was told to report.
     var interest: Interest
     /// Listed among those that get a turn without an event.

@@ -8,7 +8,8 @@ package enum ConnectionEnd: String, Sendable, CaseIterable {
     case answered
     /// No request came in time: ``Limits/idleTime``, or ``Limits/headTime`` without a first byte.
     case idleTimeout = "idle_timeout"
-    /// The client did not take its answer in time: ``Limits/writeStallTime``, ``Limits/answerBytesPerSecondMin``.
+    /// The client did not take its answer in time: ``Limits/writeStallTime``, ``Limits/answerBytesPerSecondMin``; or an answer that was put
+    /// off was not ready in the first of these.
     case writeTimeout = "write_timeout"
     /// Reset by the client or the network, or over TLS a record that is none.
     case reset

@@ -6,6 +6,8 @@ enum Occasion {
     /// Its turn came again.
     case resumed
     case timer
+    /// What it waits for can be written: the answer of this number.
+    case answerIsReady(UInt64)
     /// Just opened, and one too many.
     case refused(Refusal)
 }
@@ -32,7 +34,7 @@ extension EventLoop {
     private mutating func goesOn(_ connection: inout Connection, _ occasion: Occasion) -> Bool {
         switch advance(&connection, occasion) {
         case .close:
-            endStream(of: &connection, wasWhole: false)
+            endAnswer(of: &connection)
             return false
         case .hasYielded: break
         case .yielded: yielded.append(connection.registration)
@@ -44,7 +46,7 @@ extension EventLoop {
                 guard poll.modify(connection.socket.descriptor.raw, interest, connection.registration) else {
                     // Nothing would ever be reported of what it waits for.
                     connection.end = .system
-                    endStream(of: &connection, wasWhole: false)
+                    endAnswer(of: &connection)
                     return false
                 }
                 connection.interest = interest
@@ -115,6 +117,8 @@ extension EventLoop {
                 }
                 if case .read = action { return .waiting }
                 firstAction = action
+            case .answerIsReady(let number):
+                guard let awaited = connection.awaited, awaited.number == number else { return .hasYielded }
             case .refused(let refusal): firstAction = .refuse(refusal)
             }
         }
@@ -139,6 +143,7 @@ extension EventLoop {
                 return .close
             }
         }
+        if case .answerIsReady = occasion { writeAwaited(&connection, input, &output) }
         var outcome = act(&connection, firstAction, &input, &output)
         if outcome != .close, !countBuffered(input, of: &connection) {
             let refusal = Refusal.tooManyBufferedBytes(retryAfterSeconds: policy.limits.retryAfterSeconds)
@@ -174,9 +179,9 @@ extension EventLoop {
                     connection.state.answered(&input, body: body, persistence: persistence, now: now, policy: policy)
                     break
                 }
+                let later: LaterAnswer?
                 do throws(Refusal) {
-                    connection.stream = try respond(
-                        to: head, body: body, persistence, connection.origin, &input, &output)
+                    later = try respond(to: head, body: body, persistence, connection.origin, &input, &output)
                 } catch {
                     refuse(
                         error, .close, head.method, head: head, requestBytes: body.upperBound, connection.origin, input,
@@ -185,13 +190,20 @@ extension EventLoop {
                     connection.state.refused(now: now, policy: policy)
                     break
                 }
-                if let stream = connection.stream {
+                if (later?.persistence ?? persistence) == .close { connection.end = .answered }
+                switch later {
+                case nil:
+                    connection.state.answered(&input, body: body, persistence: persistence, now: now, policy: policy)
+                case .streamed(let stream):
+                    connection.stream = stream
                     connection.state.streamBegan(
                         &input, body: body, persistence: stream.persistence, now: now, policy: policy)
-                } else {
-                    connection.state.answered(&input, body: body, persistence: persistence, now: now, policy: policy)
+                case .awaited(let awaited):
+                    connection.awaited = awaited
+                    connection.state.postponedBegan(
+                        &input, body: body, persistence: persistence, now: now, policy: policy)
+                    begin(awaited, for: connection.registration)
                 }
-                if connection.stream?.persistence ?? persistence == .close { connection.end = .answered }
             case .produce: producePiece(of: &connection, input, &output)
             case .sendContinue: output.appendContinue()
             case .refuse(let refusal):
@@ -228,13 +240,26 @@ extension EventLoop {
 
     // MARK: Answers
 
-    /// Has one request answered. Returns what is left to do when the answer is streamed.
+    /// What is left to do of an answer when the handler has returned.
+    private enum LaterAnswer {
+        case streamed(StreamedAnswer)
+        case awaited(AwaitedAnswer)
+
+        var persistence: Persistence {
+            switch self {
+            case .streamed(let stream): stream.persistence
+            case .awaited(let awaited): awaited.persistence
+            }
+        }
+    }
+
+    /// Has one request answered. Returns what is left to do when the answer is streamed or put off.
     ///
     /// - Throws: without anything done, when the body is not coded as the head says.
     private mutating func respond(
         to head: RequestHead, body: Range<Int>, _ persistence: Persistence, _ origin: Origin,
         _ input: inout ByteBuffer, _ output: inout ByteBuffer
-    ) throws(Refusal) -> StreamedAnswer? {
+    ) throws(Refusal) -> LaterAnswer? {
         if head.contentCoding == .gzip, !body.isEmpty {
             try input.withBytes { bytes throws(Refusal) in
                 try coder.inflate(bytes.extracting(body), bytesMax: policy.limits.bodyBytesMax)
@@ -256,15 +281,24 @@ extension EventLoop {
                 handler.respond(to: head, bytes: headBytes, body: $0, context: context, into: &response)
             }
         }
+        if let answer = response.postponed {
+            output = response.takeOutput()
+            lastAwaitedNumber += 1
+            return .awaited(
+                AwaitedAnswer(
+                    answer, number: lastAwaitedNumber, to: head, persistence, route: route, began: began,
+                    requestBytes: body.upperBound))
+        }
         let responseBytes = response.finish(coder, for: head.acceptedCodings)
         let status = response.status
         if let producer = response.producer {
             let persistence = response.persistenceOfStream
             output = response.takeOutput()
-            return StreamedAnswer(
-                producer: producer, persistence: persistence, isChunked: head.minorVersion > 0, route: route,
-                method: head.method, status: status, began: began, requestBytes: body.upperBound,
-                responseBytes: responseBytes)
+            return .streamed(
+                StreamedAnswer(
+                    producer: producer, persistence: persistence, isChunked: head.minorVersion > 0, route: route,
+                    method: head.method, status: status, began: began, requestBytes: body.upperBound,
+                    responseBytes: responseBytes))
         }
         output = response.takeOutput()
         // The end of this request is the beginning of the next one in the buffer: one reading of the clock each.

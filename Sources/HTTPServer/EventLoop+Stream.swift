@@ -36,6 +36,12 @@ extension EventLoop {
         endStream(of: &connection, wasWhole: true)
     }
 
+    /// Lets go of an answer of which the connection will get no more.
+    mutating func endAnswer(of connection: inout Connection) {
+        endStream(of: &connection, wasWhole: false)
+        abandonAwaited(of: &connection)
+    }
+
     /// Lets go of a connection's streamed answer, if there is one, and tells the producer and the observer.
     mutating func endStream(of connection: inout Connection, wasWhole: Bool) {
         guard let stream = connection.stream.take() else { return }

@@ -25,6 +25,8 @@ struct EventLoop: ~Copyable {
     var yielded: [Registration] = []
     var due: [Int] = []
     var lastNumber: UInt32 = 0
+    /// Of the answers that were put off.
+    var lastAwaitedNumber: UInt64 = 0
     /// Whether answers say close.
     var isClosing = false
     var isDraining = false
@@ -90,7 +92,11 @@ struct EventLoop: ~Copyable {
             overload.turnEnded(now: now)
             fireTimers()
             resumeAccepting()
-            for arrival in mailbox.take() { adopt(FileDescriptor(owning: arrival.raw), arrival.origin, arrival.tls) }
+            let letters = mailbox.take()
+            for arrival in letters.arrivals {
+                adopt(FileDescriptor(owning: arrival.raw), arrival.origin, arrival.tls)
+            }
+            for answer in letters.answers { serve(answer.registration, .answerIsReady(answer.number)) }
             if followPhase() { return }
         }
     }
@@ -172,7 +178,7 @@ struct EventLoop: ~Copyable {
                 shared.wasCut.store(true, ordering: .relaxed)
             }
             connection.end = .drain
-            endStream(of: &connection, wasWhole: false)
+            endAnswer(of: &connection)
             close(connection)
         }
     }

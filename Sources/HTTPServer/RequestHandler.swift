@@ -13,7 +13,7 @@ package protocol RequestHandler: AnyObject {
     ///   - body: the whole body, decoded; empty when there is none.
     ///   - context: through which kind of listener it came, and from whom.
     ///   - response: begun and filled here; the server ends it, sends it and drops the body of a HEAD. Begun with a
-    ///     ``BodyProducer``, only its head is written here.
+    ///     ``BodyProducer``, only its head is written here; postponed by a ``PostponedAnswer``, nothing is.
     /// - Returns: a small route number, not negative, for the observer.
     func respond(
         to head: borrowing RequestHead, bytes: Span<UInt8>, body: Span<UInt8>, context: RequestContext,

@@ -61,16 +61,19 @@ struct Arrival: Sendable {
     let tls: TLSContext?
 }
 
-/// Connections that other loops accepted for this one.
+/// What other threads have for a loop: connections that other loops accepted for it, and word of answers that can be written.
 final class LoopMailbox: Sendable {
     let wakeup: Wakeup
     /// Connections of the loop and on their way to it.
     let load = Atomic<Int>(0)
     private let letters = Mutex(Letters())
 
-    private struct Letters {
-        var arrivals: [Arrival] = []
-        var isClosed = false
+    struct Letters {
+        fileprivate(set) var arrivals: [Arrival] = []
+        fileprivate(set) var answers: [AnswerIsReady] = []
+        fileprivate var isClosed = false
+
+        var isEmpty: Bool { arrivals.isEmpty && answers.isEmpty }
     }
 
     init() throws(SystemError) { wakeup = try Wakeup() }
@@ -81,8 +84,9 @@ final class LoopMailbox: Sendable {
     func send(_ arrival: Arrival) -> Bool {
         let isFirst: Bool? = letters.withLock { letters in
             if letters.isClosed { return nil }
+            let isFirst = letters.isEmpty
             letters.arrivals.append(arrival)
-            return letters.arrivals.count == 1
+            return isFirst
         }
         guard let isFirst else { return false }
         load.add(1, ordering: .relaxed)
@@ -91,16 +95,27 @@ final class LoopMailbox: Sendable {
         return true
     }
 
+    /// Says that an answer can be written; to nobody, when the loop has ended.
+    func send(_ answer: AnswerIsReady) {
+        let isFirst = letters.withLock { letters in
+            if letters.isClosed { return false }
+            let isFirst = letters.isEmpty
+            letters.answers.append(answer)
+            return isFirst
+        }
+        if isFirst { wakeup.signal() }
+    }
+
     /// Takes what has come.
-    func take() -> [Arrival] {
+    func take() -> Letters {
         letters.withLock { letters in
-            let taken = letters.arrivals
-            letters.arrivals = []
+            let taken = letters
+            if !taken.isEmpty { (letters.arrivals, letters.answers) = ([], []) }
             return taken
         }
     }
 
-    /// Closes the mailbox if it is empty.
+    /// Closes the mailbox if no connection is in it. Of answers nobody waits for any that is left.
     func closeIfEmpty() -> Bool {
         letters.withLock { letters in
             letters.isClosed = letters.arrivals.isEmpty

@@ -18,8 +18,27 @@ package struct GateVerdict: Codable, Equatable, Sendable {
     package var reason: String?
     /// What the gates compare against, in words: a verdict by other thresholds says less.
     package var thresholds: String
+    /// Who promoted the refused version again, so that it is compared anew; nil of a pass and while nobody did.
+    package var takenBack: TakenBack?
 
-    package var isRefusal: Bool { gate != nil }
+    /// All gates passed the version.
+    package var isPass: Bool { gate == nil }
+    /// A gate refused the version, and nobody took that back.
+    package var isRefusal: Bool { gate != nil && takenBack == nil }
+
+    /// An operator's word against a refusal: not that the version is good, but that it is to be asked once more.
+    package struct TakenBack: Codable, Equatable, Sendable {
+        package var at: Date
+        /// As in the history of the alias, and so is the reason.
+        package var who: String
+        package var reason: String
+
+        package init(at: Date, who: String, reason: String) {
+            self.at = at
+            self.who = who
+            self.reason = reason
+        }
+    }
 
     package init(
         alias: String, version: Int, contents: String, comparedWith: Int, gate: String?, reason: String?,
@@ -42,6 +61,7 @@ package struct GateVerdict: Codable, Equatable, Sendable {
         case contents = "model_sha256"
         case comparedWith = "compared_with"
         case gate, reason, thresholds
+        case takenBack = "taken_back"
     }
 
     /// Whether both are of the same question: version and contents, alias and thresholds.
@@ -61,7 +81,7 @@ package struct GateVerdict: Codable, Equatable, Sendable {
 extension Registry {
     package static let verdictsFileName = "verdicts.json"
     static var verdictsBytesMax: Int { 4 << 20 }
-    /// The newest are kept, and only of versions that are there.
+    /// The newest are kept, and only of versions that are there; refusals that were taken back go first.
     package static var verdictCountMax: Int { 1000 }
 
     /// The verdicts of servers on what a model's versions hold now, oldest first; empty when there are none. Those on other contents,
@@ -92,7 +112,7 @@ extension Registry {
     }
 
     /// Keeps a verdict, durably. One of the same question is kept: a pass, once there is one, else the first refusal. What one sample
-    /// of users passed, another does not refuse.
+    /// of users passed, another does not refuse. A refusal that was taken back gives way to either.
     ///
     /// - Throws: `locked` when another process changes the model for more than five seconds (a tenth for a pass), `system` when the registry cannot be written
     ///   to; then nothing was changed.
@@ -107,24 +127,45 @@ extension Registry {
         if isKept(verdict, in: before) { return }
         let known = Set(try versions(of: model))
         let kept = before.filter { known.contains($0.version) && !$0.isOfSameQuestion(as: verdict) } + [verdict]
-        try replaceVerdicts(kept.suffix(Self.verdictCountMax), of: model)
+        try replaceVerdicts(Self.bounded(kept), of: model)
         _ = consume lock
     }
 
     private func isKept(_ verdict: GateVerdict, in verdicts: [GateVerdict]) -> Bool {
-        verdicts.contains { $0.isOfSameQuestion(as: verdict) && (!$0.isRefusal || verdict.isRefusal) }
+        verdicts.contains {
+            $0.isOfSameQuestion(as: verdict) && ($0.isPass || $0.isRefusal && verdict.isRefusal)
+        }
     }
 
-    /// Takes back the refusals of a version under an alias; writes nothing when there are none. The lock is held.
-    func forgetRefusals(of model: String, alias: String, version: Int) throws(RegistryError) {
-        guard let before = try? verdicts(of: model) else { return }
-        let kept = before.filter { !$0.isRefusal || $0.alias != alias || $0.version != version }
-        if kept.count < before.count { try replaceVerdicts(kept[...], of: model) }
+    private static func bounded(_ verdicts: [GateVerdict]) -> [GateVerdict] {
+        var excess = max(0, verdicts.count - verdictCountMax)
+        let kept = verdicts.filter { verdict in
+            if excess == 0 || verdict.takenBack == nil { return true }
+            excess -= 1
+            return false
+        }
+        return kept.suffix(verdictCountMax)
     }
 
-    private func replaceVerdicts(_ verdicts: ArraySlice<GateVerdict>, of model: String) throws(RegistryError) {
-        let encoder = registryEncoder()
-        guard let bytes = try? encoder.encode(Array(verdicts)) else {
+    /// Notes of the refusals of a version under an alias that they are taken back; writes nothing when there are none. The lock is held.
+    ///
+    /// They stay in the list: when there is nothing to compare the version with any more, a server can say that it answers all the same.
+    func takeBackRefusals(
+        of model: String, alias: String, version: Int, by takenBack: GateVerdict.TakenBack
+    ) throws(RegistryError) {
+        guard var verdicts = try? verdicts(of: model) else { return }
+        var count = 0
+        for place in verdicts.indices {
+            let verdict = verdicts[place]
+            guard verdict.isRefusal, verdict.alias == alias, verdict.version == version else { continue }
+            verdicts[place].takenBack = takenBack
+            count += 1
+        }
+        if count > 0 { try replaceVerdicts(verdicts, of: model) }
+    }
+
+    private func replaceVerdicts(_ verdicts: [GateVerdict], of model: String) throws(RegistryError) {
+        guard let bytes = try? registryEncoder().encode(verdicts) else {
             preconditionFailure("BUG: verdicts that JSON cannot say")
         }
         let directory = try existingDirectory(of: model)

@@ -18,7 +18,7 @@ extension Registry {
         guard let bytes = try fileSystem.read(file, bytesMax: Self.aliasesBytesMax) else { return [:] }
         let aliases: [String: Int]
         do {
-            aliases = try JSONDecoder().decode([String: Int].self, from: Data(bytes))
+            aliases = try registryDecoder().decode([String: Int].self, from: Data(bytes))
         } catch {
             throw .badAliases(path: file, reason: "it is no such object")
         }
@@ -128,7 +128,11 @@ extension Registry {
         let directory = try existingDirectory(of: model)
         var aliases = try aliases(of: model)
         // Who promotes a version once more wants it looked at once more.
-        if action == .promote { try forgetRefusals(of: model, alias: alias, version: version) }
+        if action == .promote {
+            try takeBackRefusals(
+                of: model, alias: alias, version: version,
+                by: GateVerdict.TakenBack(at: Date(), who: actor, reason: reason))
+        }
         let marks = try storedForced(of: model)[alias] ?? []
         // Promoting what the alias names already is nothing, unless it is to force what servers refused.
         if aliases[alias] == version, !force || marks.contains(version) { return }

@@ -20,9 +20,7 @@ extension Registry {
         var forced = try storedForced(of: model)
         guard forced[alias] ?? [] != versions else { return }
         forced[alias] = versions.isEmpty ? nil : versions
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys]
-        guard let bytes = try? encoder.encode(forced) else {
+        guard let bytes = try? registryEncoder().encode(forced) else {
             preconditionFailure("BUG: names and numbers that JSON cannot say")
         }
         let directory = try existingDirectory(of: model)
@@ -35,7 +33,7 @@ extension Registry {
         let file = "\(try existingDirectory(of: model))/\(Self.forcedFileName)"
         guard let bytes = try fileSystem.read(file, bytesMax: Self.forcedBytesMax) else { return [:] }
         // What cannot be read forces nothing: the gates stay closed.
-        let decoder = JSONDecoder()
+        let decoder = registryDecoder()
         if let marks = try? decoder.decode([String: [Int]].self, from: Data(bytes)) { return marks }
         // As earlier builds wrote it.
         return (try? decoder.decode([String: Int].self, from: Data(bytes)))?.mapValues { [$0] } ?? [:]

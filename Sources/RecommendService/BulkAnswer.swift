@@ -47,7 +47,7 @@ final class BulkAnswer: BodyProducer {
         if let model = plan.standard.live { entry.model = (model.name, model.version) }
         entry.wasCut = !wasWhole
         loop.bulkAnswersUnderWay -= 1
-        loop.streamEnded(
+        loop.resume(
             requestBytes: lines.count, responseBytes: answeredBytes, requestID: requestID, entry: entry)
     }
 

@@ -35,6 +35,8 @@ package final class LoopService: RequestHandler, ServerObserver {
     var bulkAnswersUnderWay = 0
     /// What a GET is answered with, when that is streamed.
     var streamedBody: (any BodyProducer)?
+    /// What an operator is answered with later.
+    var postponed: (any PostponedAnswer)?
     var body = ByteBuffer(capacity: 4096)
     /// Of the request being answered.
     private(set) var requestID: [UInt8] = []
@@ -89,6 +91,11 @@ package final class LoopService: RequestHandler, ServerObserver {
                 throw .unknownPath
             } else if route.isAdmin {
                 let status = try answerAdmin(route, head, bytes, content, path.extracting(segment), query, plan)
+                if let postponed {
+                    self.postponed = nil
+                    response.postpone(postponed)
+                    return route.rawValue
+                }
                 response.begin(status: status, contentType: "application/json")
                 response.header("Cache-Control", "no-store")
             } else if !route.allows(head.method) {
@@ -111,20 +118,43 @@ package final class LoopService: RequestHandler, ServerObserver {
             if let answering { writeVersion(of: answering, into: &response) }
             if case .arm(let label) = armStatement { _ = response.header("X-Experiment", label.header) }
         } catch {
-            body.removeAll()
-            error.write(into: &body, requestID: requestID)
-            response.begin(status: error.status, contentType: "application/problem+json")
-            if case .unauthorized = error { response.header("WWW-Authenticate", "Bearer") }
-            if case .methodNotAllowed = error { response.header("Allow", route.allowedMethods) }
-            if let seconds = error.retryAfterSeconds { response.header("Retry-After", seconds) }
+            begin(error, route, &response)
             // That the model does not know a user or an item is an answer of the model.
             if error.isAnswerOfModel, let answering { writeVersion(of: answering, into: &response) }
-            noteRefusal(RefusalReason(error))
         }
-        response.header("X-Request-ID", requestID.span)
-        body.withBytes { response.append($0) }
+        end(&response)
         contentBytes = (content.count, body.count)
         return route.rawValue
+    }
+
+    /// Begins the answer that words a problem, and counts it.
+    private func begin(_ problem: Problem, _ route: Route, _ response: inout Response) {
+        body.removeAll()
+        problem.write(into: &body, requestID: requestID)
+        response.begin(status: problem.status, contentType: "application/problem+json")
+        if case .unauthorized = problem { response.header("WWW-Authenticate", "Bearer") }
+        if case .methodNotAllowed = problem { response.header("Allow", route.allowedMethods) }
+        if let seconds = problem.retryAfterSeconds { response.header("Retry-After", seconds) }
+        noteRefusal(RefusalReason(problem))
+    }
+
+    private func end(_ response: inout Response) {
+        response.header("X-Request-ID", requestID.span)
+        body.withBytes { response.append($0) }
+    }
+
+    /// Writes an operator's answer that was put off, after ``resume(requestBytes:requestID:entry:)``.
+    func writeAdmin(into response: inout Response, _ write: () throws(Problem) -> Void) {
+        body.removeAll()
+        do throws(Problem) {
+            try write()
+            response.begin(status: 200, contentType: "application/json")
+            response.header("Cache-Control", "no-store")
+        } catch {
+            begin(error, .adminItem, &response)
+        }
+        end(&response)
+        contentBytes.response = body.count
     }
 
     package func isEssential(_ head: borrowing RequestHead, bytes: Span<UInt8>) -> Bool {
@@ -227,8 +257,9 @@ package final class LoopService: RequestHandler, ServerObserver {
         response.begin(status: 200, contentType: answered)
     }
 
-    /// A streamed answer is over. What it counted and what it was stand where the observer, told next, looks for them.
-    func streamEnded(requestBytes: Int, responseBytes: Int, requestID: [UInt8], entry: AccessEntry) {
+    /// An answer is over, or about to be, that other requests came between. What it counted and what it was stand where the observer, told
+    /// next, looks for them.
+    func resume(requestBytes: Int, responseBytes: Int = 0, requestID: [UInt8], entry: AccessEntry) {
         contentBytes = (requestBytes, responseBytes)
         self.requestID.removeAll(keepingCapacity: true)
         self.requestID.append(contentsOf: requestID)

@@ -39,7 +39,7 @@ package enum Problem: Error, Equatable, Sendable {
     /// The model lacks what an explanation is made from.
     case cannotExplain
     case notReady(String)
-    /// As many streamed answers under way as a loop keeps.
+    /// As many streamed answers under way as a loop keeps, or changes that wait for the disk as a process does.
     case busy(retryAfterSeconds: Int)
     /// The server's own refusal, before a handler saw the request.
     case refused(status: Int, detail: String)
@@ -135,7 +135,7 @@ package enum Problem: Error, Equatable, Sendable {
                 without it, or import the factors again with both.
                 """
         case .notReady(let reason): return reason
-        case .busy: return "As many bulk answers are under way as are kept at a time. Try again later."
+        case .busy: return "As many of these requests are under way as are kept at a time. Try again later."
         case .refused(_, let detail): return detail
         }
     }

@@ -43,16 +43,82 @@ import Testing
         #expect(try registry.verdicts(of: "guests").count == 3)
     }
 
-    @Test("promoting the version again under the alias takes refusals back, and leaves passes") func takenBack() throws
-    {
+    @Test("promoting the version again under the alias takes refusals back, with who, when and why, and leaves passes")
+    func takenBack() throws {
         for version in 2...3 { try registry.keep(verdict(version), of: "guests") }
         try registry.keep(verdict(3, alias: "staging"), of: "guests")
         try registry.keep(verdict(3, refused: false, thresholds: "b"), of: "guests")
-        try registry.promote("guests", version: 3, alias: "production")
+        let began = Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded(.down))
+        try registry.promote("guests", version: 3, alias: "production", actor: "ann", reason: "new menu")
+        let kept = try registry.verdicts(of: "guests")
+        let takenBack = try #require(kept[1].takenBack)
+        #expect(takenBack.who == "ann" && takenBack.reason == "new menu" && takenBack.at >= began)
         #expect(
-            try registry.verdicts(of: "guests")
-                == [verdict(2), verdict(3, alias: "staging"), verdict(3, refused: false, thresholds: "b")])
+            kept == [
+                verdict(2), taken(3, takenBack), verdict(3, alias: "staging"),
+                verdict(3, refused: false, thresholds: "b"),
+            ])
+        #expect(kept.map(\.isRefusal) == [true, false, true, false])
+        #expect(kept.map(\.isPass) == [false, false, false, true])
         #expect(try registry.aliasHistory(of: "guests").count == 3, "the alias did not move")
+        try registry.promote("guests", version: 3, alias: "production", actor: "bob")
+        #expect(try registry.verdicts(of: "guests") == kept, "there was nothing left to take back")
+    }
+
+    private func taken(_ version: Int, _ takenBack: GateVerdict.TakenBack, thresholds: String = "a") -> GateVerdict {
+        var verdict = verdict(version, thresholds: thresholds)
+        verdict.takenBack = takenBack
+        return verdict
+    }
+
+    @Test("what was taken back is in nobody's way back, and gives way to the next verdict on the same question")
+    func afterTakenBack() throws {
+        try registry.keep(verdict(2), of: "guests")
+        try registry.promote("guests", version: 2, alias: "production")
+        try registry.promote("guests", version: 3, alias: "production")
+        let (version, refused) = try registry.rollback("guests", alias: "production")
+        #expect(version == 2 && refused.isEmpty)
+        #expect(try registry.verdicts(of: "guests").map { $0.takenBack == nil } == [false])
+        var anew = verdict(2)
+        anew.reason = "still too little"
+        try registry.keep(anew, of: "guests")
+        #expect(try registry.verdicts(of: "guests") == [anew])
+        try registry.promote("guests", version: 3, alias: "production")
+        try registry.promote("guests", version: 2, alias: "production")
+        try registry.keep(verdict(2, refused: false), of: "guests")
+        #expect(try registry.verdicts(of: "guests") == [verdict(2, refused: false)])
+    }
+
+    @Test("a list from before refusals could be marked is read as it was meant") func earlierForm() throws {
+        let digest = try #require(try registry.manifest(of: "guests", version: 2).manifest.modelDigest)
+        let text = """
+            [{"alias":"production","at":"1970-01-01T00:16:40Z","compared_with":1,"gate":"overlap","model_sha256":"\(digest)",\
+            "reason":"too little","thresholds":"a","version":2,"who":"me@here"}]
+            """
+        try Data(text.utf8).write(to: URL(filePath: file))
+        #expect(try registry.verdicts(of: "guests") == [verdict(2)])
+        try registry.promote("guests", version: 2, alias: "production")
+        #expect(try registry.verdicts(of: "guests").map(\.isRefusal) == [false])
+    }
+
+    @Test("of more than a thousand those go first that were taken back, the oldest first of them") func boundTakenBack()
+        throws
+    {
+        let takenBack = GateVerdict.TakenBack(
+            at: Date(timeIntervalSince1970: 2000), who: String(repeating: "w", count: 64),
+            reason: String(repeating: "\\", count: 500))
+        let many = (0..<Registry.verdictCountMax).map { number in
+            number.isMultiple(of: 2)
+                ? verdict(3, thresholds: "\(number)") : taken(3, takenBack, thresholds: "\(number)")
+        }
+        let encoder = JSONEncoder()
+        encoder.dateEncodingStrategy = .iso8601
+        try encoder.encode(many).write(to: URL(filePath: file))
+        try registry.keep(verdict(3, thresholds: "new"), of: "guests")
+        try registry.keep(verdict(3, thresholds: "newer"), of: "guests")
+        let kept = try registry.verdicts(of: "guests").map(\.thresholds)
+        #expect(kept.count == Registry.verdictCountMax)
+        #expect(kept.prefix(4) == ["0", "2", "4", "5"] && kept.suffix(2) == ["new", "newer"])
     }
 
     @Test("a rollback passes over what a server refused, says so and takes nothing back") func rollback() throws {

@@ -83,6 +83,13 @@ import Testing
         let back = try registry("rollback")
         #expect(back.output == "m production is version 1\n")
         #expect(back.errors.contains("passed over 2, refused by servers"), "\(back.errors)")
+        let again = try registry(
+            "promote", "--version", "2", "--alias", "production", "--actor", "kim", "--reason", "new menu")
+        try #require(again.exitCode == 0, "\(again.errors)")
+        let row = try #require(try registry("show").output.split(separator: "\n").last)
+        #expect(row.contains("refused by overlap") && row.contains("taken back by kim at"), "\(row)")
+        #expect(row.hasSuffix(": new menu (it said: too little)"), "\(row)")
+        #expect(try registry("show", "--json").output.contains("\"taken_back\""))
     }
 
     @Test("history says who, when and why, as a table and as JSON; what cannot be kept is wrong usage")

@@ -1,3 +1,4 @@
+import Foundation
 import ModelRegistry
 import RecommendService
 import Testing
@@ -43,6 +44,29 @@ import Testing
         #expect(try fixture.get("/models/").problem == "unknown-path")
         #expect(try fixture.get("/models/minibar?x=1").problem == "unknown-parameter")
         #expect(try fixture.get("/models?x=1").problem == "unknown-parameter")
+    }
+
+    @Test("a refusal that was taken back is told beside the version, until it was compared anew") func takenBack()
+        throws
+    {
+        let store = fixture.service.models
+        store.noteRegistry("minibar", versions: Array(1...1003), aliases: [:], at: 0)
+        var verdict = GateVerdict(
+            alias: "production", version: 2, contents: "0", comparedWith: 1, gate: "overlap", reason: "too little",
+            thresholds: "a", who: "me@here", at: Date(timeIntervalSince1970: 0))
+        verdict.takenBack = GateVerdict.TakenBack(
+            at: Date(timeIntervalSince1970: 60), who: "ann", reason: "new \"menu\"")
+        store.noteTakenBack("minibar", [verdict])
+        let answer = try fixture.get("/models/minibar")
+        #expect(
+            answer.body.contains(
+                #"""
+                {"version":2,"state":"available","live":false,"since":null,"gate":null,"reason":null,\#
+                "taken_back":{"gate":"overlap","reason":"too little","at":"1970-01-01T00:01:00Z","who":"ann",\#
+                "why":"new \"menu\""}}]
+                """#), "\(answer.body.suffix(400))")
+        store.noteTakenBack("minibar", [])
+        #expect(!(try fixture.get("/models/minibar").body.contains("taken_back")))
     }
 
     @Test("a thousand versions are listed, older ones only when something is to be said of them") func bound() throws {

@@ -88,7 +88,7 @@ import Testing
     {
         let again = try restart(try refused())
         try again.registry.promote(name, version: 2, alias: "production")
-        #expect(try again.registry.verdicts(of: name).isEmpty)
+        #expect(try again.registry.verdicts(of: name).map(\.isRefusal) == [false])
         again.follower.look()
         #expect(again.live == 1)
         #expect(again.source.opened.withLock { $0 } == [1, 2], "compared once more")
@@ -96,7 +96,58 @@ import Testing
         again.follower.look()
         #expect(again.source.opened.withLock { $0 } == [1, 2])
         try again.registry.promote(name, version: 2, alias: "production")
-        #expect(try restart(again).live == 1, "by golden queries")
+        let third = try restart(again)
+        #expect(third.live == 1, "by golden queries")
+        #expect(!third.events().contains { if case .uncompared = $0 { true } else { false } })
+    }
+
+    @Test(
+        "promoted again with nothing before it left to compare with, it answers: with a warning, once, and /models tells"
+    )
+    func uncompared() throws {
+        let fixture = try refused()
+        try FileManager.default.removeItem(atPath: fixture.directory.file("models/\(name)/1"))
+        try fixture.registry.promote(name, version: 2, alias: "production", actor: "ann", reason: "new menu")
+        let takenBack = try #require(try fixture.registry.verdicts(of: name).first?.takenBack)
+        let again = try restart(fixture)
+        #expect(again.live == 2)
+        let event = FollowEvent.uncompared(
+            model: name, version: 2, gate: .overlap, takenBackBy: "ann", at: takenBack.at)
+        #expect(event.isWarning)
+        #expect(again.events().filter { $0 == event }.count == 1)
+        again.follower.look()
+        #expect(again.events().isEmpty)
+        #expect(again.status.versions.map(\.takenBack?.takenBack?.reason) == ["new menu"])
+        // A version that is compared with it says nothing of that.
+        try again.publish(FollowFixture.contents(users: 60, items: 2000, seed: 2, noise: 0.01))
+        again.follower.look()
+        #expect(again.live == 3)
+        #expect(!again.events().contains { if case .uncompared = $0 { true } else { false } })
+        // Nor does one that was forced.
+        try again.registry.promote(name, version: 2, alias: "production", force: true)
+        let forced = try restart(again)
+        #expect(forced.live == 2)
+        #expect(!forced.events().contains { if case .uncompared = $0 { true } else { false } })
+    }
+
+    @Test("a version that nobody ever refused answers uncompared without a word of it") func neverRefused() throws {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.good)
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(!fixture.events().contains { if case .uncompared = $0 { true } else { false } })
+        #expect(fixture.status.versions.map(\.takenBack) == [nil])
+    }
+
+    @Test("it stands in for a version that is gone with the same warning") func uncomparedStandIn() throws {
+        let fixture = try refused()
+        try FileManager.default.removeItem(atPath: fixture.directory.file("models/\(name)/1"))
+        try fixture.registry.promote(name, version: 2, alias: "production")
+        try fixture.publish(Self.alike)
+        try FileManager.default.removeItem(atPath: fixture.directory.file("models/\(name)/3"))
+        let again = try restart(fixture)
+        #expect(again.live == 2)
+        #expect(again.events().contains { if case .uncompared(_, 2, .overlap, _, _) = $0 { true } else { false } })
     }
 
     @Test(
@@ -332,6 +383,95 @@ import Testing
         fixture.follower.look()
         #expect(fixture.live == 3)
         #expect(try fixture.registry.verdicts(of: name).filter(\.isRefusal).map(\.comparedWith) == [1])
+    }
+
+    // MARK: A pin
+
+    /// Three versions that nobody looked at before: 2 is unlike 1, and 3, forced, unlike both.
+    private func poorFirst() throws -> FollowFixture {
+        let fixture = try FollowFixture()
+        for contents in [Self.good, Self.bad, Self.poor] { try fixture.publish(contents) }
+        try fixture.registry.promote(name, version: 3, alias: "production", force: true)
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        return fixture
+    }
+
+    @Test("an older version that the operator asks for is compared with the one before it, and answers by force")
+    func pinOfOlder() throws {
+        let fixture = try poorFirst()
+        #expect(!fixture.follower.pin(name, version: 2, force: false))
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        #expect(fixture.gate(2) == .overlap)
+        #expect(fixture.status.versions.first { $0.version == 2 }?.reason?.contains("with version 1") == true)
+        #expect(fixture.status.standsInFor == 2)
+        fixture.follower.look()
+        #expect(fixture.source.opened.withLock { $0 } == [3, 2], "not read again at every look")
+        #expect(
+            try fixture.registry.verdicts(of: name).isEmpty, "what one process was asked for is no verdict on an alias")
+        #expect(!fixture.follower.pin(name, version: 2, force: true))
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+    }
+
+    @Test("a pin finds a pass by the same thresholds: nothing is compared") func pinOfPassed() throws {
+        let before = try FollowFixture()
+        for contents in [Self.good, Self.alike] {
+            try before.publish(contents)
+            before.follower.look()
+        }
+        #expect(try before.registry.verdicts(of: name).map(\.isPass) == [true])
+        try before.publish(Self.poor)
+        try before.registry.promote(name, version: 3, alias: "production", force: true)
+        let fixture = try restart(before)
+        #expect(fixture.live == 3)
+        // Were it compared, 1's golden queries would have to be read.
+        try FileManager.default.removeItem(atPath: fixture.file(1, "golden.json"))
+        _ = fixture.events()
+        try expectWayBack(fixture)
+    }
+
+    @Test("a pin finds a version that was live here: nothing is compared") func pinOfLiveBefore() throws {
+        let fixture = try FollowFixture()
+        for contents in [Self.good, Self.alike] {
+            try fixture.publish(contents)
+            fixture.follower.look()
+        }
+        try fixture.publish(Self.poor)
+        try fixture.registry.promote(name, version: 3, alias: "production", force: true)
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        for path in ["verdicts.json", "1/golden.json"] {
+            try FileManager.default.removeItem(atPath: fixture.directory.file("models/\(name)/\(path)"))
+        }
+        try expectWayBack(fixture)
+    }
+
+    /// Asks for version 2 while 3 is live, and wants it to answer with no other note than that it is a way back.
+    private func expectWayBack(_ fixture: FollowFixture) throws {
+        _ = fixture.events()
+        #expect(!fixture.follower.pin(name, version: 2, force: false), "it has to be loaded first")
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        let notes = fixture.events().filter { if case .note = $0 { true } else { false } }
+        let note = "not compared with version 3, which is newer: this is a way back"
+        #expect(notes == [.note(model: name, version: 2, note)])
+    }
+
+    @Test(
+        "policies of a number have no version before: a pin and a first load are compared with none",
+        arguments: [VersionPolicy.version(3), .latest(1), .latest(2)])
+    func numbersCompareNothing(policy: VersionPolicy) throws {
+        let fixture = try FollowFixture([name: policy])
+        for contents in [Self.good, Self.bad, Self.poor] { try fixture.publish(contents) }
+        fixture.follower.look()
+        #expect(fixture.live == 3, "unlike 2, and unlike 1")
+        _ = fixture.follower.pin(name, version: 2, force: false)
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(fixture.gate(2) == nil && fixture.gate(3) == nil)
+        #expect(try fixture.registry.verdicts(of: name).isEmpty)
     }
 
     @Test("what was live is a way back: here without a comparison, elsewhere because it passed") func liveBefore()

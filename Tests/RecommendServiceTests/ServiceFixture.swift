@@ -1,9 +1,11 @@
+import Dispatch
 import FactorModel
 import Foundation
 import HTTPMessages
 import HTTPServer
 import ModelRegistry
 import RecommendService
+import Synchronization
 import TestSupport
 
 /// A service with a model of three users, five items and two hotels, asked in memory as a loop would ask it.
@@ -181,6 +183,14 @@ final class ServiceFixture {
         loop.requestBegan()
         let route = loop.respond(
             to: head, bytes: request.span, body: body.span, context: RequestContext(role: role), into: &response)
+        if let answer = response.postponed {
+            let isReady = DispatchSemaphore(value: 0)
+            answer.begin { isReady.signal() }
+            if isReady.wait(timeout: .now() + 10) == .timedOut { throw Incomplete() }
+            response = Response(
+                into: response.takeOutput(), date: HTTPDate(unixSeconds: 0), persistence: .implicit, omitsBody: false)
+            answer.write(into: &response)
+        }
         let bytes = response.finish()
         let status = response.status
         let producer = response.producer
@@ -199,4 +209,24 @@ final class ServiceFixture {
     }
 
     struct Incomplete: Error {}
+}
+
+extension UnavailableItems {
+    /// Makes a change and waits, at most ten seconds, until it is in force.
+    @discardableResult
+    func make(_ change: Change, in model: String = "room-service") throws -> Bool {
+        let made = Made()
+        let isBegun = self.change(change, in: model) { result in
+            made.result.withLock { $0 = result }
+            made.isThere.signal()
+        }
+        guard isBegun, made.isThere.wait(timeout: .now() + 10) == .success, let result = made.result.withLock({ $0 })
+        else { throw ServiceFixture.Incomplete() }
+        return try result.get()
+    }
+
+    private final class Made: Sendable {
+        let isThere = DispatchSemaphore(value: 0)
+        let result = Mutex<Result<Bool, RegistryError>?>(nil)
+    }
 }

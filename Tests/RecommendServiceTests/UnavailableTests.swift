@@ -1,3 +1,4 @@
+import Dispatch
 import FactorModel
 import Foundation
 import HTTPMessages
@@ -34,8 +35,7 @@ import Testing
     }
 
     private func mark(_ item: String, _ hotel: String? = nil, until: Date? = nil) throws {
-        try items.mark(
-            UnavailableItem(itemID: item, hotelID: hotel, since: now, until: until), in: "room-service")
+        try items.make(.mark(UnavailableItem(itemID: item, hotelID: hotel, since: now, until: until)))
     }
 
     private func recommended(_ more: String = "") throws -> [String] {
@@ -94,9 +94,9 @@ import Testing
     func deny() throws {
         try mark("c")
         #expect(try recommended("&deny=a") == ["b", "d", "e"])
-        #expect(try items.unmark(itemID: "c", hotelID: nil, in: "room-service", at: now))
+        #expect(try items.make(.unmark(itemID: "c", hotelID: nil, at: now)))
         #expect(try recommended() == ["c", "a", "b", "d", "e"])
-        #expect(try !items.unmark(itemID: "c", hotelID: nil, in: "room-service", at: now))
+        #expect(try !items.make(.unmark(itemID: "c", hotelID: nil, at: now)))
     }
 
     @Test("a mark ends at its time, to the second, by a look")
@@ -159,7 +159,7 @@ import Testing
         items.prepare(next)
         fixture.service.models.publish(next)
         #expect(try recommended().first == "a")
-        #expect(try items.unmark(itemID: "c", hotelID: nil, in: "room-service", at: now))
+        #expect(try items.make(.unmark(itemID: "c", hotelID: nil, at: now)))
         #expect(try recommended().first == "c")
     }
 
@@ -197,5 +197,64 @@ import Testing
         try mark("zzz")
         try mark("c", "nowhere")
         #expect(try recommended() == ["c", "a", "b", "d", "e"])
+    }
+
+    // MARK: Changes wait for the disk elsewhere
+
+    /// Holds the thread that makes changes until it is let go of.
+    private func holdChanges() throws -> DispatchSemaphore {
+        let (isHeld, letGo) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        try #require(
+            items.change(.unmark(itemID: "none", hotelID: nil, at: now), in: "room-service") { _ in
+                isHeld.signal()
+                _ = letGo.wait(timeout: .now() + 20)
+            })
+        try #require(isHeld.wait(timeout: .now() + 10) == .success)
+        return letGo
+    }
+
+    @Test("changes of one item take effect in the order in which they were asked for, whoever asked")
+    func inOrder() throws {
+        let letGo = try holdChanges()
+        let results = Mutex<[Bool]>([])
+        let last = DispatchSemaphore(value: 0)
+        for round in 0..<20 {
+            let mark = UnavailableItems.Change.mark(UnavailableItem(itemID: "c", since: now))
+            let unmark = UnavailableItems.Change.unmark(itemID: "c", hotelID: nil, at: now)
+            for change in [mark, unmark, unmark] {
+                #expect(
+                    items.change(change, in: "room-service") { result in
+                        results.withLock { $0.append((try? result.get()) ?? false) }
+                        if round == 19, results.withLock({ $0.count }) == 60 { last.signal() }
+                    })
+            }
+        }
+        #expect(try recommended().first == "c", "nothing is in force before it is durable")
+        letGo.signal()
+        #expect(last.wait(timeout: .now() + 10) == .success)
+        #expect(results.withLock { $0 } == (0..<20).flatMap { _ in [true, true, false] })
+        #expect(try recommended().first == "c")
+    }
+
+    @Test("as many as are kept may wait, one more is refused and changes nothing, and then there is room again")
+    func bound() throws {
+        let letGo = try holdChanges()
+        let made = Atomic<Int>(0)
+        let isOver = DispatchSemaphore(value: 0)
+        let mark = UnavailableItems.Change.mark(UnavailableItem(itemID: "c", since: now))
+        for _ in 0..<UnavailableItems.waitingMax {
+            #expect(
+                items.change(mark, in: "room-service") { _ in
+                    if made.add(1, ordering: .relaxed).newValue == UnavailableItems.waitingMax { isOver.signal() }
+                })
+        }
+        #expect(
+            !items.change(.mark(UnavailableItem(itemID: "a", since: now)), in: "room-service") { _ in
+                Issue.record("it was not begun")
+            })
+        letGo.signal()
+        #expect(isOver.wait(timeout: .now() + 20) == .success)
+        #expect(try recommended() == ["a", "b", "d", "e"])
+        #expect(try items.make(.mark(UnavailableItem(itemID: "a", since: now))))
     }
 }

@@ -23,6 +23,7 @@ extension EventLoop {
             // Told so when there is somebody to tell it to.
             connection.refusal = refusal
             return .waiting
+        case .answerIsReady: return .waiting  // Nothing was asked yet.
         case .timer:
             if now < connection.deadline { return .waiting }
             let hasBegun = hasSentHandshake(connection)

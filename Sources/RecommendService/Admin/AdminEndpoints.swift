@@ -3,13 +3,13 @@ import FoundationEssentials
 import HTTPMessages
 import ModelRegistry
 
-/// The operator's requests. They write a small file and synchronise it: the loop that answers one waits for the disk, guests on other
-/// loops do not.
+/// The operator's requests. Those that write a small file and synchronise it are answered when it is durable (``ItemChange``); the loop
+/// goes on meanwhile.
 extension LoopService {
     /// Answers a request to `/admin`, once its token fits.
     ///
     /// - Parameter segment: the variable part of the path, still encoded.
-    /// - Returns: the status.
+    /// - Returns: the status; of no meaning when the answer is ``postponed``.
     func answerAdmin(
         _ route: Route, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ content: Span<UInt8>,
         _ segment: Span<UInt8>, _ query: Span<UInt8>, _ plan: ServingPlan
@@ -27,12 +27,14 @@ extension LoopService {
             try decodeSegment(segment, "item_id")
             let itemID = pathID.withBytes { AdminParameters.text($0) }
             try parameters.read(query, known: head.method == .put ? .all : .place, plan)
-            if head.method == .put {
-                try checkKnown(itemID, parameters)
-                try markUnavailable(itemID, parameters, admin)
-            } else {
-                try markAvailable(itemID, parameters, admin)
-            }
+            if head.method == .put { try checkKnown(itemID, parameters) }
+            let change: UnavailableItems.Change =
+                head.method == .put
+                ? .mark(
+                    UnavailableItem(
+                        itemID: itemID, hotelID: parameters.hotelID, since: Date(), until: parameters.until))
+                : .unmark(itemID: itemID, hotelID: parameters.hotelID, at: Date())
+            postponed = ItemChange(change, in: parameters.model.name, self, admin, requestBytes: content.count)
         case .adminItems:
             try parameters.read(query, known: .model, plan)
             writeUnavailable(parameters.model.name, admin)
@@ -67,48 +69,6 @@ extension LoopService {
         guard loaded.contains(where: { $0.snapshot.hotel(id: hotelID) != nil }) else { throw .unknownHotel }
     }
 
-    private func markUnavailable(
-        _ itemID: String, _ parameters: borrowing AdminParameters, _ admin: Admin
-    ) throws(Problem) {
-        let model = parameters.model.name
-        let mark = UnavailableItem(
-            itemID: itemID, hotelID: parameters.hotelID, since: Date(), until: parameters.until)
-        do throws(RegistryError) {
-            try admin.unavailable.mark(mark, in: model)
-        } catch {
-            throw .notStored(error)
-        }
-        admin.report(.unavailable(model: model, item: itemID, hotel: mark.hotelID, until: mark.until))
-        body.append("{\"model\":" as StaticString)
-        body.appendJSONString(model)
-        body.append(",\"unavailable\":" as StaticString)
-        write(mark)
-        writeEnd(requestID, into: &body)
-    }
-
-    private func markAvailable(_ itemID: String, _ parameters: borrowing AdminParameters, _ admin: Admin)
-        throws(Problem)
-    {
-        let model = parameters.model.name
-        let wasMarked: Bool
-        do throws(RegistryError) {
-            wasMarked = try admin.unavailable.unmark(
-                itemID: itemID, hotelID: parameters.hotelID, in: model, at: Date())
-        } catch {
-            throw .notStored(error)
-        }
-        if !wasMarked { throw .notMarked }
-        admin.report(.available(model: model, item: itemID, hotel: parameters.hotelID))
-        body.append("{\"model\":" as StaticString)
-        body.appendJSONString(model)
-        body.append(",\"available\":{\"item_id\":" as StaticString)
-        body.appendJSONString(itemID)
-        body.append(",\"hotel_id\":" as StaticString)
-        writeText(parameters.hotelID, into: &body)
-        body.append("}" as StaticString)
-        writeEnd(requestID, into: &body)
-    }
-
     private func writeUnavailable(_ model: String, _ admin: Admin) {
         body.append("{\"model\":" as StaticString)
         body.appendJSONString(model)
@@ -126,6 +86,35 @@ extension LoopService {
         admin.report(isHeldBack ? .heldBack : .letGo)
         body.append("{\"drained\":" as StaticString)
         body.append(isHeldBack ? "true" : "false" as StaticString)
+        writeEnd(requestID, into: &body)
+    }
+
+    /// Writes what became of a change.
+    ///
+    /// - Parameter result: nil when it was never begun.
+    func write(
+        _ change: UnavailableItems.Change, in model: String, _ result: Result<Bool, RegistryError>?
+    ) throws(Problem) {
+        let wasFound: Bool
+        switch result {
+        case nil: throw .busy(retryAfterSeconds: 1)
+        case .failure(let error): throw .notStored(error)
+        case .success(let found): wasFound = found
+        }
+        if !wasFound { throw .notMarked }
+        body.append("{\"model\":" as StaticString)
+        body.appendJSONString(model)
+        switch change {
+        case .mark(let mark):
+            body.append(",\"unavailable\":" as StaticString)
+            write(mark)
+        case .unmark(let itemID, let hotelID, _):
+            body.append(",\"available\":{\"item_id\":" as StaticString)
+            body.appendJSONString(itemID)
+            body.append(",\"hotel_id\":" as StaticString)
+            writeText(hotelID, into: &body)
+            body.append("}" as StaticString)
+        }
         writeEnd(requestID, into: &body)
     }
 

@@ -55,6 +55,6 @@ private final class MetricsAnswer: BodyProducer {
     func ended(wasWhole: Bool) {
         var entry = accessEntry
         entry.wasCut = !wasWhole
-        loop.streamEnded(requestBytes: 0, responseBytes: writtenBytes, requestID: requestID, entry: entry)
+        loop.resume(requestBytes: 0, responseBytes: writtenBytes, requestID: requestID, entry: entry)
     }
 }

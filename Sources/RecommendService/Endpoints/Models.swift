@@ -43,7 +43,7 @@ extension LoopService {
         }
     }
 
-    /// Versions in one list: the newest, and those that are loaded or named by an alias.
+    /// Versions in one list: the newest, and those of which there is something to say.
     static let listedVersionsMax = 1000
 
     private func writeStatus(_ status: ModelStatus, isStandard: Bool, into body: inout ByteBuffer) {
@@ -77,7 +77,9 @@ extension LoopService {
         let named = Set(status.aliases.values)
         var written = 0
         for (place, version) in status.versions.enumerated()
-        where place < Self.listedVersionsMax || version.state != .available || named.contains(version.version) {
+        where place < Self.listedVersionsMax || version.state != .available || named.contains(version.version)
+            || version.takenBack != nil
+        {
             if written > 0 { body.append(UInt8(ascii: ",")) }
             written += 1
             body.append("{\"version\":" as StaticString)
@@ -92,8 +94,25 @@ extension LoopService {
             writeText(version.gate?.rawValue, into: &body)
             body.append(",\"reason\":" as StaticString)
             writeText(version.reason, into: &body)
+            if let verdict = version.takenBack { writeTakenBack(verdict, into: &body) }
             body.append(UInt8(ascii: "}"))
         }
+    }
+
+    /// Which gate refused the version, and who took that back.
+    private func writeTakenBack(_ verdict: GateVerdict, into body: inout ByteBuffer) {
+        guard let gate = verdict.gate, let takenBack = verdict.takenBack else { return }
+        body.append(",\"taken_back\":{\"gate\":" as StaticString)
+        body.appendJSONString(gate)
+        body.append(",\"reason\":" as StaticString)
+        writeText(verdict.reason, into: &body)
+        body.append(",\"at\":" as StaticString)
+        writeTime(takenBack.at.timeIntervalSince1970, into: &body)
+        body.append(",\"who\":" as StaticString)
+        body.appendJSONString(takenBack.who)
+        body.append(",\"why\":" as StaticString)
+        body.appendJSONString(takenBack.reason)
+        body.append(UInt8(ascii: "}"))
     }
 
     /// `{"alias":"production"}`, `{"version":7}` or `{"latest":2}`

@@ -1,3 +1,5 @@
+package import FoundationEssentials
+
 /// What following a registry has to tell an operator: each once per cause, however often it is met again.
 package enum FollowEvent: Equatable, Sendable, CustomStringConvertible {
     /// The policy cannot be followed at the moment; `live` goes on.
@@ -12,6 +14,8 @@ package enum FollowEvent: Equatable, Sendable, CustomStringConvertible {
     case unleased(model: String, version: Int, reason: String)
     /// The version that the policy wants cannot answer: one that it wanted before does.
     case standsIn(model: String, version: Int, wanted: Int)
+    /// A version answers that a gate refused: an operator promoted it again, and there was nothing left to compare it with.
+    case uncompared(model: String, version: Int, gate: Gate, takenBackBy: String, at: Date)
     /// A refusal could not be written down: a restart knows nothing of it. Told once, however often it is tried again.
     case unkept(model: String, version: Int, reason: String)
     /// The file of codes of a version that answers is no good: the process has made them itself. Any other load of the version fails.
@@ -21,7 +25,7 @@ package enum FollowEvent: Equatable, Sendable, CustomStringConvertible {
 
     package var isWarning: Bool {
         switch self {
-        case .problem, .rejected, .unleased, .standsIn, .unkept, .codesUnusable: true
+        case .problem, .rejected, .unleased, .standsIn, .uncompared, .unkept, .codesUnusable: true
         case .recovered, .loading, .live, .note: false
         }
     }
@@ -45,6 +49,11 @@ package enum FollowEvent: Equatable, Sendable, CustomStringConvertible {
             "\(model): version \(version) is not kept from a prune: \(reason)"
         case .standsIn(let model, let version, let wanted):
             "\(model): version \(version) answers in place of version \(wanted), which the policy names"
+        case .uncompared(let model, let version, let gate, let who, let at):
+            """
+            \(model): version \(version) answers uncompared after a refusal by the gate \(gate.rawValue): \(who) promoted it again at \
+            \(at.formatted(.iso8601)), and no version before it is left to compare it with
+            """
         case .unkept(let model, let version, let reason):
             """
             \(model): that version \(version) was rejected is not kept in the registry: \(reason); a restart compares it by golden \

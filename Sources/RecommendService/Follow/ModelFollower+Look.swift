@@ -50,6 +50,7 @@ extension ModelFollower {
         }
         let older = before + lookBack(name, policy, order, kept, force, quietly: quietly, &progress)
         settle(name, order, admitted, &progress)
+        tellUncompared(name, kept, &progress)
         let selected = select(name, known, force, kept, quietly: quietly, &progress)
         reloadChanged(name, known, quietly: quietly, &progress)
         retire(name, order + selected, &progress)
@@ -84,6 +85,7 @@ extension ModelFollower {
         let kept = keptVerdicts(name, policy, wanted: gone, [gone], &progress)
         let force = Force(byOperator: takeForced(name), marks: [:])
         _ = lookBack(name, policy, [gone], kept, force, quietly: quietly, &progress)
+        tellUncompared(name, kept, &progress)
     }
 
     /// Nothing of what the policy wants can be had and nothing answers yet: the newest of the older versions that is good is better than
@@ -112,7 +114,10 @@ extension ModelFollower {
     private func earlier(_ name: String, _ policy: VersionPolicy, _ kept: KeptVerdicts?) -> [Int] {
         switch policy {
         case .version: return []
-        case .alias: return kept.map { Array(earlier(name, $0).prefix(Self.lookBackMax)) } ?? []
+        case .alias:
+            // What the operator asks for stands in for nobody.
+            guard let kept, kept.isFollowed else { return [] }
+            return Array(earlier(name, kept).prefix(Self.lookBackMax))
         case .latest(let count):
             let wider = VersionPolicy.latest(min(count + Self.lookBackMax, Registry.latestCountMax))
             return (try? source.versions(wanted: wider, of: name)) ?? []
@@ -241,6 +246,8 @@ extension ModelFollower {
                 .refused(version: version, $0.gate, reason: $0.reason)
             }
             progress.fingerprints[version] = fingerprint
+            // By force it is no question.
+            if loaded.comparedWith == nil, !isForced { progress.uncompared.insert(version) }
             store.noteLoaded()
             prepare(loaded.model)
             store.publish(loaded.model, live: false)

@@ -59,11 +59,16 @@ extension ModelFollower {
         /// The version that the alias names.
         let wanted: Int
         let thresholds: String
+        /// False while the operator of this process asked for another version than the alias names.
+        let isFollowed: Bool
         fileprivate let verdicts: [GateVerdict]
 
-        fileprivate init(alias: String, wanted: Int, thresholds: String, of all: [GateVerdict]) {
+        fileprivate init(
+            alias: String, wanted: Int, isFollowed: Bool, thresholds: String, of all: [GateVerdict]
+        ) {
             self.alias = alias
             self.wanted = wanted
+            self.isFollowed = isFollowed
             self.thresholds = thresholds
             verdicts = all.filter { $0.alias == alias }
         }
@@ -76,24 +81,33 @@ extension ModelFollower {
         }
 
         fileprivate func hasPassed(_ version: Int) -> Bool {
-            verdicts.contains { $0.version == version && !$0.isRefusal && $0.thresholds == thresholds }
+            verdicts.contains { $0.version == version && $0.isPass && $0.thresholds == thresholds }
+        }
+
+        /// The last refusal of a version that was taken back, and after which nobody found anything: neither that it passes these
+        /// thresholds nor that it does not.
+        fileprivate func takenBack(of version: Int) -> GateVerdict? {
+            if hasPassed(version) || refusal(of: version) != nil { return nil }
+            return verdicts.last { $0.version == version && $0.takenBack != nil }
         }
     }
 
-    /// Reads what is kept; nil for a policy without an alias, and while the operator of this process asked for another version than the
-    /// alias names. A list that cannot be read is told once and counts as empty.
+    /// Reads what is kept; nil for a policy without an alias. A list that cannot be read is told once and counts as empty.
     ///
     /// A version whose refusal was taken back, by promoting it again or by other files, is worth another attempt; one that another server
     /// passed is taken at the next start.
     func keptVerdicts(
         _ name: String, _ policy: VersionPolicy, wanted: Int?, _ order: [Int], _ progress: inout Progress
     ) -> KeptVerdicts? {
-        guard case .alias(let alias) = policy, let wanted, order.first == wanted else { return nil }
+        guard case .alias(let alias) = policy, let wanted else { return nil }
         let thresholds = settings.gates.comparison
+        let isFollowed = order.first == wanted
         do throws(RegistryError) {
             let all = try source.verdicts(of: name)
             progress.hasVerdictComplaint = false
-            let kept = KeptVerdicts(alias: alias, wanted: wanted, thresholds: thresholds, of: all)
+            let kept = KeptVerdicts(
+                alias: alias, wanted: wanted, isFollowed: isFollowed, thresholds: thresholds, of: all)
+            store.noteTakenBack(name, Set(all.map(\.version)).compactMap { kept.takenBack(of: $0) })
             for version in progress.held where kept.refusal(of: version)?.thresholds != thresholds {
                 progress.held.remove(version)
                 if kept.hasPassed(version) { continue }
@@ -106,7 +120,8 @@ extension ModelFollower {
                 progress.hasVerdictComplaint = true
                 report(.problem(model: name, reason: "\(error)", live: live(name)?.version))
             }
-            return KeptVerdicts(alias: alias, wanted: wanted, thresholds: thresholds, of: [])
+            return KeptVerdicts(
+                alias: alias, wanted: wanted, isFollowed: isFollowed, thresholds: thresholds, of: [])
         }
     }
 
@@ -118,7 +133,8 @@ extension ModelFollower {
         _ name: String, _ policy: VersionPolicy, _ order: [Int], _ admitted: Set<Int>, _ kept: KeptVerdicts?,
         _ force: Force, quietly: Bool, _ progress: inout Progress
     ) -> [Int] {
-        guard let kept, live(name) == nil, !admitted.contains(kept.wanted), !progress.held.contains(kept.wanted),
+        guard let kept, kept.isFollowed, live(name) == nil, !admitted.contains(kept.wanted),
+            !progress.held.contains(kept.wanted),
             let refusal = kept.refusal(of: kept.wanted)
         else { return [] }
         let tried = lookBack(name, policy, order, kept, force, quietly: quietly, &progress)
@@ -153,7 +169,8 @@ extension ModelFollower {
         return (versions ?? []).filter { kept.refusal(of: $0) == nil }
     }
 
-    /// What the first version of a process is compared with, and one that is older than the live one: nothing when it passed the same
+    /// What the first version of a process is compared with, and one that is older than the live one, whether the alias names it or the
+    /// operator of this process asked for it: nothing when it passed the same
     /// thresholds before or was live here. Else the latest version below it that the alias named before and that no server refused: a
     /// newer one may be what the operator goes back from.
     func reference(_ name: String, _ version: Int, _ kept: KeptVerdicts?, _ progress: Progress) -> Reference? {
@@ -168,6 +185,18 @@ extension ModelFollower {
         } catch {
             return Reference(answers: nil, note: "not compared with version \(before): \(error)")
         }
+    }
+
+    /// Tells once that the live version answers although a gate refused it: that was taken back, and there was nothing to compare it with.
+    func tellUncompared(_ name: String, _ kept: KeptVerdicts?, _ progress: inout Progress) {
+        guard let kept, let live = live(name)?.version, progress.uncompared.contains(live),
+            let verdict = kept.takenBack(of: live), let takenBack = verdict.takenBack
+        else { return }
+        progress.uncompared.remove(live)
+        report(
+            .uncompared(
+                model: name, version: live, gate: verdict.gate.flatMap { Gate(rawValue: $0) } ?? .overlap,
+                takenBackBy: takenBack.who, at: takenBack.at))
     }
 
     private func wasLive(_ name: String, _ version: Int, _ progress: Progress) -> Bool {

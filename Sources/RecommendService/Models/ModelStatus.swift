@@ -50,6 +50,8 @@ package struct VersionStatus: Sendable, Equatable {
     package var gate: Gate?
     /// Seconds since 1970 at which it came into the state; nil of one that was only seen.
     package var since: Double?
+    /// A refusal under the followed alias that was taken back, and after which no server compared the version.
+    package var takenBack: GateVerdict?
 
     package init(version: Int, state: VersionState, reason: String? = nil, gate: Gate? = nil, since: Double? = nil) {
         self.version = version

@@ -1,3 +1,5 @@
+package import ModelRegistry
+
 /// How an attempt to load a version ended; the names are metric labels.
 package enum LoadResult: String, Sendable, CaseIterable {
     case success
@@ -51,6 +53,13 @@ extension ModelStore {
         }
     }
 
+    /// The refusals of versions that were taken back and after which nobody compared them.
+    package func noteTakenBack(_ name: String, _ verdicts: [GateVerdict]) {
+        edit(name) { entry in
+            entry.takenBack = Dictionary(verdicts.map { ($0.version, $0) }, uniquingKeysWith: { $1 })
+        }
+    }
+
     /// That the live version answers in place of the one that the policy wants; nil when it is that one.
     package func noteStandIn(_ name: String, for wanted: Int?) {
         edit(name) { $0.standsInFor = $0.live == nil ? nil : wanted }
@@ -98,7 +107,11 @@ extension Entry {
         let numbers = Set(available).union(loaded.keys).union(notes.keys).sorted(by: >)
         return ModelStatus(
             name: declaration.name, policy: declaration.policy, live: live, standsInFor: standsInFor,
-            versions: numbers.map(status(of:)), aliases: aliases, problem: problem, lookedAt: lookedAt)
+            versions: numbers.map { version in
+                var status = status(of: version)
+                status.takenBack = takenBack[version]
+                return status
+            }, aliases: aliases, problem: problem, lookedAt: lookedAt)
     }
 
     private func status(of version: Int) -> VersionStatus {

@@ -183,6 +183,8 @@ struct Entry {
     var available: [Int] = []
     var aliases: [String: Int] = [:]
     var problem: String?
+    /// Refusals that were taken back, by version.
+    var takenBack: [Int: GateVerdict] = [:]
     /// The version that the policy wants, while another answers in its place.
     var standsInFor: Int?
     var lookedAt: Double?

@@ -79,7 +79,11 @@ enum OpenAPISchemas {
           "live":{"type":"boolean"},
           "since":{"type":["string","null"],"format":"date-time"},
           "gate":{"enum":[null,"verify","warm_up","golden","overlap","score_shift","metric","coverage","catalogue"]},
-          "reason":{"type":["string","null"],"description":"Why it was rejected."}}}}}},
+          "reason":{"type":["string","null"],"description":"Why it was rejected."},
+          "taken_back":{"type":"object","additionalProperties":false,"required":["gate","reason","at","who","why"],
+           "description":"A refusal that an operator took back by promoting the version again; absent once it was compared anew.",
+           "properties":{"gate":{"type":"string"},"reason":{"type":["string","null"]},
+           "at":{"type":"string","format":"date-time"},"who":{"type":"string"},"why":{"type":"string"}}}}}}}},
         "Models":{"type":"object","additionalProperties":false,"required":["models","request_id"],"properties":{
          "models":{"type":"array","minItems":1,"items":{"allOf":[{"$ref":"#/components/schemas/ModelStatus"}],
           "unevaluatedProperties":false}},

@@ -1,3 +1,4 @@
+import Dispatch
 package import FoundationEssentials
 import Glibc
 package import HTTPServer
@@ -7,7 +8,7 @@ import Synchronization
 /// The items that are taken from sale, of every model of a process: read from the registry, where every process that serves a model
 /// finds them, and handed to each version in memory as rows.
 ///
-/// A change that was made here is in force for all loops when ``mark(_:in:)`` returns; one that another process made, within
+/// A change that was made here is in force for all loops when ``change(_:in:then:)`` says so; one that another process made, within
 /// ``interval``: a thread of its own looks, so that no load holds it up. What cannot be read leaves the last good marks in force.
 package final class UnavailableItems: Sendable {
     /// How often the registry is looked at, in seconds: half of the second that a sold-out item may stay.
@@ -17,8 +18,11 @@ package final class UnavailableItems: Sendable {
     private let store: ModelStore
     private let report: @Sendable (String) -> Void
     private let state: Mutex<[String: State]>
-    /// Held by who changes the registry, until the change is in force: changes take effect in the order in which they were stored.
-    private let changes = Mutex(())
+    /// Makes one change after the other, each until it is in force: they take effect in the order in which they were asked for.
+    private let changes = DispatchQueue(label: "unavailable-changes")
+    private let waitingCount = Atomic<Int>(0)
+    /// Changes that wait for the disk at a time. Operators' programs wait for each answer: so many are not theirs.
+    package static let waitingMax = 256
 
     private struct State {
         /// As they were last read; nil before that, and after a change of our own.
@@ -133,25 +137,44 @@ package final class UnavailableItems: Sendable {
 
     // MARK: Changes
 
-    /// Takes an item from sale: durable, and in force for all loops, when it returns.
-    package func mark(_ item: UnavailableItem, in model: String) throws(RegistryError) {
-        try changes.withLock { _ throws(RegistryError) in
-            take(try registry.mark(item, unavailableIn: model), model, at: item.since)
-        }
+    /// What an operator wants of one item.
+    package enum Change: Sendable {
+        /// Takes it from sale, or changes until when it is.
+        case mark(UnavailableItem)
+        /// Puts it back on sale.
+        case unmark(itemID: String, hotelID: String?, at: Date)
     }
 
-    /// Puts an item back on sale.
+    /// Makes a change on a thread that answers nobody: the disk takes its time, and a loop has none.
     ///
-    /// - Returns: false when there was no such mark.
-    package func unmark(
-        itemID: String, hotelID: String?, in model: String, at now: Date
-    ) throws(RegistryError) -> Bool {
-        try changes.withLock { _ throws(RegistryError) in
+    /// - Parameter then: told once, on that thread, when the change is durable and in force for all loops, or why it is neither; false when
+    ///   there was no mark to take back.
+    /// - Returns: false, with nothing begun, when ``waitingMax`` changes wait.
+    package func change(
+        _ change: Change, in model: String, then: @escaping @Sendable (Result<Bool, RegistryError>) -> Void
+    ) -> Bool {
+        // Relaxed: it bounds, and guards nothing.
+        guard waitingCount.add(1, ordering: .relaxed).newValue <= Self.waitingMax else {
+            waitingCount.subtract(1, ordering: .relaxed)
+            return false
+        }
+        changes.async { [self] in
+            let result = Result { () throws(RegistryError) in try make(change, in: model) }
+            waitingCount.subtract(1, ordering: .relaxed)
+            then(result)
+        }
+        return true
+    }
+
+    private func make(_ change: Change, in model: String) throws(RegistryError) -> Bool {
+        switch change {
+        case .mark(let item): take(try registry.mark(item, unavailableIn: model), model, at: item.since)
+        case .unmark(let itemID, let hotelID, let now):
             let marks = try registry.unmark(itemID: itemID, hotelID: hotelID, unavailableIn: model, at: now)
             guard let marks else { return false }
             take(marks, model, at: now)
-            return true
         }
+        return true
     }
 
     private func take(_ marks: [UnavailableItem], _ model: String, at now: Date) {

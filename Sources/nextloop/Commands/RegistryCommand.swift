@@ -156,9 +156,17 @@ extension RegistryCommand {
                     + verdicts.map {
                         [
                             $0.at.formatted(.iso8601), $0.who, $0.alias, String($0.version), String($0.comparedWith),
-                            $0.gate.map { "refused by \($0)" } ?? "passed", $0.reason ?? "",
+                            $0.gate.map { "refused by \($0)" } ?? "passed", Self.why($0),
                         ]
                     })
+        }
+
+        private static func why(_ verdict: GateVerdict) -> String {
+            let reason = verdict.reason ?? ""
+            guard let takenBack = verdict.takenBack else { return reason }
+            let because = takenBack.reason.isEmpty ? "" : ": \(takenBack.reason)"
+            return
+                "taken back by \(takenBack.who) at \(takenBack.at.formatted(.iso8601))\(because) (it said: \(reason))"
         }
     }
 

@@ -1,0 +1,100 @@
+import HTTPMessages
+import Testing
+
+@Suite("Answers that are put off") struct PostponedAnswerTests {
+    private let policy = ConnectionPolicy(Limits())
+    private let start = MonotonicTime(nanoseconds: 1)
+
+    private final class Nothing: PostponedAnswer {
+        func begin(_ ready: @escaping @Sendable () -> Void) {}
+        func write(into response: inout Response) {}
+        func abandoned() {}
+    }
+
+    /// A connection that waits for the answer to the first request of `text`.
+    private func waiting(_ text: StaticString, _ input: inout ByteBuffer) throws -> ConnectionState {
+        var state = ConnectionState(now: start, policy: policy)
+        input.append(text)
+        guard
+            case .respond(_, let body, let persistence) = state.next(&input, outputBytes: 0, now: start, policy: policy)
+        else { throw NoRequest() }
+        state.postponedBegan(&input, body: body, persistence: persistence, now: start, policy: policy)
+        return state
+    }
+
+    private struct NoRequest: Error {}
+
+    private var stall: MonotonicTime { start + policy.limits.writeStallTime.clampedNanoseconds }
+
+    @Test("nothing is read or looked at before it is written; what was answered before is sent meanwhile")
+    func waits() throws {
+        var input = ByteBuffer(capacity: 64)
+        var state = try waiting("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n", &input)
+        #expect(!state.wantsToRead)
+        #expect(!state.isAnswered)
+        #expect(!state.hasBacklog)
+        #expect(state.next(&input, outputBytes: 100, now: start, policy: policy) == .read)
+        state.wrote(100, outputBytes: 0, now: start, policy: policy)
+        #expect(state.next(&input, outputBytes: 0, now: start, policy: policy) == .read)
+        state.postponedEnded(input, now: start, policy: policy)
+        guard case .respond(let head, _, _) = state.next(&input, outputBytes: 5, now: start, policy: policy) else {
+            Issue.record("the next request was lost")
+            return
+        }
+        #expect(head.path.count == "/next".utf8.count)
+    }
+
+    @Test("it has as long as a client may stall, whether output waits or not") func deadline() throws {
+        var input = ByteBuffer(capacity: 64)
+        var state = try waiting("GET / HTTP/1.1\r\nHost: a\r\n\r\n", &input)
+        #expect(state.deadline == stall)
+        state.wrote(1, outputBytes: 0, now: start, policy: policy)
+        #expect(state.deadline == stall, "a client that takes what it is sent gives no answer more time")
+        let early = MonotonicTime(nanoseconds: stall.nanoseconds - 1)
+        #expect(state.timerFired(now: early) == .read)
+        #expect(state.timerFired(now: stall) == .close)
+    }
+
+    @Test("a client that half closed is answered; a drain meanwhile ends the connection soon after") func drain() throws
+    {
+        var input = ByteBuffer(capacity: 64)
+        var state = try waiting("GET / HTTP/1.1\r\nHost: a\r\n\r\n", &input)
+        state.drainBegan(now: start, policy: policy)
+        #expect(state.deadline == stall, "the answer is waited for")
+        state.postponedEnded(input, now: start, policy: policy)
+        state.wrote(10, outputBytes: 0, now: start, policy: policy)
+        #expect(state.deadline == start + policy.drainIdleTime)
+
+        var ended = ByteBuffer(capacity: 64)
+        var half = try waiting("GET / HTTP/1.1\r\nHost: a\r\n\r\n", &ended)
+        half.clientDidEnd()
+        #expect(half.next(&ended, outputBytes: 0, now: start, policy: policy) == .read)
+        half.postponedEnded(ended, now: start, policy: policy)
+        #expect(half.next(&ended, outputBytes: 10, now: start, policy: policy) == .write)
+        half.wrote(10, outputBytes: 0, now: start, policy: policy)
+        #expect(half.next(&ended, outputBytes: 0, now: start, policy: policy) == .close)
+    }
+
+    @Test("one that ends its connection lingers only over unread bytes") func ends() throws {
+        for (text, expected) in [
+            ("GET / HTTP/1.0\r\n\r\n", ConnectionAction.close), ("GET / HTTP/1.0\r\n\r\nmore", .endOutput),
+        ] as [(StaticString, ConnectionAction)] {
+            var input = ByteBuffer(capacity: 64)
+            var state = try waiting(text, &input)
+            #expect(state.next(&input, outputBytes: 0, now: start, policy: policy) == .read)
+            state.postponedEnded(input, now: start, policy: policy)
+            #expect(state.next(&input, outputBytes: 0, now: start, policy: policy) == expected)
+        }
+    }
+
+    @Test("a response that is postponed holds nothing") func response() {
+        var response = Response(
+            into: ByteBuffer(capacity: 16), date: HTTPDate(unixSeconds: 0), persistence: .implicit, omitsBody: false)
+        let answer = Nothing()
+        response.postpone(answer)
+        #expect(response.postponed === answer)
+        #expect(response.status == 0)
+        let written = response.takeOutput().count
+        #expect(written == 0)
+    }
+}
