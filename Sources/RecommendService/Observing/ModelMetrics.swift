@@ -41,14 +41,20 @@ final class ModelMetrics: Sendable {
 
     /// Counts one answer and the time it took to rank. Called on the loop that gave it.
     func count(_ outcome: RecommendationOutcome, _ scratch: RecommendationScratch, seconds: Double, loop: Int) {
-        count(outcome, scratch, loop: loop)
-        count(topKSeconds: seconds, loop: loop)
+        let shard = set.shard(loop)
+        count(outcome, scratch, shard, loop: loop)
+        shard.observe(seconds, topK)
     }
 
     func count(topKSeconds seconds: Double, loop: Int) { set.shard(loop).observe(seconds, topK) }
 
     func count(_ outcome: RecommendationOutcome, _ scratch: RecommendationScratch, loop: Int) {
-        let shard = set.shard(loop)
+        count(outcome, scratch, set.shard(loop), loop: loop)
+    }
+
+    private func count(
+        _ outcome: RecommendationOutcome, _ scratch: RecommendationScratch, _ shard: MetricShard, loop: Int
+    ) {
         if let place = Strategy.allCases.firstIndex(of: outcome.strategy) { shard.increment(recommendations[place]) }
         if let reason = outcome.fallbackReason, let place = FallbackReason.allCases.firstIndex(of: reason) {
             shard.increment(fallbacks[place])
