@@ -5,7 +5,6 @@ struct QuantizedScan {
     let kernels: Kernels
     let items: QuantizedItems
     let scratch: TopKScratch
-    let filter: PlaceFilter
     private let effort: ScanEffort
     private let asksRows: Bool
     /// Whether there is a filter by row at all.
@@ -21,13 +20,12 @@ struct QuantizedScan {
     private var batchCount = 0
 
     init(
-        kernels: Kernels, items: QuantizedItems, scratch: TopKScratch, filter: PlaceFilter, asksRows: Bool,
-        hasRowFilter: Bool, effort: ScanEffort
+        kernels: Kernels, items: QuantizedItems, scratch: TopKScratch, asksRows: Bool, hasRowFilter: Bool,
+        effort: ScanEffort
     ) {
         self.kernels = kernels
         self.items = items
         self.scratch = scratch
-        self.filter = filter
         self.asksRows = asksRows
         self.hasRowFilter = hasRowFilter
         askEffort = max(1, 512 / items.factorCount)
@@ -36,8 +34,8 @@ struct QuantizedScan {
 
     /// - Returns: false when it would cost more than the effort that was allowed.
     mutating func run(
-        _ query: Span<Float>, _ matrix: Span<Float>, into best: inout TopK, part: Int, of parts: Int,
-        where isAllowed: (UInt32) -> Bool
+        _ query: Span<Float>, _ matrix: Span<Float>, _ filter: PlaceFilter, into best: inout TopK, part: Int,
+        of parts: Int, where isAllowed: (UInt32) -> Bool
     ) -> Bool {
         // Lent once for all chunks: each time the sets are counted.
         unsafe items.withScan(scratch.query, filter) { scan in
@@ -263,7 +261,8 @@ struct QuantizedScan {
 
     /// The float32 scores of every row that passes.
     mutating func scoreAll(
-        _ query: Span<Float>, _ matrix: Span<Float>, into best: inout TopK, where isAllowed: (UInt32) -> Bool
+        _ query: Span<Float>, _ matrix: Span<Float>, _ filter: PlaceFilter, into best: inout TopK,
+        where isAllowed: (UInt32) -> Bool
     ) {
         filter.forEachPassing(items.rowCount) { place in
             let row = items.row(at: place)
@@ -273,7 +272,7 @@ struct QuantizedScan {
     }
 
     /// Every score of a zero query is +0.
-    func offerZeros(into best: inout TopK, where isAllowed: (UInt32) -> Bool) {
+    func offerZeros(_ filter: PlaceFilter, into best: inout TopK, where isAllowed: (UInt32) -> Bool) {
         filter.forEachPassing(items.rowCount) { place in
             let row = items.row(at: place)
             if isAllowed(row) { best.offer(row: row, score: 0) }

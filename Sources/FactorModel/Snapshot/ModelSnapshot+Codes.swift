@@ -44,7 +44,7 @@ extension ModelSnapshot {
         }
         let filter = PlaceFilter(
             allowed: choice.hotels, alsoAllowed: choice.departments, excluded: hasExcluded ? excluded : nil)
-        let isFound = rank(vector, query.filter, coded, choice, filter, cost, scratch)
+        let isFound = rank(vector, query, coded, choice, filter, cost, scratch)
         if hasExcluded {
             forEachExcluded(query) {
                 excluded.remove(places[Int($0)])
@@ -58,13 +58,13 @@ extension ModelSnapshot {
     }
 
     private func rank(
-        _ vector: Span<Float>, _ filter: ItemFilter, _ coded: CodedItems, _ choice: CodedItems.Choice,
+        _ vector: Span<Float>, _ query: RecommendationQuery, _ coded: CodedItems, _ choice: CodedItems.Choice,
         _ places: PlaceFilter, _ cost: FloatScanCost, _ scratch: RecommendationScratch
     ) -> Bool {
-        let test = filter.asksForAttributes ? test(filter, choice, scratch) : nil
+        let test = query.filter.asksForAttributes ? test(query.filter, choice, scratch) : nil
         func passes(_ row: UInt32) -> Bool { test?.passes(Int(row), columns, scratch) ?? true }
         let isFound = withItemFactors { matrix in
-            guard let effort = effort(filter, choice, cost, wanted: scratch.wanted, asksRows: test != nil) else {
+            guard let effort = effort(choice, cost, wanted: scratch.wanted, asksRows: test != nil) else {
                 return false
             }
             guard test != nil else {
@@ -98,7 +98,7 @@ extension ModelSnapshot {
 
     /// What a scan may cost before the float32 rows are the shorter way; nil when they are from the start.
     private func effort(
-        _ filter: ItemFilter, _ choice: CodedItems.Choice, _ cost: FloatScanCost, wanted: Int, asksRows: Bool
+        _ choice: CodedItems.Choice, _ cost: FloatScanCost, wanted: Int, asksRows: Bool
     ) -> ScanEffort? {
         // A long answer from few items scores most of them, by whichever way; few items are looked at sooner than asked for.
         guard choice.servedCount >= 32 * wanted, !asksRows || choice.servedCount >= Self.askedItemsMin else {
