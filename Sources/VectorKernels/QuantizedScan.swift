@@ -279,26 +279,3 @@ struct QuantizedScan {
         }
     }
 }
-
-/// ``Kernels/topK(_:_:_:scratch:into:part:of:filter:asksRows:effort:where:)`` with the best kernels here.
-@discardableResult
-package func topK(
-    _ query: Span<Float>, _ matrix: Span<Float>, _ items: QuantizedItems, scratch: TopKScratch,
-    into best: inout TopK, part: Int = 0, of parts: Int = 1, filter: PlaceFilter = PlaceFilter(),
-    asksRows: Bool = false, effort: ScanEffort = .unlimited, where isAllowed: (UInt32) -> Bool
-) -> Bool {
-    Kernels.best.topK(
-        query, matrix, items, scratch: scratch, into: &best, part: part, of: parts, filter: filter,
-        asksRows: asksRows, effort: effort, where: isAllowed)
-}
-
-/// The same without a filter by row.
-@discardableResult
-package func topK(
-    _ query: Span<Float>, _ matrix: Span<Float>, _ items: QuantizedItems, scratch: TopKScratch,
-    into best: inout TopK, part: Int = 0, of parts: Int = 1, filter: PlaceFilter = PlaceFilter(),
-    effort: ScanEffort = .unlimited
-) -> Bool {
-    Kernels.best.topK(
-        query, matrix, items, scratch: scratch, into: &best, part: part, of: parts, filter: filter, effort: effort)
-}

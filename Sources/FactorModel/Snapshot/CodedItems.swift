@@ -16,7 +16,7 @@ final class CodedItems: Sendable {
 
     /// Codes the items of a model that has any.
     init(_ model: ModelSnapshot) {
-        let items = model.withItemFactors { quantize($0, factorCount: model.factorCount) }
+        let items = model.withItemFactors { Kernels.best.quantize($0, factorCount: model.factorCount) }
         let places = items.placesOfRows()
         self.items = items
         self.places = places

@@ -68,11 +68,11 @@ extension ModelSnapshot {
                 return false
             }
             guard test != nil else {
-                return topK(
+                return Kernels.best.topK(
                     vector, matrix, coded.items, scratch: scratch.shared.codes, into: &scratch.best, filter: places,
                     effort: effort)
             }
-            return topK(
+            return Kernels.best.topK(
                 vector, matrix, coded.items, scratch: scratch.shared.codes, into: &scratch.best, filter: places,
                 asksRows: true, effort: effort, where: passes)
         }
