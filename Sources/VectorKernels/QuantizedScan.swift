@@ -143,6 +143,10 @@ struct QuantizedScan {
         into best: inout TopK, where isAllowed: (UInt32) -> Bool
     ) -> Bool {
         if found < wanted { return false }
+        if !hasRowFilter, found < TopKScratch.batchRows - batchCount {
+            takeAll(found, firstPlace)
+            return true
+        }
         var passed = 0
         for i in 0..<found {
             let row = items.row(at: firstPlace + Int(scratch.places[i]))
@@ -157,6 +161,17 @@ struct QuantizedScan {
         }
         for i in 0..<found { scratch.bounds[Int(scratch.places[i])] = -.infinity }
         return true
+    }
+
+    /// The same when every row passes and the batch does not get full.
+    private mutating func takeAll(_ found: Int, _ firstPlace: Int) {
+        spent += found * Self.scoreEffort
+        for i in 0..<found {
+            let place = Int(scratch.places[i])
+            scratch.rows[batchCount + i] = items.row(at: firstPlace + place)
+            scratch.bounds[place] = -.infinity
+        }
+        batchCount += found
     }
 
     /// The bound of the `wanted`-th best allowed row of a chunk by bounds; -∞ when there are not so many.
