@@ -27,7 +27,7 @@ extension ModelSnapshot {
         insteadOf cost: FloatScanCost = .alone
     ) -> Bool {
         guard query.filter.allow == nil, let coded = codedItems.ifMade,
-            let choice = coded.choice(query.filter, self, room: &scratch.shared.choiceRoom)
+            let choice = choice(query, coded, scratch)
         else { return false }
         // Taken out of the scratch while it is filled and read: an array in a class is asked for access at every write.
         var excluded = PlaceSet(placeCount: 0)
@@ -55,6 +55,17 @@ extension ModelSnapshot {
         swap(&excluded, &scratch.shared.excludedPlaces)
         if isFound { scratch.best.sortBestFirst() } else { scratch.best.reset(k: scratch.wanted) }
         return isFound
+    }
+
+    /// What the query's conditions on hotels and departments leave; nil when that is better scored one by one.
+    private func choice(
+        _ query: RecommendationQuery, _ coded: CodedItems, _ scratch: RecommendationScratch
+    ) -> CodedItems.Choice? {
+        // Without any the filter, whose lists would be counted, is not looked into.
+        if query.filter.hotels == nil, query.filter.departments == nil {
+            return CodedItems.Choice(soldCount: itemCount, servedCount: itemCount)
+        }
+        return coded.choice(query.filter, self, room: &scratch.shared.choiceRoom)
     }
 
     private func rank(
