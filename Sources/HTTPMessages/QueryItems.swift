@@ -10,14 +10,14 @@ package func forEachQueryItem<E: Error>(
 ) throws(E) {
     var start = 0
     while start < query.count {
-        var end = start
-        var equals: Int?
-        while end < query.count, query[end] != UInt8(ascii: "&") {
-            if equals == nil, query[end] == UInt8(ascii: "=") { equals = end }
-            end += 1
+        var nameEnd = start
+        while nameEnd < query.count, query[nameEnd] != UInt8(ascii: "="), query[nameEnd] != UInt8(ascii: "&") {
+            nameEnd += 1
         }
-        if let equals {
-            try body(start..<equals, (equals + 1)..<end)
+        var end = nameEnd
+        while end < query.count, query[end] != UInt8(ascii: "&") { end += 1 }
+        if nameEnd < end {
+            try body(start..<nameEnd, (nameEnd + 1)..<end)
         } else if start < end {
             try body(start..<end, nil)
         }

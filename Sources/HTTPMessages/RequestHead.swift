@@ -6,20 +6,41 @@
 package struct RequestHead: Sendable, Equatable {
     package internal(set) var method: HTTPMethod = .other
     /// 1 for HTTP/1.1, 0 for HTTP/1.0.
-    package internal(set) var minorVersion = 1
+    package internal(set) var minorVersion: Int {
+        get { Int(minor) }
+        set { minor = UInt8(newValue) }
+    }
     /// The path as it was sent, percent-encoded, without the query. Starts with `/`, or is `*` for `OPTIONS *`.
-    package internal(set) var path = 0..<0
+    package internal(set) var path: Range<Int> {
+        get { pathPlaces.range }
+        set { pathPlaces = Places(newValue) }
+    }
     /// What follows `?`, nil when there is no `?`.
-    package internal(set) var query: Range<Int>?
+    package internal(set) var query: Range<Int>? {
+        get { hasQuery ? queryPlaces.range : nil }
+        set {
+            hasQuery = newValue != nil
+            queryPlaces = Places(newValue ?? 0..<0)
+        }
+    }
     /// Whether the client allows another request on this connection (RFC 9112 section 9.3).
     package internal(set) var keepAlive = true
     /// `Expect: 100-continue` from an HTTP/1.1 client.
     package internal(set) var expectsContinue = false
-    package internal(set) var headerCount = 0
+    package internal(set) var headerCount: Int {
+        get { Int(headerLines) }
+        set { headerLines = UInt32(newValue) }
+    }
     /// The header lines with their CRLFs, without the empty line that ends them.
-    package internal(set) var headers = 0..<0
+    package internal(set) var headers: Range<Int> {
+        get { headerPlaces.range }
+        set { headerPlaces = Places(newValue) }
+    }
     /// Bytes of the whole head, with the empty line that ends it: where the body starts.
-    package internal(set) var byteCount = 0
+    package internal(set) var byteCount: Int {
+        get { Int(bytes) }
+        set { bytes = UInt32(newValue) }
+    }
     package internal(set) var bodyFraming = BodyFraming.length(0)
     /// Whether the request says how its body is framed, be it empty. Without it a body that is wanted is 411 (RFC 9110
     /// section 15.5.12).
@@ -29,7 +50,30 @@ package struct RequestHead: Sendable, Equatable {
     /// What the answer may be coded with.
     package internal(set) var acceptedCodings = AcceptedCodings()
 
+    // A head is handed on some twenty times a request. In 32 bits a number it is small enough to be moved in registers, not by calls
+    // of memcpy; ``Limits`` keeps a head to a few megabytes.
+    private var minor: UInt8 = 1
+    private var hasQuery = false
+    private var pathPlaces = Places(0..<0)
+    private var queryPlaces = Places(0..<0)
+    private var headerPlaces = Places(0..<0)
+    private var headerLines: UInt32 = 0
+    private var bytes: UInt32 = 0
+
     init() {}
+
+    /// Where something lies in a head.
+    private struct Places: Sendable, Equatable {
+        private let start: UInt32
+        private let end: UInt32
+
+        init(_ range: Range<Int>) {
+            start = UInt32(range.lowerBound)
+            end = UInt32(range.upperBound)
+        }
+
+        var range: Range<Int> { Int(start)..<Int(end) }
+    }
 }
 
 /// How the end of a request's body is found (RFC 9112 section 6.3).

@@ -31,24 +31,41 @@ package func writeRecommendation(
     body.appendJSONString(outcome.strategy.rawValue)
     writeFallbackReason(outcome.fallbackReason, into: &body)
     body.append(",\"items\":[" as StaticString)
+    // Asked once, not once an item: each time a reference would be counted.
+    if let written, !explains {
+        writeItems(ranked, written, into: &body)
+    } else {
+        writeItems(ranked, snapshot, explains: explains, into: &body)
+    }
+    body.append(UInt8(ascii: "]"))
+    writeEnd(requestID, into: &body)
+}
+
+/// The items from texts that were written ahead.
+private func writeItems(_ ranked: RecommendationScratch, _ written: WrittenItems, into body: inout ByteBuffer) {
     ranked.forEachItem { rank, item, score in
         if rank > 0 { body.append(UInt8(ascii: ",")) }
-        if let written {
-            written.writeBeforeScore(of: item, into: &body)
+        written.writeBeforeScore(of: item, into: &body)
+        body.appendJSONNumber(score)
+        written.writeBehindScore(of: item, into: &body)
+        body.append(UInt8(ascii: "}"))
+    }
+}
+
+/// The same bytes from the columns of the model, and what carried each score if that is asked for.
+private func writeItems(
+    _ ranked: RecommendationScratch, _ snapshot: ModelSnapshot, explains: Bool, into body: inout ByteBuffer
+) {
+    ranked.forEachItem { rank, item, score in
+        if rank > 0 { body.append(UInt8(ascii: ",")) }
+        snapshot.withTexts(of: item) { id, name, department in
+            writeItemStart(id, into: &body)
             body.appendJSONNumber(score)
-            written.writeBehindScore(of: item, into: &body)
-        } else {
-            snapshot.withTexts(of: item) { id, name, department in
-                writeItemStart(id, into: &body)
-                body.appendJSONNumber(score)
-                writeAttributes(name, snapshot.price(item), department, into: &body)
-            }
+            writeAttributes(name, snapshot.price(item), department, into: &body)
         }
         if explains { writeBecause(snapshot.explain(item: item, scratch: ranked), snapshot, into: &body) }
         body.append(UInt8(ascii: "}"))
     }
-    body.append(UInt8(ascii: "]"))
-    writeEnd(requestID, into: &body)
 }
 
 /// `"model":"room-service","model_version":7`

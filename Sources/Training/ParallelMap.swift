@@ -11,7 +11,7 @@ import Synchronization
 /// Chunks are handed out in order to whichever thread is free, the calling one among them, so `body` must not care who
 /// runs it; each thread has a scratch value of its own. Threads live for one call: some 20 µs each against milliseconds
 /// of work. When the system gives fewer than asked for, the others do the work.
-package func parallelMap<Result: Sendable, Scratch>(
+package func parallelMap<Result: Sendable, Scratch: ~Copyable>(
     _ chunkCount: Int, threads: Int, scratch: @escaping @Sendable () -> Scratch,
     _ body: @escaping @Sendable (_ chunk: Int, _ scratch: inout Scratch) -> Result
 ) -> [Result] {

@@ -122,7 +122,7 @@ struct UserMetrics: Equatable {
 }
 
 /// One thread's memory for ranking.
-private struct Ranker {
+private struct Ranker: ~Copyable {
     var top = TopK()
     var scores: [Float] = []
 }

@@ -57,21 +57,21 @@ extension Kernels {
         precondition(filter.covers(items.rowCount), "BUG: a set of fewer places")
         guard best.k > 0, items.rowCount > 0 else { return true }
         var scan = QuantizedScan(
-            kernels: self, items: items, scratch: scratch, filter: filter, asksRows: asksRows,
-            hasRowFilter: hasRowFilter, effort: effort)
+            kernels: self, items: items, scratch: scratch, asksRows: asksRows, hasRowFilter: hasRowFilter,
+            effort: effort)
         // A short catalogue is scored sooner than it is searched; a float32 that overflows has no bound.
         let hasBounds = items.rowCount >= Self.codedRowsMin && query.count <= Self.codedFactorsMax
         guard hasBounds, isAllFinite(query) else {
-            if part == 0 { scan.scoreAll(query, matrix, into: &best, where: isAllowed) }
+            if part == 0 { scan.scoreAll(query, matrix, filter, into: &best, where: isAllowed) }
             return true
         }
         if effort.rowsMaxIfAllPass < items.longRowCount { return false }
         scratch.query.set(query, self)
         if scratch.query.step == 0 {
-            if part == 0 { scan.offerZeros(into: &best, where: isAllowed) }
+            if part == 0 { scan.offerZeros(filter, into: &best, where: isAllowed) }
             return true
         }
-        return scan.run(query, matrix, into: &best, part: part, of: parts, where: isAllowed)
+        return scan.run(query, matrix, filter, into: &best, part: part, of: parts, where: isAllowed)
     }
 
     /// Fewer rows than this are scored in float32.
@@ -92,9 +92,8 @@ extension Kernels {
         precondition(filter.covers(items.rowCount), "BUG: a set of fewer places")
         guard best.k > 0 else { return }
         var scan = QuantizedScan(
-            kernels: self, items: items, scratch: scratch, filter: filter, asksRows: true,
-            hasRowFilter: true, effort: .unlimited)
-        scan.scoreAll(query, matrix, into: &best, where: isAllowed)
+            kernels: self, items: items, scratch: scratch, asksRows: true, hasRowFilter: true, effort: .unlimited)
+        scan.scoreAll(query, matrix, filter, into: &best, where: isAllowed)
     }
 
     /// Scores the first rows of the scratch in float32 and offers them.

@@ -17,7 +17,7 @@ package enum KernelPath: String, CaseIterable, Sendable {
 
 /// The kernels of one instruction set. All of them give the same bits; see docs/kernels.md for the order of summation.
 ///
-/// The free functions of this room use ``best``. A caller names another path only to compare the two.
+/// The free functions of this room use ``best``, and so do callers of the others; a caller names another path only to compare the two.
 @safe
 package struct Kernels: @unchecked Sendable {  // Sendable: points at a constant table.
     let table: UnsafePointer<nl_kernels>

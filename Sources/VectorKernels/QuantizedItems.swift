@@ -304,8 +304,3 @@ private func rowsByDescendingNorm(_ norms: [Float]) -> [UInt32] {
     }
     return rows
 }
-
-/// Codes item factors with the best kernels here; see ``Kernels/quantize(_:factorCount:forEach:)``.
-package func quantize(_ matrix: Span<Float>, factorCount: Int) -> QuantizedItems {
-    Kernels.best.quantize(matrix, factorCount: factorCount)
-}

@@ -5,7 +5,6 @@ struct QuantizedScan {
     let kernels: Kernels
     let items: QuantizedItems
     let scratch: TopKScratch
-    let filter: PlaceFilter
     private let effort: ScanEffort
     private let asksRows: Bool
     /// Whether there is a filter by row at all.
@@ -21,13 +20,12 @@ struct QuantizedScan {
     private var batchCount = 0
 
     init(
-        kernels: Kernels, items: QuantizedItems, scratch: TopKScratch, filter: PlaceFilter, asksRows: Bool,
-        hasRowFilter: Bool, effort: ScanEffort
+        kernels: Kernels, items: QuantizedItems, scratch: TopKScratch, asksRows: Bool, hasRowFilter: Bool,
+        effort: ScanEffort
     ) {
         self.kernels = kernels
         self.items = items
         self.scratch = scratch
-        self.filter = filter
         self.asksRows = asksRows
         self.hasRowFilter = hasRowFilter
         askEffort = max(1, 512 / items.factorCount)
@@ -36,8 +34,8 @@ struct QuantizedScan {
 
     /// - Returns: false when it would cost more than the effort that was allowed.
     mutating func run(
-        _ query: Span<Float>, _ matrix: Span<Float>, into best: inout TopK, part: Int, of parts: Int,
-        where isAllowed: (UInt32) -> Bool
+        _ query: Span<Float>, _ matrix: Span<Float>, _ filter: PlaceFilter, into best: inout TopK, part: Int,
+        of parts: Int, where isAllowed: (UInt32) -> Bool
     ) -> Bool {
         // Lent once for all chunks: each time the sets are counted.
         unsafe items.withScan(scratch.query, filter) { scan in
@@ -145,6 +143,10 @@ struct QuantizedScan {
         into best: inout TopK, where isAllowed: (UInt32) -> Bool
     ) -> Bool {
         if found < wanted { return false }
+        if !hasRowFilter, found < TopKScratch.batchRows - batchCount {
+            takeAll(found, firstPlace)
+            return true
+        }
         var passed = 0
         for i in 0..<found {
             let row = items.row(at: firstPlace + Int(scratch.places[i]))
@@ -159,6 +161,17 @@ struct QuantizedScan {
         }
         for i in 0..<found { scratch.bounds[Int(scratch.places[i])] = -.infinity }
         return true
+    }
+
+    /// The same when every row passes and the batch does not get full.
+    private mutating func takeAll(_ found: Int, _ firstPlace: Int) {
+        spent += found * Self.scoreEffort
+        for i in 0..<found {
+            let place = Int(scratch.places[i])
+            scratch.rows[batchCount + i] = items.row(at: firstPlace + place)
+            scratch.bounds[place] = -.infinity
+        }
+        batchCount += found
     }
 
     /// The bound of the `wanted`-th best allowed row of a chunk by bounds; -∞ when there are not so many.
@@ -263,7 +276,8 @@ struct QuantizedScan {
 
     /// The float32 scores of every row that passes.
     mutating func scoreAll(
-        _ query: Span<Float>, _ matrix: Span<Float>, into best: inout TopK, where isAllowed: (UInt32) -> Bool
+        _ query: Span<Float>, _ matrix: Span<Float>, _ filter: PlaceFilter, into best: inout TopK,
+        where isAllowed: (UInt32) -> Bool
     ) {
         filter.forEachPassing(items.rowCount) { place in
             let row = items.row(at: place)
@@ -273,33 +287,10 @@ struct QuantizedScan {
     }
 
     /// Every score of a zero query is +0.
-    func offerZeros(into best: inout TopK, where isAllowed: (UInt32) -> Bool) {
+    func offerZeros(_ filter: PlaceFilter, into best: inout TopK, where isAllowed: (UInt32) -> Bool) {
         filter.forEachPassing(items.rowCount) { place in
             let row = items.row(at: place)
             if isAllowed(row) { best.offer(row: row, score: 0) }
         }
     }
-}
-
-/// ``Kernels/topK(_:_:_:scratch:into:part:of:filter:asksRows:effort:where:)`` with the best kernels here.
-@discardableResult
-package func topK(
-    _ query: Span<Float>, _ matrix: Span<Float>, _ items: QuantizedItems, scratch: TopKScratch,
-    into best: inout TopK, part: Int = 0, of parts: Int = 1, filter: PlaceFilter = PlaceFilter(),
-    asksRows: Bool = false, effort: ScanEffort = .unlimited, where isAllowed: (UInt32) -> Bool
-) -> Bool {
-    Kernels.best.topK(
-        query, matrix, items, scratch: scratch, into: &best, part: part, of: parts, filter: filter,
-        asksRows: asksRows, effort: effort, where: isAllowed)
-}
-
-/// The same without a filter by row.
-@discardableResult
-package func topK(
-    _ query: Span<Float>, _ matrix: Span<Float>, _ items: QuantizedItems, scratch: TopKScratch,
-    into best: inout TopK, part: Int = 0, of parts: Int = 1, filter: PlaceFilter = PlaceFilter(),
-    effort: ScanEffort = .unlimited
-) -> Bool {
-    Kernels.best.topK(
-        query, matrix, items, scratch: scratch, into: &best, part: part, of: parts, filter: filter, effort: effort)
 }

@@ -19,8 +19,9 @@ package struct ScoredRow: Equatable, Sendable {
 /// The best `k` of the rows offered, in any order of offering.
 ///
 /// Up to ``fewMax`` are kept sorted, in two vectors; more in a bounded heap with the worst kept row on top. It is
-/// reused from query to query: after ``reset(k:)`` with a `k` that it has seen before, or a smaller one, nothing allocates.
-package struct TopK: Sendable {
+/// reused from query to query: after ``reset(k:)`` with a `k` that it has seen before, or a smaller one, nothing allocates. It cannot be
+/// copied: the compiler did so, 200 bytes and a count of references, wherever one that lies in an object was read.
+package struct TopK: ~Copyable, Sendable {
     /// Of a large `k` a heap (no row is better than its parent) until ``sortBestFirst()``, then best first. Of a small one empty until
     /// then.
     private var kept: [ScoredRow] = []
@@ -146,11 +147,13 @@ package struct TopK: Sendable {
     /// Copies what the vectors keep, which is sorted.
     private mutating func takeFew() {
         let count = Int(few.count)
-        unsafe withUnsafePointer(to: few) { few in
-            for place in 0..<count {
-                // SAFETY: below the count.
-                kept.append(unsafe ScoredRow(row: nl_few_row(few, place), score: nl_few_score(few, place)))
-            }
+        kept.append(contentsOf: repeatElement(ScoredRow(row: 0, score: 0), count: count))
+        // One question for uniqueness, not one a row.
+        var few = few
+        var rows = kept.mutableSpan
+        for place in 0..<count {
+            // SAFETY: below the count.
+            rows[place] = unsafe ScoredRow(row: nl_few_row(&few, place), score: nl_few_score(&few, place))
         }
     }
 
@@ -164,12 +167,12 @@ package struct TopK: Sendable {
         }
     }
 
-    /// Lends what is kept from `place` on, best first.
+    /// What is kept, best first.
     ///
     /// - Precondition: sorted, or nothing was offered.
-    package func withRows<R>(from place: Int, _ body: (Span<ScoredRow>) -> R) -> R {
+    package var rows: [ScoredRow] {
         precondition(isSorted || count == 0, "BUG: read before sorting")
-        return body(kept.span.extracting(min(place, kept.count)..<kept.count))
+        return kept
     }
 
     // MARK: Heap

@@ -34,7 +34,8 @@ struct TopKBench: ParsableCommand {
         let build = Timings(runs: 3, warmUp: 0) { coded = chosen.quantize(matrix.span, factorCount: factors) }
         guard let coded else { return }
 
-        var (exact, quantized) = (TopK(), TopK())
+        var exact = TopK()
+        var quantized = TopK()
         let scratch = TopKScratch()
         func quantizedQuery(_ user: [Float]) {
             quantized.reset(k: k)

@@ -3,6 +3,20 @@ import TestSupport
 import Testing
 
 @Suite("Byte buffer") struct ByteBufferTests {
+    @Test("bytes of any number are appended as they are, and nothing before or behind them changes")
+    func everyLength() {
+        let bytes: [UInt8] = (0..<200).map { UInt8($0) }
+        for count in 0...130 {
+            var buffer = ByteBuffer(capacity: 1)
+            buffer.append(255)
+            buffer.append(bytes.span.extracting(7..<7 + count))
+            buffer.append(254)
+            let held: [UInt8] = buffer.withBytes { span in span.indices.map { span[$0] } }
+            let wanted: [UInt8] = [255] + Array(bytes[7..<7 + count]) + [254]
+            #expect(held == wanted)
+        }
+    }
+
     @Test("behaves as an array of bytes under random use", arguments: [1, 2, 3] as [UInt64])
     func model(seed: UInt64) {
         var rng = SplitMix64(seed: seed)

@@ -146,7 +146,7 @@ import VectorKernels
                 .sorted { $0.isBetter(than: $1) }
             var best = TopK()
             best.reset(k: 20)
-            topK(
+            Kernels.best.topK(
                 query.span, base.matrix.span, base.items, scratch: scratch, into: &best,
                 filter: PlaceFilter(allowed: base.set(rows)))
             best.sortBestFirst()
@@ -188,9 +188,9 @@ import VectorKernels
             (1, 1000, 64), (64, 1000, 64), (65, 1000, 128), (300, 300, 300), (999, 1000, 1000),
         ] {
             let matrix = (0..<rows).map { $0 < long ? Float(4) : 1 }
-            #expect(quantize(matrix.span, factorCount: 1).longRowCount == counted, "\(long) of \(rows)")
+            #expect(Kernels.best.quantize(matrix.span, factorCount: 1).longRowCount == counted, "\(long) of \(rows)")
         }
-        #expect(quantize([Float]().span, factorCount: 3).longRowCount == 0)
+        #expect(Kernels.best.quantize([Float]().span, factorCount: 3).longRowCount == 0)
     }
 
     @Test("a set with room for fewer places is our bug") func setsMustFit() async {
@@ -199,8 +199,9 @@ import VectorKernels
             let query: [Float] = [1, 1]
             var best = TopK()
             best.reset(k: 1)
-            topK(
-                query.span, matrix.span, quantize(matrix.span, factorCount: 2), scratch: TopKScratch(), into: &best,
+            Kernels.best.topK(
+                query.span, matrix.span, Kernels.best.quantize(matrix.span, factorCount: 2), scratch: TopKScratch(),
+                into: &best,
                 filter: PlaceFilter(alsoAllowed: PlaceSet(placeCount: 64)))
         }
     }

@@ -41,7 +41,7 @@ import VectorKernels
         var rng = SplitMix64(seed: 2)
         var matrix = FactorKind.longTailed.matrix(rows: 5000, factors: 3, using: &rng)
         for row in 0..<50 { matrix.replaceSubrange(row * 300..<row * 300 + 3, with: [1, 1, 1]) }
-        let items = quantize(matrix.span, factorCount: 3)
+        let items = Kernels.best.quantize(matrix.span, factorCount: 3)
         let rows = Columns(items).rows
         #expect(rows.sorted() == Array(0..<5000))
         let lengths = rows.map { row in
@@ -59,7 +59,7 @@ import VectorKernels
         var rng = SplitMix64(seed: 6)
         let factors = 12
         let matrix = kind.matrix(rows: 1000, factors: factors, using: &rng)
-        let columns = Columns(quantize(matrix.span, factorCount: factors))
+        let columns = Columns(Kernels.best.quantize(matrix.span, factorCount: factors))
         let reach = columns.reach.map { Float(bitPattern: $0) }
         #expect(zip(reach, reach.dropFirst()).allSatisfy { $0 >= $1 })
         for (place, row) in columns.rows.enumerated() {
@@ -75,7 +75,7 @@ import VectorKernels
         for kind in [FactorKind.random, .huge, .denormal, .mixedMagnitudes] {
             let factors = 19
             let matrix = kind.matrix(rows: 200, factors: factors, using: &rng)
-            let columns = Columns(quantize(matrix.span, factorCount: factors))
+            let columns = Columns(Kernels.best.quantize(matrix.span, factorCount: factors))
             let blockBytes = QuantizedItems.blockBytes(factorCount: factors)
             for (place, row) in columns.rows.enumerated() {
                 let at = place / 64 * 4 * blockBytes + place % 64 * 4
@@ -102,7 +102,7 @@ import VectorKernels
         let factors = 10
         let matrix = FactorKind.random.matrix(rows: 400, factors: factors, using: &rng)
         let query = (0..<factors).map { _ in rng.nextFloat() }
-        let items = quantize(matrix.span, factorCount: factors)
+        let items = Kernels.best.quantize(matrix.span, factorCount: factors)
         let expected = found(query, matrix, items)
         items.withColumns { blocks, reach, rows in
             unsafe blocks.withUnsafeBytes { blocks in
@@ -137,7 +137,7 @@ import VectorKernels
     private func found(_ query: [Float], _ matrix: [Float], _ items: QuantizedItems) -> [ScoredRow] {
         var best = TopK()
         best.reset(k: 5)
-        topK(query.span, matrix.span, items, scratch: TopKScratch(), into: &best)
+        Kernels.best.topK(query.span, matrix.span, items, scratch: TopKScratch(), into: &best)
         best.sortBestFirst()
         return (0..<best.count).map { best[$0] }
     }

@@ -111,7 +111,7 @@ enum FactorKind: String, CaseIterable, Sendable {
             let rows = 256 + Int(rng.next() % 5000)
             let factors = 1 + Int(rng.next() % 80)
             let matrix = kind.matrix(rows: rows, factors: factors, using: &rng)
-            let items = quantize(matrix.span, factorCount: factors)
+            let items = Kernels.best.quantize(matrix.span, factorCount: factors)
             let query = kind.query(factors: factors, using: &rng)
             let k = Int(rng.next() % 40)
             let got = quantizedTopK(.best, query, matrix, items, k: k)
@@ -150,7 +150,7 @@ enum FactorKind: String, CaseIterable, Sendable {
         var rng = SplitMix64(seed: 5)
         for kind in [FactorKind.random, .longTailed, .duplicates, .allEqual] {
             let matrix = kind.matrix(rows: 20_000, factors: 16, using: &rng)
-            let items = quantize(matrix.span, factorCount: 16)
+            let items = Kernels.best.quantize(matrix.span, factorCount: 16)
             let query = kind.query(factors: 16, using: &rng)
             let seen = Set(bruteForce(query, matrix, k: 15).map(\.row))
             let filters: [(UInt32) -> Bool] = [
@@ -175,7 +175,7 @@ enum FactorKind: String, CaseIterable, Sendable {
             let length = 1 - Float(row) * 1e-7
             matrix += direction.map { length * $0 + 0.01 * rng.nextFloat() }
         }
-        let items = quantize(matrix.span, factorCount: 32)
+        let items = Kernels.best.quantize(matrix.span, factorCount: 32)
         #expect(isSame(quantizedTopK(.best, direction, matrix, items, k: 10), bruteForce(direction, matrix, k: 10)))
     }
 
@@ -183,7 +183,7 @@ enum FactorKind: String, CaseIterable, Sendable {
     func degenerate() {
         var rng = SplitMix64(seed: 3)
         let matrix = FactorKind.random.matrix(rows: 500, factors: 9, using: &rng)
-        let items = quantize(matrix.span, factorCount: 9)
+        let items = Kernels.best.quantize(matrix.span, factorCount: 9)
         let queries: [[Float]] = [
             [Float](repeating: 0, count: 9), [Float](repeating: -0.0, count: 9), [Float](repeating: 3e38, count: 9),
             [Float](repeating: .leastNonzeroMagnitude, count: 9), [Float](repeating: .infinity, count: 9),
@@ -199,7 +199,7 @@ enum FactorKind: String, CaseIterable, Sendable {
                         bruteForce(query, matrix, k: k, where: odd)), "\(query[0]), k \(k)")
             }
         }
-        let none = quantize([Float]().span, factorCount: 9)
+        let none = Kernels.best.quantize([Float]().span, factorCount: 9)
         #expect(quantizedTopK(.best, queries[3], [], none, k: 3).isEmpty)
     }
 
@@ -207,14 +207,14 @@ enum FactorKind: String, CaseIterable, Sendable {
     func earlierOffers() {
         var rng = SplitMix64(seed: 4)
         let matrix = FactorKind.random.matrix(rows: 2000, factors: 24, using: &rng)
-        let items = quantize(matrix.span, factorCount: 24)
+        let items = Kernels.best.quantize(matrix.span, factorCount: 24)
         let query = (0..<24).map { _ in rng.nextFloat() }
         let expected = bruteForce(query, matrix, k: 2)
         var best = TopK()
         best.reset(k: 2)
         best.offer(row: 5000, score: expected[0].score + 1)
         best.offer(row: 5001, score: expected[0].score)
-        topK(query.span, matrix.span, items, scratch: scratch, into: &best)
+        Kernels.best.topK(query.span, matrix.span, items, scratch: scratch, into: &best)
         best.sortBestFirst()
         // The tie goes to the lower row, which is the one found.
         #expect([best[0].row, best[1].row] == [5000, expected[0].row])
@@ -226,8 +226,9 @@ enum FactorKind: String, CaseIterable, Sendable {
             let query: [Float] = [1, 1, 1]
             var best = TopK()
             best.reset(k: 1)
-            topK(
-                query.span, matrix.span, quantize(matrix.span, factorCount: 2), scratch: TopKScratch(), into: &best)
+            Kernels.best.topK(
+                query.span, matrix.span, Kernels.best.quantize(matrix.span, factorCount: 2), scratch: TopKScratch(),
+                into: &best)
         }
     }
 }

@@ -28,6 +28,18 @@ package struct ItemFilter: Equatable, Sendable {
         self.unavailable = unavailable
     }
 
+    /// Lets every item pass again. What was not set is not written: most requests filter nothing, and each list that is replaced is
+    /// counted.
+    package mutating func reset() {
+        if hotels != nil { hotels = nil }
+        if departments != nil { departments = nil }
+        minPrice = nil
+        maxPrice = nil
+        if allow != nil { allow = nil }
+        if !deny.isEmpty { deny = [] }
+        if !unavailable.isEmpty { unavailable = [] }
+    }
+
     /// Whether there is a condition that needs an item's attributes to be looked at.
     var asksForAttributes: Bool { departments != nil || minPrice != nil || maxPrice != nil }
 

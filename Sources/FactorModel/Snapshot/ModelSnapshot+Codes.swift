@@ -27,7 +27,7 @@ extension ModelSnapshot {
         insteadOf cost: FloatScanCost = .alone
     ) -> Bool {
         guard query.filter.allow == nil, let coded = codedItems.ifMade,
-            let choice = coded.choice(query.filter, self, room: &scratch.shared.choiceRoom)
+            let choice = choice(query, coded, scratch)
         else { return false }
         // Taken out of the scratch while it is filled and read: an array in a class is asked for access at every write.
         var excluded = PlaceSet(placeCount: 0)
@@ -44,7 +44,7 @@ extension ModelSnapshot {
         }
         let filter = PlaceFilter(
             allowed: choice.hotels, alsoAllowed: choice.departments, excluded: hasExcluded ? excluded : nil)
-        let isFound = rank(vector, query.filter, coded, choice, filter, cost, scratch)
+        let isFound = rank(vector, query, coded, choice, filter, cost, scratch)
         if hasExcluded {
             forEachExcluded(query) { row in
                 excluded.remove(places[Int(row)])
@@ -57,22 +57,33 @@ extension ModelSnapshot {
         return isFound
     }
 
+    /// What the query's conditions on hotels and departments leave; nil when that is better scored one by one.
+    private func choice(
+        _ query: RecommendationQuery, _ coded: CodedItems, _ scratch: RecommendationScratch
+    ) -> CodedItems.Choice? {
+        // Without any the filter, whose lists would be counted, is not looked into.
+        if query.filter.hotels == nil, query.filter.departments == nil {
+            return CodedItems.Choice(soldCount: itemCount, servedCount: itemCount)
+        }
+        return coded.choice(query.filter, self, room: &scratch.shared.choiceRoom)
+    }
+
     private func rank(
-        _ vector: Span<Float>, _ filter: ItemFilter, _ coded: CodedItems, _ choice: CodedItems.Choice,
+        _ vector: Span<Float>, _ query: RecommendationQuery, _ coded: CodedItems, _ choice: CodedItems.Choice,
         _ places: PlaceFilter, _ cost: FloatScanCost, _ scratch: RecommendationScratch
     ) -> Bool {
-        let test = filter.asksForAttributes ? test(filter, choice, scratch) : nil
+        let test = query.filter.asksForAttributes ? test(query.filter, choice, scratch) : nil
         func passes(_ row: UInt32) -> Bool { test?.passes(Int(row), columns, scratch) ?? true }
         let isFound = withItemFactors { matrix in
-            guard let effort = effort(filter, choice, cost, wanted: scratch.wanted, asksRows: test != nil) else {
+            guard let effort = effort(choice, cost, wanted: scratch.wanted, asksRows: test != nil) else {
                 return false
             }
             guard test != nil else {
-                return topK(
+                return Kernels.best.topK(
                     vector, matrix, coded.items, scratch: scratch.shared.codes, into: &scratch.best, filter: places,
                     effort: effort)
             }
-            return topK(
+            return Kernels.best.topK(
                 vector, matrix, coded.items, scratch: scratch.shared.codes, into: &scratch.best, filter: places,
                 asksRows: true, effort: effort, where: passes)
         }
@@ -98,7 +109,7 @@ extension ModelSnapshot {
 
     /// What a scan may cost before the float32 rows are the shorter way; nil when they are from the start.
     private func effort(
-        _ filter: ItemFilter, _ choice: CodedItems.Choice, _ cost: FloatScanCost, wanted: Int, asksRows: Bool
+        _ choice: CodedItems.Choice, _ cost: FloatScanCost, wanted: Int, asksRows: Bool
     ) -> ScanEffort? {
         // A long answer from few items scores most of them, by whichever way; few items are looked at sooner than asked for.
         guard choice.servedCount >= 32 * wanted, !asksRows || choice.servedCount >= Self.askedItemsMin else {

@@ -62,8 +62,9 @@ package final class RecommendationScratch {
     ///
     /// One access to this object for all of them, where the subscript takes one for each: an answer is read two or three times.
     package func forEachItem(_ body: (_ rank: Int, _ item: ItemIndex, _ score: Float) -> Void) {
-        best.withRows(from: skipped) { rows in
-            for rank in rows.indices { body(rank, ItemIndex(Int(rows[rank].row)), rows[rank].score) }
+        let rows = best.rows
+        for place in min(skipped, rows.count)..<rows.count {
+            body(place - skipped, ItemIndex(Int(rows[place].row)), rows[place].score)
         }
     }
 

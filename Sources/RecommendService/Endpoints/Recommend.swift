@@ -69,12 +69,10 @@ extension LoopService {
         let stopwatch = Stopwatch()
         let outcome = ranking(model.snapshot, parameters.query, scratch)
         let took = stopwatch.seconds
-        // Their texts lie anywhere; the counting below hides the wait for them.
-        if let items = model.writtenItems { scratch.forEachItem { _, item, _ in items.expect(item) } }
         accessEntry.strategy = outcome.strategy
         rankSeconds = took
         lastOutcome = outcome
-        model.metrics.count(outcome, scratch, seconds: took, loop: loop)
+        model.metrics.count(outcome, scratch, seconds: took, loop: loop, expecting: model.writtenItems)
         if let user = parameters.query.user { model.recentUsers.note(user, loop: loop) }
         return outcome
     }

@@ -16,7 +16,8 @@ package final class ServedModel: Sendable {
     let loadSeconds: Double
     let metrics: ModelMetrics
     /// What is not to be had at the moment.
-    let unavailable = UnavailableSlot()
+    let unavailable: UnavailableSlot
+    let unavailableTarget: UnavailableTarget
     let recentUsers: RecentUsers
     /// The users of its golden queries.
     let goldenUsers: [UserIndex]
@@ -42,6 +43,8 @@ package final class ServedModel: Sendable {
         self.lease = lease
         self.goldenUsers = goldenUsers
         self.codes = Mutex(codes)
+        unavailable = UnavailableSlot()
+        unavailableTarget = UnavailableTarget(unavailable, snapshot)
         recentUsers = RecentUsers(loops: loops)
         metrics = ModelMetrics(model: name, version: version, itemCount: snapshot.itemCount, loops: loops)
     }

@@ -40,15 +40,32 @@ final class ModelMetrics: Sendable {
     }
 
     /// Counts one answer and the time it took to rank. Called on the loop that gave it.
-    func count(_ outcome: RecommendationOutcome, _ scratch: RecommendationScratch, seconds: Double, loop: Int) {
-        count(outcome, scratch, loop: loop)
-        count(topKSeconds: seconds, loop: loop)
+    ///
+    /// - Parameter items: the texts that will be written next, which are asked for on the way: they lie anywhere, and the counting
+    ///   hides the wait for them.
+    func count(
+        _ outcome: RecommendationOutcome, _ scratch: RecommendationScratch, seconds: Double, loop: Int,
+        expecting items: WrittenItems?
+    ) {
+        let shard = set.shard(loop)
+        if let items {
+            count(outcome, scratch, shard, loop: loop) { items.expect($0) }
+        } else {
+            count(outcome, scratch, shard, loop: loop) { _ in }
+        }
+        shard.observe(seconds, topK)
     }
 
     func count(topKSeconds seconds: Double, loop: Int) { set.shard(loop).observe(seconds, topK) }
 
     func count(_ outcome: RecommendationOutcome, _ scratch: RecommendationScratch, loop: Int) {
-        let shard = set.shard(loop)
+        count(outcome, scratch, set.shard(loop), loop: loop) { _ in }
+    }
+
+    private func count(
+        _ outcome: RecommendationOutcome, _ scratch: RecommendationScratch, _ shard: MetricShard, loop: Int,
+        expect: (ItemIndex) -> Void
+    ) {
         if let place = Strategy.allCases.firstIndex(of: outcome.strategy) { shard.increment(recommendations[place]) }
         if let reason = outcome.fallbackReason, let place = FallbackReason.allCases.firstIndex(of: reason) {
             shard.increment(fallbacks[place])
@@ -57,6 +74,7 @@ final class ModelMetrics: Sendable {
         let isScored = outcome.strategy == .als
         var sum = 0.0
         scratch.forEachItem { _, item, value in
+            expect(item)
             if isScored {
                 shard.countBucket(of: Double(value), score)
                 sum += Double(value)

@@ -39,8 +39,8 @@ struct RecommendParameters: ~Copyable {
         query.offset = 0
         query.excludeSeen = false
         // The query's lists go first: what nothing else holds is emptied in place and keeps its memory.
-        query.filter = ItemFilter()
-        query.basket = []
+        query.filter.reset()
+        if !query.basket.isEmpty { query.basket = [] }
         if !hotels.isEmpty { hotels.removeAll(keepingCapacity: true) }
         if !departments.isEmpty { departments.removeAll(keepingCapacity: true) }
         if !allowed.isEmpty { allowed.removeAll(keepingCapacity: true) }
@@ -68,8 +68,8 @@ struct RecommendParameters: ~Copyable {
         if given.contains(.hotelID) { query.filter.hotels = hotels }
         if given.contains(.departmentID) { query.filter.departments = departments }
         if given.contains(.allow) { query.filter.allow = allowed }
-        query.filter.deny = denied
-        query.basket = basket
+        if !denied.isEmpty { query.filter.deny = denied }
+        if !basket.isEmpty { query.basket = basket }
     }
 
     /// Leaves out what is not to be had, beside what the request itself denies.

@@ -39,7 +39,7 @@ package final class UnavailableItems: Sendable {
     }
 
     private struct Version {
-        weak var model: ServedModel?
+        weak var target: UnavailableTarget?
     }
 
     /// - Parameter report: told when the marks of a model cannot be read, once per cause, and when they can again.
@@ -113,11 +113,9 @@ package final class UnavailableItems: Sendable {
     /// answers without them, a streamed answer that outlives its plan included.
     package func prepare(_ model: ServedModel) {
         edit(model.name) { state in
-            state.versions.removeAll { $0.model == nil }
-            state.versions.append(Version(model: model))
-            if !state.inForce.isEmpty {
-                model.unavailable.replace(with: UnavailableRows(state.inForce, model.snapshot))
-            }
+            state.versions.removeAll { $0.target == nil }
+            state.versions.append(Version(target: model.unavailableTarget))
+            if !state.inForce.isEmpty { model.unavailableTarget.apply(state.inForce) }
         }
     }
 
@@ -125,10 +123,7 @@ package final class UnavailableItems: Sendable {
         let inForce = state.marks.filter { !$0.isOver(at: now) }
         guard inForce != state.inForce else { return }
         state.inForce = inForce
-        for version in state.versions {
-            guard let version = version.model else { continue }
-            version.unavailable.replace(with: UnavailableRows(inForce, version.snapshot))
-        }
+        for version in state.versions { version.target?.apply(inForce) }
     }
 
     private func edit<R: Sendable>(_ model: String, _ body: (inout State) -> R) -> R {

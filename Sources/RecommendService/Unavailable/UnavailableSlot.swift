@@ -1,4 +1,22 @@
+import FactorModel
+import ModelRegistry
 import Synchronization
+
+/// A version in memory, for those who keep its marks up to date without keeping it in memory.
+///
+/// An object of its own to be referred to weakly: an object that ever was has its references counted in a block beside it, on a
+/// slower way, and those of a version are counted in every request.
+final class UnavailableTarget: Sendable {
+    private let slot: UnavailableSlot
+    private let snapshot: ModelSnapshot
+
+    init(_ slot: UnavailableSlot, _ snapshot: ModelSnapshot) {
+        self.slot = slot
+        self.snapshot = snapshot
+    }
+
+    func apply(_ marks: [UnavailableItem]) { slot.replace(with: UnavailableRows(marks, snapshot)) }
+}
 
 /// What is unavailable of one loaded version now. Replaced whole; loops notice by one atomic load a request.
 final class UnavailableSlot: Sendable {
