@@ -200,7 +200,7 @@ struct GateCheck {
 
     /// With what a version answered where it was made: nothing of it but that is read.
     ///
-    /// All in one pass over the items: a process that starts has no codes to rank by yet.
+    /// All in one pass over the items: a process that starts without a record has no codes to rank by yet.
     private func compare(with reference: GoldenAnswers) -> Comparison {
         let known = reference.golden.queries.compactMap { query in
             candidate.user(id: query.user).map { (user: $0, items: query.items) }
