@@ -269,6 +269,19 @@ package struct ConnectionState: Sendable {
         readDeadline = now + policy.writeStallTime
     }
 
+    /// What the answer that was put off says of the connection, now that it is about to be written: it is told of an end that was announced
+    /// since it was asked for, unless more was received behind it.
+    ///
+    /// - Parameters:
+    ///   - persistence: what ``ConnectionAction/respond(_:body:persistence:)`` said.
+    ///   - input: received behind the request.
+    package mutating func postponedPersistence(
+        _ persistence: Persistence, _ input: borrowing ByteBuffer
+    ) -> Persistence {
+        if announcesEnd, input.isEmpty { closesAfterAnswer = true }
+        return closesAfterAnswer ? .close : persistence
+    }
+
     /// The answer that was put off is in the output.
     package mutating func postponedEnded(_ input: borrowing ByteBuffer, now: MonotonicTime, policy: ConnectionPolicy) {
         laterAnswerEnded(input, now: now, policy: policy)

@@ -7,6 +7,7 @@ final class AwaitedAnswer {
     let answer: any PostponedAnswer
     /// Of the loop, so that a word about one answer is never taken for another's.
     let number: UInt64
+    /// As it was when the request was taken: ``ConnectionState/postponedPersistence(_:_:)`` has the last word.
     let persistence: Persistence
     let minorVersion: Int
     let accepted: AcceptedCodings
@@ -53,8 +54,10 @@ extension EventLoop {
         _ connection: inout Connection, _ input: borrowing ByteBuffer, _ output: inout ByteBuffer
     ) {
         guard let awaited = connection.awaited.take() else { preconditionFailure("BUG: no answer is awaited") }
+        let persistence = connection.state.postponedPersistence(awaited.persistence, input)
+        if persistence == .close { connection.end = .answered }
         var response = Response(
-            into: output, date: date, persistence: awaited.persistence, omitsBody: awaited.method == .head,
+            into: output, date: date, persistence: persistence, omitsBody: awaited.method == .head,
             minorVersion: awaited.minorVersion)
         awaited.answer.write(into: &response)
         precondition(response.producer == nil && response.postponed == nil, "BUG: an answer put off twice")

@@ -55,16 +55,46 @@ import Testing
         #expect(state.timerFired(now: stall) == .close)
     }
 
-    @Test("a client that half closed is answered; a drain meanwhile ends the connection soon after") func drain() throws
-    {
+    @Test("an end that is announced meanwhile is what the answer says, and the connection ends behind it")
+    func announced() throws {
+        for announce in [
+            { (state: inout ConnectionState) in state.closingBegan() },
+            { (state: inout ConnectionState) in state.drainBegan(now: start, policy: policy) },
+        ] {
+            var input = ByteBuffer(capacity: 64)
+            var state = try waiting("GET / HTTP/1.1\r\nHost: a\r\n\r\n", &input)
+            announce(&state)
+            #expect(state.deadline == stall, "the answer is waited for")
+            let persistence = state.postponedPersistence(.implicit, input)
+            #expect(persistence == .close)
+            state.postponedEnded(input, now: start, policy: policy)
+            #expect(state.next(&input, outputBytes: 10, now: start, policy: policy) == .write)
+            state.wrote(10, outputBytes: 0, now: start, policy: policy)
+            let last = state.next(&input, outputBytes: 0, now: start, policy: policy)
+            #expect(last == .endOutput, "the client may be sending")
+        }
         var input = ByteBuffer(capacity: 64)
         var state = try waiting("GET / HTTP/1.1\r\nHost: a\r\n\r\n", &input)
-        state.drainBegan(now: start, policy: policy)
-        #expect(state.deadline == stall, "the answer is waited for")
-        state.postponedEnded(input, now: start, policy: policy)
-        state.wrote(10, outputBytes: 0, now: start, policy: policy)
-        #expect(state.deadline == start + policy.drainIdleTime)
+        let persistence = state.postponedPersistence(.implicit, input)
+        #expect(persistence == .implicit, "nothing was announced")
+    }
 
+    @Test("while draining, more that was received behind it is answered, and that answer says the end")
+    func drainWithMore() throws {
+        var input = ByteBuffer(capacity: 64)
+        var state = try waiting("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n", &input)
+        state.drainBegan(now: start, policy: policy)
+        let persistence = state.postponedPersistence(.implicit, input)
+        #expect(persistence == .implicit)
+        state.postponedEnded(input, now: start, policy: policy)
+        guard case .respond(_, _, let next) = state.next(&input, outputBytes: 5, now: start, policy: policy) else {
+            Issue.record("the next request was lost")
+            return
+        }
+        #expect(next == .close)
+    }
+
+    @Test("a client that half closed is answered") func halfClosed() throws {
         var ended = ByteBuffer(capacity: 64)
         var half = try waiting("GET / HTTP/1.1\r\nHost: a\r\n\r\n", &ended)
         half.clientDidEnd()

@@ -241,11 +241,20 @@ import Testing
         let connection = try running.connect()
         try connection.send(get("/?1"))
         #expect(running.waits { $0.begun.count == 1 })
+        let witness = try running.connect()
+        #expect(try witness.get("/now").headers["connection"] == nil)
         let server = running.server
         let drained = BackgroundThread { server.drain(within: .seconds(10)) }
-        usleep(100_000)
+        // The loop tells all its connections of a drain in one turn.
+        for _ in 0..<1000 {
+            if try witness.get("/now").headers["connection"] == "close" { break }
+            usleep(1000)
+        }
         running.stage.ready(0)
-        #expect(try connection.receive().text == "later 1\n")
+        let last = try connection.receive()
+        #expect(last.text == "later 1\n")
+        #expect(last.headers["connection"] == "close", "put off before the drain, and the last one all the same")
+        #expect(try connection.isClosedByPeer())
         #expect(try drained.value())
 
         let cut = try Running()

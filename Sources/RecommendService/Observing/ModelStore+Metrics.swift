@@ -15,8 +15,9 @@ extension ModelStore {
         }
         for plan in plan.models {
             exposition.add(
-                "nextloop_model_standing_in", "1 while another version answers than the one that the policy wants.",
-                .gauge, [Label("model", plan.name)], value: standIn(of: plan.name) == nil ? 0 : 1)
+                "nextloop_model_standing_in",
+                "1 while another version answers than the one that the alias, the policy or a pin wants.", .gauge,
+                [Label("model", plan.name)], value: standIn(of: plan.name) == nil ? 0 : 1)
         }
         for result in LoadResult.allCases {
             exposition.add(
