@@ -121,7 +121,7 @@ struct Serve: ParsableCommand {
         }
 
         // Behind the readiness: requests are answered meanwhile, exactly as after it, only slower.
-        follower.prepareLive()
+        follower.prepareLoaded()
         try POSIXThread.detach(name: "registry-watch") { while watch.wait() { follower.wake() } }
         try follower.start()
         try service.startShadows()
