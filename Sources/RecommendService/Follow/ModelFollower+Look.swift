@@ -246,7 +246,8 @@ extension ModelFollower {
             }
             progress.fingerprints[version] = fingerprint
             // By force it is no question.
-            if loaded.comparedWith == nil, !isForced { progress.uncompared.insert(version) }
+            let isUncompared = loaded.comparedWith == nil && !isForced
+            progress.uncompared[version] = isUncompared ? reference?.isNothingBefore ?? false : nil
             store.noteLoaded()
             prepare(loaded.model)
             store.publish(loaded.model, live: false)
