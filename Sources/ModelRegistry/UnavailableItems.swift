@@ -75,10 +75,11 @@ extension Registry {
         return file.items
     }
 
-    /// Takes an item from sale, or changes until when it is: durable when it returns. Marks that are over go.
+    /// Takes an item from sale, or changes until when it is: durable when it returns, also when it was so before. Marks that are over go.
     ///
     /// - Returns: all marks from now on.
-    /// - Throws: ``RegistryError/locked(path:)`` when another process holds the marks for too long: nothing was changed.
+    /// - Throws: ``RegistryError/locked(path:)`` when another process holds the marks for too long: nothing was changed. After
+    ///   ``RegistryError/system(call:path:code:)`` the mark may be there without being durable: repeat it.
     package func mark(_ item: UnavailableItem, unavailableIn model: String) throws(RegistryError) -> [UnavailableItem] {
         try changeUnavailable(of: model, at: item.since) { (items) throws(RegistryError) in
             // A change keeps the time at which it began.
@@ -95,7 +96,7 @@ extension Registry {
 
     /// Puts an item back on sale.
     ///
-    /// - Returns: all marks from now on; nil when there was no such mark.
+    /// - Returns: all marks from now on; nil when there was no such mark, which is durable then too.
     package func unmark(
         itemID: String, hotelID: String?, unavailableIn model: String, at now: Date
     ) throws(RegistryError) -> [UnavailableItem]? {

@@ -128,8 +128,8 @@ extension ModelFollower {
     private static var lookBackMax: Int { 10 }
 
     /// Makes what the first version of a model answers without until then. On the follower's thread and at its priority: loops that want the
-    /// same values meanwhile wait for whoever began. While a process starts it is its own business, see ``prepareLive()``.
-    private func complete(_ first: ServedModel?, quietly: Bool) {
+    /// same values meanwhile wait for whoever began. While a process starts it is its own business, see ``prepareLoaded()``.
+    func complete(_ first: ServedModel?, quietly: Bool) {
         if quietly, let first { complete(first) }
     }
 
@@ -138,11 +138,10 @@ extension ModelFollower {
         report(.codesUnusable(model: first.name, version: first.version, reason: "\(problem)"))
     }
 
-    /// The same of the versions that a process has started with. Call it once, when it is ready and before it follows.
-    package func prepareLive() {
-        for model in store.plan.models {
-            if let live = model.live { complete(live) }
-        }
+    /// The same of the versions that a process has started with, those of arms and shadows included: any of them may be the live one later,
+    /// and none is completed a second time. Call it once, when the process is ready and before it follows.
+    package func prepareLoaded() {
+        for version in store.plan.models.flatMap(\.loaded) { complete(version) }
     }
 
     private func policyKeepsSeveral(_ policy: VersionPolicy) -> Bool {
@@ -214,8 +213,8 @@ extension ModelFollower {
 
     // MARK: Load
 
-    /// - Returns: the version when it is the first of its model, which answers before everything of it is computed.
-    @discardableResult
+    /// - Returns: the version when its model has no live one, which lets it answer before everything of it is computed: the caller completes
+    ///   it.
     func load(
         _ name: String, _ version: Int, isForced: Bool, quietly: Bool, reference: Reference? = nil,
         _ progress: inout Progress
@@ -247,7 +246,8 @@ extension ModelFollower {
             }
             progress.fingerprints[version] = fingerprint
             // By force it is no question.
-            if loaded.comparedWith == nil, !isForced { progress.uncompared.insert(version) }
+            let isUncompared = loaded.comparedWith == nil && !isForced
+            progress.uncompared[version] = isUncompared ? reference?.isNothingBefore ?? false : nil
             store.noteLoaded()
             prepare(loaded.model)
             store.publish(loaded.model, live: false)
