@@ -46,12 +46,13 @@ extension Registry {
 
     /// Every mark of a model in the order in which they were made, also those that are over.
     package func unavailableItems(of model: String) throws(RegistryError) -> [UnavailableItem] {
-        try unavailableItems(try unavailableBytes(of: model) ?? [], of: model)
+        try unavailableItems(try unavailableBytes(of: model), of: model)
     }
 
-    /// Reads the bytes of ``unavailableBytes(of:)``.
-    package func unavailableItems(_ bytes: [UInt8], of model: String) throws(RegistryError) -> [UnavailableItem] {
-        if bytes.isEmpty { return [] }
+    /// Reads the bytes of ``unavailableBytes(of:)``: no marks where there is no file. An empty file is none of ours, and a mark may have been
+    /// in it.
+    package func unavailableItems(_ bytes: [UInt8]?, of model: String) throws(RegistryError) -> [UnavailableItem] {
+        guard let bytes else { return [] }
         let path = try unavailableFile(of: model)
         let decoder = registryDecoder()
         let file: UnavailableFile
@@ -115,7 +116,7 @@ extension Registry {
     ) throws(RegistryError) -> [UnavailableItem] {
         var items: [UnavailableItem] = []
         try updateUnavailable(of: model) { (bytes) throws(RegistryError) in
-            let before = try unavailableItems(bytes ?? [], of: model)
+            let before = try unavailableItems(bytes, of: model)
             items = before.filter { !$0.isOver(at: now) }
             try change(&items)
             return items == before ? nil : Self.bytes(of: items)

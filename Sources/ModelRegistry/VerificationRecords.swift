@@ -1,3 +1,4 @@
+import FactorModel
 import Glibc
 
 /// Remembers which files were verified, so that a restart need not read a gigabyte again to learn what it knew a minute ago.
@@ -63,9 +64,10 @@ package struct VerificationRecords: Sendable {
         unsafe _ = mkdir(directory, 0o700)
         guard isPrivate(directory, S_IFDIR) else { return }
         let system = POSIXFileSystem()
-        let names = (try? system.entryNames(of: directory)) ?? []
-        // Those of versions that are gone are of no use to anyone, and the others come back at the next start.
-        if names.count >= Self.countMax { for name in names { unsafe _ = unlink("\(directory)/\(name)") } }
+        // Those of versions that are gone are of no use to anyone, and the others come back at the next start. Nothing else is touched,
+        // whatever the directory was before.
+        let records = ((try? system.entryNames(of: directory)) ?? []).filter { isRecord($0, system) }
+        if records.count >= Self.countMax { for name in records { unsafe _ = unlink("\(directory)/\(name)") } }
         let path = path(of: file)
         let temporary = "\(path).\(getpid())"
         unsafe _ = unlink(temporary)
@@ -77,6 +79,29 @@ package struct VerificationRecords: Sendable {
         // Not synchronized: after a loss of power it would not count.
         let isDone = unsafe count == bytes.count && rename(temporary, path) == 0
         if !isDone { unsafe _ = unlink(temporary) }
+    }
+
+    /// Whether a name in the directory is that of a record of ours, of this form or an earlier one.
+    private func isRecord(_ name: String, _ system: POSIXFileSystem) -> Bool {
+        let path = "\(directory)/\(name)"
+        guard name.utf8.allSatisfy({ $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") || isHexadecimal($0) }),
+            isPrivate(path, S_IFREG), let bytes = try? system.read(path, bytesMax: 512)
+        else { return false }
+        return bytes.starts(with: "nextloop-verified/".utf8)
+    }
+
+    private func isHexadecimal(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+    }
+
+    /// Why no record can be made or found there; nil when nothing stands against it. The directory is made if need be.
+    package var problem: String? {
+        unsafe _ = mkdir(directory, 0o700)
+        if !isPrivate(directory, S_IFDIR) {
+            return "\(directory) is not a directory that this account owns and no other may write to"
+        }
+        // SAFETY: the path is lent as a NUL-terminated string for the call.
+        return unsafe access(directory, W_OK) == 0 ? nil : "\(directory): \(systemMessage(errno))"
     }
 
     private func path(of file: FileIdentity) -> String {

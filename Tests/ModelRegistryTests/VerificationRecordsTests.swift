@@ -138,6 +138,30 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: directory.file("records")).count <= 256)
     }
 
+    @Test("what else lies in their directory stays, however much it is")
+    func others() throws {
+        let manager = FileManager.default
+        try manager.createDirectory(
+            atPath: directory.file("records"), withIntermediateDirectories: false,
+            attributes: [.posixPermissions: 0o700])
+        for number in 0..<300 { _ = try directory.write(Data("precious".utf8), as: "records/\(number)") }
+        for inode in 0..<300 {
+            var other = file
+            other.inode = UInt64(inode)
+            records.remember(other, sha256: digest, checked: .values, readSince: 203)
+            #expect(records.vouches(for: other, sha256: digest, checked: .values))
+        }
+        for number in 0..<300 { #expect(manager.fileExists(atPath: directory.file("records/\(number)"))) }
+    }
+
+    @Test("a directory that cannot hold records is told, with the reason") func problem() throws {
+        #expect(records.problem == nil)
+        for path in [try directory.write(Data(), as: "file"), "/proc/no-such-directory"] {
+            let told = try #require(VerificationRecords(directory: path, systemRoot: directory.path).problem)
+            #expect(told.contains(path) && told.contains("owns"), "\(told)")
+        }
+    }
+
     @Test("opening twice computes the digest once; a byte changed behind the same length and date is found")
     func open() throws {
         let registry = Registry(path: directory.file("models"))

@@ -447,6 +447,14 @@ import Testing
         #expect(!fixture.follower.pin(name, version: 2, force: true))
         fixture.follower.look()
         #expect(fixture.live == 2)
+        // Force was for once: having been live by it proves nothing.
+        _ = fixture.follower.pin(name, version: 3, force: true)
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        _ = fixture.follower.pin(name, version: 2, force: false)
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        #expect(fixture.gate(2) == .overlap)
     }
 
     @Test("a pin finds a pass by the same thresholds: nothing is compared") func pinOfPassed() throws {
@@ -533,6 +541,29 @@ import Testing
             let note = "not compared with version 3, which is newer: this is a way back"
             #expect(notes == [.note(model: name, version: 2, note)])
         }
+    }
+
+    @Test(
+        "what was live is a way back though its number is higher: from an older version let in by mistake, or by force",
+        arguments: [false, true])
+    func liveBeforeAndNewer(isForced: Bool) throws {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.poor)
+        try fixture.publish(Self.good)
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        try fixture.registry.promote(name, version: 1, alias: "production", force: isForced)
+        fixture.follower.look()
+        #expect(fixture.live == 1, "nothing is before it to be compared with")
+        _ = try fixture.registry.rollback(name, alias: "production")
+        _ = fixture.events()
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(
+            fixture.events().contains(
+                .note(model: name, version: 2, "not compared with version 1: it was live here before")))
+        #expect(try fixture.registry.verdicts(of: name).isEmpty)
+        #expect(try restart(fixture).live == 2)
     }
 
     @Test("what one server passed is served at a restart though another refused it") func passWins() throws {

@@ -193,7 +193,9 @@ extension ModelFollower {
         guard before != version, store.makeLive(name, version: version) else { return }
         if let before { progress.previous = [before] + progress.previous.filter { $0 != before && $0 != version } }
         // By force it is no proof of anything.
-        if progress.letThrough[version] == nil { progress.wereLive[version] = progress.fingerprints[version] }
+        if progress.letThrough[version] == nil, !progress.unproven.contains(version) {
+            progress.wereLive[version] = progress.fingerprints[version]
+        }
         report(.live(model: name, version: version, before: before))
     }
 
@@ -221,7 +223,8 @@ extension ModelFollower {
     ) -> ServedModel? {
         awaitReclaim(quietly: quietly)
         let live = live(name)
-        let comparedWith = reference?.answers?.version ?? live?.version
+        let wasLive = wasLive(name, version, progress)
+        let comparedWith = reference?.answers?.version ?? (wasLive ? nil : live?.version)
         let fingerprint = try? source.fingerprint(of: name, version: version)
         guard
             progress.attempts.isWorthTrying(
@@ -231,7 +234,7 @@ extension ModelFollower {
         let lease = lease(name, version, &progress)
         let job = LoadJob(
             source: source, settings: settings, model: name, version: version, live: live,
-            reference: reference?.answers,
+            reference: reference?.answers, wasLive: wasLive,
             isForced: isForced, lease: lease, loops: store.loops, mappedBytes: store.mappedBytes, clock: clock)
         do throws(LoadRefusal) {
             let loaded = try (quietly ? thread.run { job.run() } : job.run()).get()
@@ -245,6 +248,11 @@ extension ModelFollower {
                 .refused(version: version, $0.gate, reason: $0.reason)
             }
             progress.fingerprints[version] = fingerprint
+            if isForced, loaded.comparedWith == nil {
+                progress.unproven.insert(version)
+            } else {
+                progress.unproven.remove(version)
+            }
             // By force it is no question.
             let isUncompared = loaded.comparedWith == nil && !isForced
             progress.uncompared[version] = isUncompared ? reference?.isNothingBefore ?? false : nil

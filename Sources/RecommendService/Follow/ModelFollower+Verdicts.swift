@@ -208,7 +208,7 @@ extension ModelFollower {
                 isNothingBefore: isNothingBefore))
     }
 
-    private func wasLive(_ name: String, _ version: Int, _ progress: Progress) -> Bool {
+    func wasLive(_ name: String, _ version: Int, _ progress: Progress) -> Bool {
         guard let before = progress.wereLive[version] else { return false }
         return before == (try? source.fingerprint(of: name, version: version))
     }

@@ -60,6 +60,8 @@ package final class ModelFollower: Sendable {
         var unselected: [VersionPolicy] = []
         /// Loaded versions that a gate refused and force let through: only those whom the force was for may be answered by them.
         var letThrough: [Int: FollowFailure] = [:]
+        /// Loaded versions that came in by force and were compared with none: nobody knows that they are good.
+        var unproven: Set<Int> = []
         /// Of the files of loaded versions, before they were read.
         var fingerprints: [Int: VersionFingerprint] = [:]
         /// What the comparing gates said at the last load of a version, until it is kept.
@@ -81,6 +83,7 @@ package final class ModelFollower: Sendable {
             letThrough = letThrough.filter { loaded.contains($0.key) }
             fingerprints = fingerprints.filter { loaded.contains($0.key) }
             changed.formIntersection(loaded)
+            unproven.formIntersection(loaded)
             uncompared = uncompared.filter { loaded.contains($0.key) }
             findings = [:]
             held.formIntersection(wanted)

@@ -96,7 +96,7 @@ package final class UnavailableItems: Sendable {
         do throws(RegistryError) {
             let bytes = try registry.unavailableBytes(of: model)
             if known == .some(bytes) { return .same }
-            return .marks(try registry.unavailableItems(bytes ?? [], of: model), bytes: bytes)
+            return .marks(try registry.unavailableItems(bytes, of: model), bytes: bytes)
         } catch {
             return .problem("\(error)")
         }

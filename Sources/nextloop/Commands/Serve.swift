@@ -90,8 +90,12 @@ struct Serve: ParsableCommand {
         if let accessLog { try signals.onHangup { accessLog.reopen(log: log) } }
         let models = ModelStore(try experiments.completed(try follow.declarations()), loops: loops)
         let unavailable = UnavailableItems(follow.opened, models) { log.warning("\($0)") }
+        let settings = follow.settings(gates: gates.settings, threads: loops)
+        if let problem = settings.records?.problem {
+            log.warning("--verification-records: \(problem); every file is read at each start")
+        }
         let follower = ModelFollower(
-            models, follow.opened, settings: follow.settings(gates: gates.settings, threads: loops),
+            models, follow.opened, settings: settings,
             prepare: unavailable.prepare
         ) { event in
             log.log(level: event.isError ? .error : event.isWarning ? .warning : .info, "\(event)")
