@@ -150,7 +150,7 @@ struct Serve: ParsableCommand {
             finished ? "stopped: every request was answered" : "stopped: some connections were cut at the deadline")
     }
 
-    /// For changes of items that operators asked for before the end: a thousand of them on a disk that works.
+    /// For changes of items that operators asked for before the end. All that may wait take a fifth of a second on a disk that works.
     private static let changeSeconds = 5.0
 
     private static func sleep(seconds: Double) {
