@@ -14,8 +14,9 @@ COPY Package.swift ./
 RUN swift package resolve
 COPY Sources Sources
 COPY Tests Tests
+COPY scripts/build scripts/build
 ARG COMMIT=unknown
-RUN NEXTLOOP_COMMIT=${COMMIT} swift build --configuration release --product nextloop --static-swift-stdlib \
+RUN NEXTLOOP_COMMIT=${COMMIT} scripts/build nextloop \
     && install -D -s .build/release/nextloop /out/nextloop
 
 FROM ${RUNTIME_IMAGE}

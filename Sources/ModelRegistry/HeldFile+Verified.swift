@@ -10,7 +10,15 @@ extension HeldFile {
     borrowing func checkDigest(
         _ file: Manifest.File, path: String, _ options: OpenOptions, _ recordedBytes: inout Int
     ) throws(RegistryError) {
-        try verified(file, path: path, options, &recordedBytes) { _, _ in }
+        try checkLength(file, path)
+        if isRecorded(file, .bytes, options) {
+            recordedBytes += file.bytes
+            return
+        }
+        let began = Glibc.time(nil)
+        try Self.checkDigest(of: descriptor, file, path, options)
+        try checkUnchanged()
+        options.records?.remember(identity, sha256: file.sha256, checked: .bytes, readSince: began)
     }
 
     /// What `open` makes of the file, once its digest and its values were checked, or a record says that they were.
@@ -25,11 +33,9 @@ extension HeldFile {
         _ file: Manifest.File, path: String, _ options: OpenOptions, _ recordedBytes: inout Int,
         open: @escaping @Sendable (_ path: String, _ checksValues: Bool) throws(ModelFileError) -> Value
     ) throws(RegistryError) -> Value {
-        guard identity.bytes == file.bytes else {
-            throw .wrongSize(path: path, got: identity.bytes, wanted: file.bytes)
-        }
+        try checkLength(file, path)
         let ownPath = ownPath
-        if isRecorded(file, options) {
+        if isRecorded(file, .values, options) {
             let value = try Self.opened(path) { () throws(ModelFileError) in try open(ownPath, false) }
             try checkUnchanged()
             recordedBytes += file.bytes
@@ -37,34 +43,41 @@ extension HeldFile {
         }
         let began = Glibc.time(nil)
         let descriptor = descriptor
-        let digest: @Sendable () -> Result<Void, RegistryError> = {
-            Result { () throws(RegistryError) in
-                let found = try sha256(of: descriptor, path: path, bytesPerSecondMax: options.bytesPerSecondMax)
-                guard found == file.sha256 else { throw .wrongDigest(path: path, got: found, wanted: file.sha256) }
-            }
-        }
-        let values: @Sendable () -> Result<Value, RegistryError> = {
-            Result { () throws(RegistryError) in
-                try Self.opened(path) { () throws(ModelFileError) in try open(ownPath, true) }
-            }
+        let values = { () throws(RegistryError) in
+            try Self.opened(path) { () throws(ModelFileError) in try open(ownPath, true) }
         }
         let value: Value
         if options.threads > 1 {
-            let (first, second) = together(digest, values)
-            try first.get()
-            value = try second.get()
+            value = try together(values) { () throws(RegistryError) in
+                try Self.checkDigest(of: descriptor, file, path, options)
+            }
         } else {
-            try digest().get()
-            value = try values().get()
+            try Self.checkDigest(of: descriptor, file, path, options)
+            value = try values()
         }
         try checkUnchanged()
-        options.records?.remember(identity, sha256: file.sha256, readSince: began)
+        options.records?.remember(identity, sha256: file.sha256, checked: .values, readSince: began)
         return value
     }
 
     /// Whether a record says that this file, as it is, was read and passed.
-    borrowing func isRecorded(_ file: Manifest.File, _ options: OpenOptions) -> Bool {
-        options.records?.vouches(for: identity, sha256: file.sha256) == true
+    borrowing func isRecorded(
+        _ file: Manifest.File, _ checked: VerificationRecords.Checked, _ options: OpenOptions
+    ) -> Bool {
+        options.records?.vouches(for: identity, sha256: file.sha256, checked: checked) == true
+    }
+
+    private borrowing func checkLength(_ file: Manifest.File, _ path: String) throws(RegistryError) {
+        guard identity.bytes == file.bytes else {
+            throw .wrongSize(path: path, got: identity.bytes, wanted: file.bytes)
+        }
+    }
+
+    private static func checkDigest(
+        of descriptor: Int32, _ file: Manifest.File, _ path: String, _ options: OpenOptions
+    ) throws(RegistryError) {
+        let found = try sha256(of: descriptor, path: path, bytesPerSecondMax: options.bytesPerSecondMax)
+        guard found == file.sha256 else { throw .wrongDigest(path: path, got: found, wanted: file.sha256) }
     }
 
     private static func opened<Value>(
@@ -78,21 +91,20 @@ extension HeldFile {
     }
 }
 
-/// Runs both, each on a thread of its own if there is one.
-private func together<A: Sendable, B: Sendable>(_ a: @Sendable () -> A, _ b: @Sendable () -> B) -> (A, B) {
-    let first = Mutex<A?>(nil)
-    let second = Mutex<B?>(nil)
-    DispatchQueue.concurrentPerform(iterations: 2) { place in
-        if place == 0 {
-            let made = a()
-            first.withLock { $0 = made }
-        } else {
-            let made = b()
-            second.withLock { $0 = made }
-        }
+/// Runs `work` here and `check` on another thread meanwhile.
+///
+/// - Throws: what the check does, before what the work does.
+private func together<Value>(
+    _ work: () throws(RegistryError) -> Value, _ check: @escaping @Sendable () throws(RegistryError) -> Void
+) throws(RegistryError) -> Value {
+    let checked = Mutex<Result<Void, RegistryError>?>(nil)
+    let group = DispatchGroup()
+    DispatchQueue.global(qos: .userInitiated).async(group: group) {
+        let outcome = Result { () throws(RegistryError) in try check() }
+        checked.withLock { $0 = outcome }
     }
-    guard let a = first.withLock({ $0 }), let b = second.withLock({ $0 }) else {
-        preconditionFailure("BUG: work that did not run")
-    }
-    return (a, b)
+    let done = Result { () throws(RegistryError) in try work() }
+    group.wait()
+    try checked.withLock { $0 }?.get()
+    return try done.get()
 }

@@ -38,11 +38,15 @@ struct HeldFile: ~Copyable {
     deinit { close(descriptor) }
 
     /// A path that leads to this file and no other, where /proc is there to give one.
-    var ownPath: String {
-        let own = "/proc/self/fd/\(descriptor)"
+    var ownPath: String { hasOwnPath ? descriptorPath : path }
+
+    /// Whether there is such a path. Without one a file is mapped by its name, at once.
+    var hasOwnPath: Bool {
         // SAFETY: the path is lent as a NUL-terminated string for the call.
-        return unsafe access(own, R_OK) == 0 ? own : path
+        unsafe access(descriptorPath, R_OK) == 0
     }
+
+    private var descriptorPath: String { "/proc/self/fd/\(descriptor)" }
 
     /// - Throws: `changedMeanwhile` when somebody wrote to it, linked or unlinked it since it was opened.
     func checkUnchanged() throws(RegistryError) {

@@ -10,7 +10,7 @@ package struct OpenOptions: Sendable {
     package var memoryBytesMax: Int?
     /// Bytes of other mappings that must stay in memory beside this one: the versions that are live.
     package var memoryBytesInUse: Int
-    /// Digests of files that are known to be unchanged are taken from here; nil: every byte is read.
+    /// Which files passed every check and are unchanged since; nil: every byte is read.
     package var records: VerificationRecords?
     /// Leaves the digest and the checks of the codes to ``VersionCodes/prepare(_:)``: for the first version of a process, which answers
     /// before it has any. The file is there, of its length and held open then, and nothing more is known of it.

@@ -1,12 +1,12 @@
 package import FactorModel
 
-/// A version that passed every check, ready to serve.
+/// A version that passed every check, but for those of codes that were left for later: ready to serve.
 package struct OpenedVersion: Sendable {
     package let manifest: Manifest
     /// `manifest.json` as it lies in the registry.
     package let manifestBytes: [UInt8]
     package let snapshot: ModelSnapshot
-    /// Bytes whose digest was taken from a record, not computed anew.
+    /// Bytes of the files that a record vouched for, which were not read again.
     package let recordedBytes: Int
     /// What it answered where it was made; nil of a version without. Not asked yet.
     package let golden: GoldenQueries?

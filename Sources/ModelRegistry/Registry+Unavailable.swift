@@ -14,11 +14,12 @@ extension Registry {
     /// Replaces `unavailable.json` by one rename, durably, by what `update` makes of what is there: alone, so that no process
     /// loses another's marks.
     ///
-    /// Under a lock of its own: the one of the versions may be held while a gigabyte is verified, and whoever asks may be an event loop.
+    /// Under a lock of its own: the one of the versions may be held while a gigabyte is verified, and an operator waits for the answer.
     ///
-    /// - Parameter update: nil for no change; then nothing is written.
+    /// - Parameter update: nil for no change. Then nothing is written, and what is there is made durable all the same: an attempt before
+    ///   this one may have ended between its rename and its synchronizing, and whoever repeats it is told that it holds.
     /// - Throws: `tooLarge` beyond ``unavailableBytesMax``, `locked` when another process holds the marks for a tenth of a second, and
-    ///   what `update` throws; then nothing has changed.
+    ///   what `update` throws: then nothing has changed. After `system` the change may be there and may be lost with the power: repeat it.
     package func updateUnavailable(
         of model: String, _ update: ([UInt8]?) throws(RegistryError) -> [UInt8]?
     ) throws(RegistryError) {
@@ -28,8 +29,8 @@ extension Registry {
         if let bytes = try update(try unavailableBytes(of: model)) {
             guard bytes.count <= Self.unavailableBytesMax else { throw .tooLarge(path: file, bytes: bytes.count) }
             try replace(file, with: bytes)
-            try fileSystem.synchronize(directory: directory)
         }
+        try fileSystem.synchronize(directory: directory)
         _ = consume lock
     }
 

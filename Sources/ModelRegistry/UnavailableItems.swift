@@ -46,12 +46,13 @@ extension Registry {
 
     /// Every mark of a model in the order in which they were made, also those that are over.
     package func unavailableItems(of model: String) throws(RegistryError) -> [UnavailableItem] {
-        try unavailableItems(try unavailableBytes(of: model) ?? [], of: model)
+        try unavailableItems(try unavailableBytes(of: model), of: model)
     }
 
-    /// Reads the bytes of ``unavailableBytes(of:)``.
-    package func unavailableItems(_ bytes: [UInt8], of model: String) throws(RegistryError) -> [UnavailableItem] {
-        if bytes.isEmpty { return [] }
+    /// Reads the bytes of ``unavailableBytes(of:)``: no marks where there is no file. An empty file is none of ours, and a mark may have been
+    /// in it.
+    package func unavailableItems(_ bytes: [UInt8]?, of model: String) throws(RegistryError) -> [UnavailableItem] {
+        guard let bytes else { return [] }
         let path = try unavailableFile(of: model)
         let decoder = registryDecoder()
         let file: UnavailableFile
@@ -75,10 +76,11 @@ extension Registry {
         return file.items
     }
 
-    /// Takes an item from sale, or changes until when it is: durable when it returns. Marks that are over go.
+    /// Takes an item from sale, or changes until when it is: durable when it returns, also when it was so before. Marks that are over go.
     ///
     /// - Returns: all marks from now on.
-    /// - Throws: ``RegistryError/locked(path:)`` when another process holds the marks for too long: nothing was changed.
+    /// - Throws: ``RegistryError/locked(path:)`` when another process holds the marks for too long: nothing was changed. After
+    ///   ``RegistryError/system(call:path:code:)`` the mark may be there without being durable: repeat it.
     package func mark(_ item: UnavailableItem, unavailableIn model: String) throws(RegistryError) -> [UnavailableItem] {
         try changeUnavailable(of: model, at: item.since) { (items) throws(RegistryError) in
             // A change keeps the time at which it began.
@@ -95,7 +97,7 @@ extension Registry {
 
     /// Puts an item back on sale.
     ///
-    /// - Returns: all marks from now on; nil when there was no such mark.
+    /// - Returns: all marks from now on; nil when there was no such mark, which is durable then too.
     package func unmark(
         itemID: String, hotelID: String?, unavailableIn model: String, at now: Date
     ) throws(RegistryError) -> [UnavailableItem]? {
@@ -114,7 +116,7 @@ extension Registry {
     ) throws(RegistryError) -> [UnavailableItem] {
         var items: [UnavailableItem] = []
         try updateUnavailable(of: model) { (bytes) throws(RegistryError) in
-            let before = try unavailableItems(bytes ?? [], of: model)
+            let before = try unavailableItems(bytes, of: model)
             items = before.filter { !$0.isOver(at: now) }
             try change(&items)
             return items == before ? nil : Self.bytes(of: items)

@@ -1,10 +1,11 @@
+import FactorModel
 import Glibc
 
 /// Remembers which files were verified, so that a restart need not read a gigabyte again to learn what it knew a minute ago.
 ///
 /// One small file a verified file, in a directory of the server's own. A record says: the file with this device, inode,
 /// length, modification and change time had this SHA-256 when a process of this account read all of it, since the machine
-/// was started; of a model file also that every value passed the checks, which are a function of those bytes. It holds for as long as all of these are the same. Why each is needed:
+/// was started; of a model file and of one of codes also that every value passed the checks, which are a function of those bytes. It holds for as long as all of these are the same. Why each is needed:
 ///
 /// - change time: no program can set it, so a file that was written, cut, renamed or replaced does not match.
 /// - settled: two changes within one tick of the clock can share a time, so nothing is recorded that changed within
@@ -14,7 +15,7 @@ import Glibc
 /// - kind of file system: times and inode numbers of a network or stacked file system are not this machine's.
 /// - owner and mode: a record, or its directory, that another account owns or may write to says nothing.
 ///
-/// The number behind `nextloop-verified/` rises whenever the checks of a model file become stricter: older records say nothing then.
+/// The number behind `nextloop-verified/` rises whenever the checks of either (`ModelColumns`, `CodesColumns`) become stricter: older records say nothing then.
 ///
 /// What it takes on trust is that the disk still has what was read, and that nobody holds a writable mapping from before: as
 /// every server does while it runs.
@@ -37,31 +38,40 @@ package struct VerificationRecords: Sendable {
         mounts = text("/proc/self/mountinfo")
     }
 
-    /// Whether `file`, as it is now, was found to have this digest.
-    func vouches(for file: FileIdentity, sha256: String) -> Bool {
+    /// What was looked at.
+    enum Checked: String {
+        /// The digest.
+        case bytes
+        /// The digest, and that every value of a model file, or of a file of codes, passes the checks of its format.
+        case values
+    }
+
+    /// Whether `file`, as it is now, was found to have this digest, and was checked like that.
+    func vouches(for file: FileIdentity, sha256: String, checked: Checked) -> Bool {
         guard isEligible(file), isPrivate(directory, S_IFDIR) else { return false }
         let path = self.path(of: file)
         guard isPrivate(path, S_IFREG) else { return false }
         let bytes = try? POSIXFileSystem().read(path, bytesMax: 512)
-        return bytes == Array(text(file, sha256).utf8)
+        return bytes == Array(text(file, sha256, checked).utf8)
     }
 
-    /// Remembers a digest that was just found. Failing to is no error: the next start takes longer.
+    /// Remembers a digest that was just found, and what else was checked. Failing to is no error: the next start takes longer.
     ///
     /// - Parameter readSince: the wall clock before the first byte was read, in seconds since 1970.
-    func remember(_ file: FileIdentity, sha256: String, readSince: Int) {
+    func remember(_ file: FileIdentity, sha256: String, checked: Checked, readSince: Int) {
         guard isEligible(file), file.changed.seconds + Self.settlingSeconds < readSince else { return }
         // SAFETY, here and below: paths are lent as NUL-terminated strings for the call.
         unsafe _ = mkdir(directory, 0o700)
         guard isPrivate(directory, S_IFDIR) else { return }
         let system = POSIXFileSystem()
-        let names = (try? system.entryNames(of: directory)) ?? []
-        // Those of versions that are gone are of no use to anyone, and the others come back at the next start.
-        if names.count >= Self.countMax { for name in names { unsafe _ = unlink("\(directory)/\(name)") } }
+        // Those of versions that are gone are of no use to anyone, and the others come back at the next start. Nothing else is touched,
+        // whatever the directory was before.
+        let records = ((try? system.entryNames(of: directory)) ?? []).filter { isRecord($0, system) }
+        if records.count >= Self.countMax { for name in records { unsafe _ = unlink("\(directory)/\(name)") } }
         let path = path(of: file)
         let temporary = "\(path).\(getpid())"
         unsafe _ = unlink(temporary)
-        let bytes = Array(text(file, sha256).utf8)
+        let bytes = Array(text(file, sha256, checked).utf8)
         let handle = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard handle >= 0 else { return }
         let count = unsafe bytes.withUnsafeBytes { unsafe write(handle, $0.baseAddress, $0.count) }
@@ -71,16 +81,39 @@ package struct VerificationRecords: Sendable {
         if !isDone { unsafe _ = unlink(temporary) }
     }
 
+    /// Whether a name in the directory is that of a record of ours, of this form or an earlier one.
+    private func isRecord(_ name: String, _ system: POSIXFileSystem) -> Bool {
+        let path = "\(directory)/\(name)"
+        guard name.utf8.allSatisfy({ $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") || isHexadecimal($0) }),
+            isPrivate(path, S_IFREG), let bytes = try? system.read(path, bytesMax: 512)
+        else { return false }
+        return bytes.starts(with: "nextloop-verified/".utf8)
+    }
+
+    private func isHexadecimal(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+    }
+
+    /// Why no record can be made or found there; nil when nothing stands against it. The directory is made if need be.
+    package var problem: String? {
+        unsafe _ = mkdir(directory, 0o700)
+        if !isPrivate(directory, S_IFDIR) {
+            return "\(directory) is not a directory that this account owns and no other may write to"
+        }
+        // SAFETY: the path is lent as a NUL-terminated string for the call.
+        return unsafe access(directory, W_OK) == 0 ? nil : "\(directory): \(systemMessage(errno))"
+    }
+
     private func path(of file: FileIdentity) -> String {
         "\(directory)/\(String(file.device, radix: 16))-\(String(file.inode, radix: 16))"
     }
 
     /// The whole record: it is compared, never read.
-    private func text(_ file: FileIdentity, _ sha256: String) -> String {
+    private func text(_ file: FileIdentity, _ sha256: String, _ checked: Checked) -> String {
         """
         nextloop-verified/2 boot \(bootID) device \(file.device) inode \(file.inode) bytes \(file.bytes) \
         modified \(file.modified.seconds).\(file.modified.nanoseconds) \
-        changed \(file.changed.seconds).\(file.changed.nanoseconds) sha256 \(sha256)\n
+        changed \(file.changed.seconds).\(file.changed.nanoseconds) sha256 \(sha256) checked \(checked)\n
         """
     }
 

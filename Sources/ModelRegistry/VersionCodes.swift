@@ -34,8 +34,14 @@ extension Registry {
             let modelDigest = manifest.modelDigest
         else { return nil }
         let held = try HeldCodes(file, modelDigest: modelDigest, in: directory, options)
-        if options.defersCodes, !held.isRecorded { return VersionCodes(.unchecked(held)) }
-        return VersionCodes(.checked(try held.map(for: snapshot, &recordedBytes)))
+        guard options.defersCodes, held.canWait else {
+            return VersionCodes(.checked(try held.map(for: snapshot, &recordedBytes)))
+        }
+        // What nothing but a record vouches for is used at once; when that fails for any reason, it is told when they are prepared.
+        if held.isRecorded, let codes = try? held.map(for: snapshot, &recordedBytes) {
+            return VersionCodes(.checked(codes))
+        }
+        return VersionCodes(.unchecked(held))
     }
 }
 
@@ -102,7 +108,10 @@ private final class HeldCodes: Sendable {
     }
 
     /// Whether it can be used without reading all of it.
-    var isRecorded: Bool { held.isRecorded(file, options) }
+    var isRecorded: Bool { held.isRecorded(file, .values, options) }
+
+    /// Whether this very file can still be mapped when its name leads elsewhere.
+    var canWait: Bool { held.hasOwnPath }
 
     /// Checks digest, layout and values, and that the file stayed as it was all the while. By one thread at a time.
     ///

@@ -35,8 +35,6 @@ package final class LoopService: RequestHandler, ServerObserver {
     var bulkAnswersUnderWay = 0
     /// What a GET is answered with, when that is streamed.
     var streamedBody: (any BodyProducer)?
-    /// What an operator is answered with later.
-    var postponed: (any PostponedAnswer)?
     var body = ByteBuffer(capacity: 4096)
     /// Of the request being answered.
     private(set) var requestID: [UInt8] = []
@@ -90,14 +88,14 @@ package final class LoopService: RequestHandler, ServerObserver {
             } else if route == .none {
                 throw .unknownPath
             } else if route.isAdmin {
-                let status = try answerAdmin(route, head, bytes, content, path.extracting(segment), query, plan)
-                if let postponed {
-                    self.postponed = nil
-                    response.postpone(postponed)
+                switch try answerAdmin(route, head, bytes, content, path.extracting(segment), query, plan) {
+                case .postponed(let answer):
+                    response.postpone(answer)
                     return route.rawValue
+                case .written(let status):
+                    response.begin(status: status, contentType: "application/json")
+                    response.header("Cache-Control", "no-store")
                 }
-                response.begin(status: status, contentType: "application/json")
-                response.header("Cache-Control", "no-store")
             } else if !route.allows(head.method) {
                 throw .methodNotAllowed(route)
             } else if head.method == .post {

@@ -30,7 +30,7 @@ package enum Problem: Error, Equatable, Sendable {
     case unknownHotel
     /// The item is on sale there.
     case notMarked
-    /// A change that could not be made durable; nothing was changed.
+    /// A change that could not be made durable: not made, or perhaps lost with the power.
     case notStored(RegistryError)
     /// No token, or a wrong one.
     case unauthorized(isWrong: Bool)

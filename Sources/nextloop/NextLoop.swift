@@ -21,6 +21,7 @@ struct NextLoop: ParsableCommand {
         ])
 
     static func main() {
+        keepStandardDescriptors()
         // A file that reaches the limit of its size is an error of the write, not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
         // Asked here and not of the parser, which would then take every command's `--version N` for the same question.
@@ -60,6 +61,16 @@ struct CommandFailure: Error {
     init(_ exitCode: Code, _ message: String) {
         self.exitCode = exitCode
         self.message = message
+    }
+}
+
+/// A descriptor that was closed when the program began would be given to the next file that is opened, which then got what is printed. So
+/// something that can be neither read nor written takes its place: output is refused, as it should be.
+private func keepStandardDescriptors() {
+    for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+        // The lowest free number: this one, as those below it are open. Read-only for output and the other way round.
+        // SAFETY: the path is lent as a NUL-terminated string for the call.
+        _ = unsafe open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
     }
 }
 

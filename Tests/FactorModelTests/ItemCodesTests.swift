@@ -186,16 +186,20 @@ import VectorKernels
         "a body with any bit flipped is refused or answers without a trap, and never passes for codes made from the factors"
     )
     func bodyBits() throws {
-        let contents = sampleContents(users: 2, items: 70, factors: 3, hotels: 2)
+        // So many that a ranking of two reads the codes.
+        let count = 320
+        let contents = sampleContents(users: 2, items: count, factors: 3, hotels: 2)
         let file = try written(try openedModel(contents, in: directory))
         let path = directory.file("model")
         try writeModelFile(contents, to: path)
         let headerBytes = 8 + Int(file[0]) + Int(file[1]) << 8
         let scratch = RecommendationScratch()
-        // 8 blocks of 128 bytes and their reach, then 70 rows and 70 places.
-        let numbers = headerBytes + 8 * 132..<headerBytes + 8 * 132 + 2 * 70 * 4
-        for place in headerBytes..<file.count {
-            // The sign among them: every bit of every byte would take half a minute.
+        // Blocks of 128 bytes and their reach, then rows and places.
+        let blocks = QuantizedItems.blockCount(rowCount: count)
+        let numbers = headerBytes + blocks * 132..<headerBytes + blocks * 132 + 2 * count * 4
+        // Every third byte: every bit of every byte would take minutes.
+        for place in stride(from: headerBytes, to: file.count, by: 3) {
+            // The sign among them.
             for bit in Set([place % 8, 7]) {
                 var damaged = file
                 damaged[place] ^= 1 << UInt8(bit)

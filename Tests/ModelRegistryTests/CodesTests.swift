@@ -84,6 +84,29 @@ import Testing
         #expect(try bytes(version: 3) != first, "it names the model file that it belongs to")
     }
 
+    @Test(
+        "rankings of many items read the mapped codes: of another model's they would be other ones, and are not found so"
+    )
+    func isRead() throws {
+        let version = try registry.publish(model: "guests", contents: codedContents(), manifest: sampleDraft())
+        let floats = try registry.open("guests", version: version, options: OpenOptions(defersCodes: true))
+        let expected = answers(floats.snapshot)
+        let opened = try registry.open("guests", version: version, threads: 1)
+        #expect(opened.prepare() == nil)
+        #expect(answers(opened.snapshot) == expected)
+        // Codes of the same vectors the other way round: by them the best items look the worst, and are not found.
+        let turned = try registry.publish(
+            model: "guests", contents: codedContents(sign: -1), manifest: sampleDraft())
+        let path = directory.file("turned")
+        let other = try registry.open("guests", version: version, options: OpenOptions(defersCodes: true))
+        let digest = try #require(other.manifest.modelDigest)
+        try ItemCodes(of: registry.open("guests", version: turned, threads: 1).snapshot)
+            .write(to: path, modelDigest: digest)
+        let wrong = try ItemCodes(path: path, of: other.snapshot, modelDigest: digest)
+        other.snapshot.prepare { wrong }
+        #expect(answers(other.snapshot) != expected)
+    }
+
     @Test("a model without items has none") func noItems() throws {
         let contents = ModelContents(
             userIDs: ["1"],

@@ -1,5 +1,6 @@
 import FactorModel
 import Foundation
+import Glibc
 import ModelRegistry
 import TestSupport
 import Testing
@@ -160,5 +161,36 @@ import Testing
                 View(versions: [1], aliases: production, unavailable: "old"),
                 View(versions: [1], aliases: production, unavailable: "newold"),
             ])
+    }
+
+    @Test(
+        "a change of an item that is repeated after it could not be synchronized is durable when it is said to be",
+        arguments: [true, false])
+    func repeated(_ isMark: Bool) throws {
+        let base = directory.file("disk")
+        try FileManager.default.createDirectory(atPath: base, withIntermediateDirectories: true)
+        let noon = Date(timeIntervalSince1970: 1_800_000_000)
+        let item = UnavailableItem(itemID: "310", since: noon)
+        let before = Registry(path: "\(base)/models")
+        _ = try before.publishSample(promote: "production")
+        _ = try before.mark(UnavailableItem(itemID: "7", since: noon), unavailableIn: "guests")
+        if !isMark { _ = try before.mark(item, unavailableIn: "guests") }
+        let disk = try SimulatedDisk(base: base)
+        let registry = Registry(path: before.path, fileSystem: disk)
+        let change = {
+            if isMark { return try registry.mark(item, unavailableIn: "guests").count == 2 }
+            return try registry.unmark(itemID: "310", hotelID: nil, unavailableIn: "guests", at: noon) == nil
+        }
+        disk.failSynchronizing(count: 1)
+        #expect(throws: RegistryError.system(call: "fsync", path: "\(registry.path)/guests", code: EIO)) {
+            _ = try change()
+        }
+        #expect(try change())
+        let trees = try #require(disk.steps.last).treesAfterPowerLoss()
+        for tree in trees {
+            let bytes = try #require(tree["models/guests/unavailable.json"] ?? nil)
+            let left = try registry.unavailableItems(bytes, of: "guests").map(\.itemID)
+            #expect(left == (isMark ? ["7", "310"] : ["7"]))
+        }
     }
 }

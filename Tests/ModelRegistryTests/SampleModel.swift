@@ -1,4 +1,5 @@
 import FactorModel
+import Foundation
 import ModelRegistry
 
 /// Contents of a model of 3 users, 4 items and 2 factors; `seed` makes them differ.
@@ -12,6 +13,25 @@ func sampleContents(seed: Float = 1) -> ModelContents {
         interactions: InteractionMatrix(
             rowCount: 3, columnCount: 4, indptr: [0, 1, 1, 3], indices: [2, 0, 3], values: [1, 2, 3]),
         itemPopularity: [2, 0, 1, 3])
+}
+
+/// Enough items that a ranking of a few reads codes.
+///
+/// - Parameter sign: of the items' vectors, 1 or -1.
+func codedContents(sign: Float = 1) -> ModelContents {
+    let count = 600
+    let ids = (0..<count).map { "\(1000 + $0)" }
+    return ModelContents(
+        userIDs: ["1", "2", "3"],
+        catalogue: Catalogue(
+            itemIDs: ids, names: ids, prices: ids.map { _ in nil }, departmentIDs: ids.map { _ in nil }, hotelIDs: [],
+            hotelItems: []),
+        factors: Factors(
+            factorCount: 2, userFactors: [1, 2, -3, 1, 0.5, -1],
+            itemFactors: (0..<count).flatMap { [sign * sin(Float($0)) * 3, sign * cos(Float($0) * 1.7)] }),
+        interactions: InteractionMatrix(
+            rowCount: 3, columnCount: count, indptr: [0, 1, 1, 3], indices: [2, 0, 3], values: [1, 2, 3]),
+        itemPopularity: ids.map { _ in 1 })
 }
 
 func sampleDraft() -> ManifestDraft {

@@ -1,5 +1,6 @@
 import FactorModel
 import Foundation
+import Glibc
 import ModelRegistry
 import Synchronization
 
@@ -104,6 +105,7 @@ final class SimulatedDisk: RegistryFileSystem {
     private let real = POSIXFileSystem()
     private let base: String
     private let state: Mutex<[Disk]>
+    private let synchronizesFailing = Mutex(0)
 
     /// - Parameter base: the directory that is the root of the disk; what lies there is durable.
     init(base: String) throws {
@@ -115,6 +117,9 @@ final class SimulatedDisk: RegistryFileSystem {
 
     /// The disk before the first step and after each.
     var steps: [Disk] { state.withLock { $0 } }
+
+    /// Makes so many of the next ``synchronize(directory:)`` fail, with nothing done.
+    func failSynchronizing(count: Int) { synchronizesFailing.withLock { $0 = count } }
 
     /// Makes a directory hold what a tree says.
     static func write(_ tree: Disk.Tree, to base: String) throws {
@@ -237,6 +242,11 @@ final class SimulatedDisk: RegistryFileSystem {
     }
 
     func synchronize(directory path: String) throws(RegistryError) {
+        let isFailing = synchronizesFailing.withLock { count in
+            defer { count = max(0, count - 1) }
+            return count > 0
+        }
+        if isFailing { throw .system(call: "fsync", path: path, code: EIO) }
         try real.synchronize(directory: path)
         let names = names(path)
         step { disk in

@@ -39,14 +39,17 @@ import Testing
         VerificationRecords(directory: directory.file("records"), systemRoot: directory.path)
     }
 
-    private func remember() { records.remember(file, sha256: digest, readSince: 203) }
+    private func remember() { records.remember(file, sha256: digest, checked: .values, readSince: 203) }
 
     @Test("a file that is as it was when it was read is vouched for, in another process too")
     func vouches() {
-        #expect(!records.vouches(for: file, sha256: digest))
+        #expect(!records.vouches(for: file, sha256: digest, checked: .values))
         remember()
-        #expect(records.vouches(for: file, sha256: digest) && reopened.vouches(for: file, sha256: digest))
-        #expect(!records.vouches(for: file, sha256: String(repeating: "b", count: 64)))
+        #expect(
+            records.vouches(for: file, sha256: digest, checked: .values)
+                && reopened.vouches(for: file, sha256: digest, checked: .values))
+        #expect(!records.vouches(for: file, sha256: String(repeating: "b", count: 64), checked: .values))
+        #expect(!records.vouches(for: file, sha256: digest, checked: .bytes))
     }
 
     @Test("any change of the file's identity ends it")
@@ -60,35 +63,35 @@ import Testing
         others[4].modified.nanoseconds = 0
         others[5].changed.seconds = 201
         others[6].changed.nanoseconds = 3
-        for other in others { #expect(!records.vouches(for: other, sha256: digest), "\(other)") }
+        for other in others { #expect(!records.vouches(for: other, sha256: digest, checked: .values), "\(other)") }
     }
 
     @Test("nothing is recorded of a file that changed less than two seconds before it was read")
     func unsettled() {
-        for second in [0, 200, 201, 202] { records.remember(file, sha256: digest, readSince: second) }
-        #expect(!records.vouches(for: file, sha256: digest))
+        for second in [0, 200, 201, 202] { records.remember(file, sha256: digest, checked: .values, readSince: second) }
+        #expect(!records.vouches(for: file, sha256: digest, checked: .values))
         remember()
-        #expect(records.vouches(for: file, sha256: digest))
+        #expect(records.vouches(for: file, sha256: digest, checked: .values))
     }
 
     @Test("it ends with the boot")
     func boot() throws {
         remember()
         try Self.boot("00000000-574f-420f-9d74-92184df89807", directory)
-        #expect(!reopened.vouches(for: file, sha256: digest))
+        #expect(!reopened.vouches(for: file, sha256: digest, checked: .values))
         try Self.boot("", directory)
-        #expect(!reopened.vouches(for: file, sha256: digest))
+        #expect(!reopened.vouches(for: file, sha256: digest, checked: .values))
     }
 
     @Test("only file systems of this machine have identities to rely on", arguments: [0x28, 0x32, 0x77])
     func fileSystems(device: UInt64) {
         var other = file
         other.device = device
-        records.remember(other, sha256: digest, readSince: 203)
-        #expect(!records.vouches(for: other, sha256: digest))
+        records.remember(other, sha256: digest, checked: .values, readSince: 203)
+        #expect(!records.vouches(for: other, sha256: digest, checked: .values))
         other.device = 0x1E
-        records.remember(other, sha256: digest, readSince: 203)
-        #expect(records.vouches(for: other, sha256: digest))
+        records.remember(other, sha256: digest, checked: .values, readSince: 203)
+        #expect(records.vouches(for: other, sha256: digest, checked: .values))
     }
 
     @Test("a record that another may write to, is a link, or is cut or longer, says nothing")
@@ -98,30 +101,30 @@ import Testing
         let record = directory.file("records/801-2a")
         for (path, mode) in [(record, 0o666), (record, 0o620), (directory.file("records"), 0o777)] {
             try manager.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
-            #expect(!records.vouches(for: file, sha256: digest), "\(path)")
+            #expect(!records.vouches(for: file, sha256: digest, checked: .values), "\(path)")
             try manager.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path)
-            #expect(records.vouches(for: file, sha256: digest), "\(path)")
+            #expect(records.vouches(for: file, sha256: digest, checked: .values), "\(path)")
         }
         let sound = try Data(contentsOf: URL(filePath: record))
         for bytes in [Data(), sound.dropLast(), sound + [10], Data(repeating: 65, count: 600)] {
             try bytes.write(to: URL(filePath: record))
-            #expect(!records.vouches(for: file, sha256: digest))
+            #expect(!records.vouches(for: file, sha256: digest, checked: .values))
         }
         try sound.write(to: URL(filePath: directory.file("elsewhere")))
         try manager.removeItem(atPath: record)
         try manager.createSymbolicLink(atPath: record, withDestinationPath: directory.file("elsewhere"))
-        #expect(!records.vouches(for: file, sha256: digest))
+        #expect(!records.vouches(for: file, sha256: digest, checked: .values))
         try manager.removeItem(atPath: directory.file("records"))
         try manager.createSymbolicLink(atPath: directory.file("records"), withDestinationPath: directory.file("proc"))
         remember()
-        #expect(!records.vouches(for: file, sha256: digest))
+        #expect(!records.vouches(for: file, sha256: digest, checked: .values))
     }
 
     @Test("a directory that cannot be made or written is no error")
     func noDirectory() {
         let nowhere = VerificationRecords(directory: "/proc/no-such-directory", systemRoot: directory.path)
-        nowhere.remember(file, sha256: digest, readSince: 203)
-        #expect(!nowhere.vouches(for: file, sha256: digest))
+        nowhere.remember(file, sha256: digest, checked: .values, readSince: 203)
+        #expect(!nowhere.vouches(for: file, sha256: digest, checked: .values))
     }
 
     @Test("records do not pile up")
@@ -129,10 +132,34 @@ import Testing
         for inode in 0..<600 {
             var other = file
             other.inode = UInt64(inode)
-            records.remember(other, sha256: digest, readSince: 203)
-            #expect(records.vouches(for: other, sha256: digest))
+            records.remember(other, sha256: digest, checked: .values, readSince: 203)
+            #expect(records.vouches(for: other, sha256: digest, checked: .values))
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: directory.file("records")).count <= 256)
+    }
+
+    @Test("what else lies in their directory stays, however much it is")
+    func others() throws {
+        let manager = FileManager.default
+        try manager.createDirectory(
+            atPath: directory.file("records"), withIntermediateDirectories: false,
+            attributes: [.posixPermissions: 0o700])
+        for number in 0..<300 { _ = try directory.write(Data("precious".utf8), as: "records/\(number)") }
+        for inode in 0..<300 {
+            var other = file
+            other.inode = UInt64(inode)
+            records.remember(other, sha256: digest, checked: .values, readSince: 203)
+            #expect(records.vouches(for: other, sha256: digest, checked: .values))
+        }
+        for number in 0..<300 { #expect(manager.fileExists(atPath: directory.file("records/\(number)"))) }
+    }
+
+    @Test("a directory that cannot hold records is told, with the reason") func problem() throws {
+        #expect(records.problem == nil)
+        for path in [try directory.write(Data(), as: "file"), "/proc/no-such-directory"] {
+            let told = try #require(VerificationRecords(directory: path, systemRoot: directory.path).problem)
+            #expect(told.contains(path) && told.contains("owns"), "\(told)")
+        }
     }
 
     @Test("opening twice computes the digest once; a byte changed behind the same length and date is found")
@@ -152,11 +179,13 @@ import Testing
         let isLocal = try FileManager.default.contentsOfDirectory(atPath: directory.path).contains("real")
         // On a file system that is not trusted every byte is read each time, and what follows holds all the same.
         #expect(try recordedBytes() == (isLocal ? bytes.count + codes : 0))
-        // The first version of a process asks for the codes later.
+        // The first version of a process leaves codes for later, unless a record spares reading them.
         var first = options
         first.defersCodes = true
         let opened = try registry.open("guests", version: 1, options: first)
-        #expect(opened.recordedBytes == (isLocal ? bytes.count : 0))
+        #expect(opened.recordedBytes == (isLocal ? bytes.count + codes : 0))
+        opened.codes?.adopt(by: opened.snapshot)
+        #expect(opened.snapshot.hasCodes == isLocal)
         #expect(opened.prepare() == nil && opened.snapshot.mappedBytes == bytes.count + codes)
         let date = try #require(
             try FileManager.default.attributesOfItem(atPath: path)[.modificationDate] as? Date)
@@ -167,6 +196,34 @@ import Testing
         try FileManager.default.setAttributes([.modificationDate: date], ofItemAtPath: path)
         let error = try #require(throws: RegistryError.self) { _ = try recordedBytes() }
         guard case .wrongDigest = error else { throw error }
+    }
+
+    @Test("a record of bytes says nothing of values: the model file under another name in the same version")
+    func otherName() throws {
+        let registry = Registry(path: directory.file("models"))
+        _ = try registry.publishSample()
+        let folder = directory.file("models/guests/1")
+        var bytes = try Data(contentsOf: URL(filePath: "\(folder)/model.safetensors"))
+        let before = try sha256(ofFile: "\(folder)/model.safetensors")
+        bytes[bytes.count - 1] = 0xFF
+        try bytes.write(to: URL(filePath: "\(folder)/model.safetensors"))
+        try FileManager.default.linkItem(
+            atPath: "\(folder)/model.safetensors", toPath: "\(folder)/extra.bin")
+        let digest = try sha256(ofFile: "\(folder)/extra.bin")
+        let text = try String(contentsOfFile: "\(folder)/manifest.json", encoding: .utf8)
+        let entry = "{\"bytes\" : \(bytes.count), \"name\" : \"extra.bin\", \"sha256\" : \"\(digest)\"},"
+        let files = try #require(text.range(of: "\"files\" : ["))
+        try Data(
+            text.replacingCharacters(in: files, with: "\"files\" : [\(entry)").replacing(before, with: digest).utf8
+        ).write(to: URL(filePath: "\(folder)/manifest.json"))
+        Thread.sleep(forTimeInterval: 4)
+        let options = OpenOptions(records: VerificationRecords(directory: directory.file("real")))
+        for _ in 0..<2 {
+            let error = try #require(throws: RegistryError.self) {
+                _ = try registry.open("guests", version: 1, options: options)
+            }
+            guard case .badModelFile = error else { throw error }
+        }
     }
 
     @Test("no record is made of a file whose bytes are the manifest's and whose values are refused", arguments: [1, 2])

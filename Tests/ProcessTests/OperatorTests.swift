@@ -126,6 +126,41 @@ import Testing
     }
 
     @Test(
+        "stopped while changes wait for the registry and their clients are cut off, it makes and logs them before it ends"
+    )
+    func stoppedWhileChanging() throws {
+        let server = try RunningServer(options + ["--drain-seconds", "0", "--shutdown-timeout", "0"])
+        let item = try firstItem(server)
+        // Another process holds the marks; each change waits a tenth of a second for them, one after the other.
+        let path = directory.file("models/room-service/.unavailable.lock")
+        let lock = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        try #require(lock >= 0)
+        var isHeld = true
+        defer { if isHeld { close(lock) } }
+        try #require(flock(lock, LOCK_EX) == 0)
+        let operators = try (0..<40).map { _ in
+            let connection = try LoopbackConnection(port: server.port)
+            try connection.send(
+                """
+                PUT /admin/items/\(item)/unavailable HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \(token)\r\n\
+                Content-Length: 0\r\n\r\n
+                """)
+            return connection
+        }
+        for _ in 0..<4 { #expect(try server.get("/livez").status == 200) }
+        server.send(SIGTERM)
+        try eventually("it drains") { server.errors.contains("draining") }
+        close(lock)
+        isHeld = false
+        #expect(server.exitCode(within: 30) == 0)
+        #expect(server.errors.contains("item \(item) is unavailable everywhere"))
+        #expect(!server.errors.contains("were not made"))
+        let marks = try Data(contentsOf: URL(filePath: directory.file("models/room-service/unavailable.json")))
+        #expect(String(decoding: marks, as: UTF8.self).contains("\"\(item)\""))
+        withExtendedLifetime(operators) {}
+    }
+
+    @Test(
         "a token file that holds none is refused at the start", arguments: ["", "short", "with a space in the token"])
     func tokenFile(_ text: String) throws {
         _ = try directory.write(Data(text.utf8), as: "token")

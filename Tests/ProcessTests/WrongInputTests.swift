@@ -181,6 +181,19 @@ import Testing
         }
     }
 
+    @Test("what is printed to a closed descriptor goes into no file that is opened later") func closedOutput() throws {
+        let rejects = directory.file("closed-rejects.csv")
+        let run = try BuiltBinary.runProgram(
+            "/bin/sh",
+            [
+                "-c", "exec \"$@\" >&-", "sh", BuiltBinary.path, "train", "--orders", made.orders, "--registry",
+                directory.file("closed"), "--model", "m", "--factors", "4", "--iterations", "1", "--rejects", rejects,
+                "--json",
+            ], seconds: 60)
+        #expect(run.exitCode == 74, "\(run.errors)")
+        #expect(try !String(contentsOfFile: rejects, encoding: .utf8).contains("\"version\""))
+    }
+
     @Test("a registry that cannot be made is said before the training, not after") func unusableRegistry() throws {
         let file = try directory.write(Data("x".utf8), as: "file")
         let run = try BuiltBinary.run(["train", "--orders", made.orders, "--registry", file, "--model", "m"])

@@ -1,3 +1,4 @@
+import FactorModel
 import Foundation
 import ModelRegistry
 import RecommendService
@@ -103,7 +104,43 @@ import Testing
         let answer = try get("/admin/items/unavailable")
         #expect(answer.status == 503)
         #expect(!answer.body.contains(fixture.directory.path))
-        #expect(events.list.withLock { $0 }.first?.description.contains("cannot be read") == true)
+        #expect(events.list.withLock { $0 }.first?.description.contains("is not there") == true)
+    }
+
+    @Test("that a token file cannot be used is told once a second, however many present tokens; all are counted")
+    func unreadableOften() throws {
+        try FileManager.default.removeItem(atPath: fixture.directory.file("token"))
+        let clock = ContinuousClock()
+        let began = clock.now
+        for _ in 0..<50 { #expect(try get("/admin/items/unavailable").status == 503) }
+        let seconds = Int((clock.now - began).components.seconds)
+        #expect(events.list.withLock { $0 }.count <= 1 + seconds)
+        #expect(
+            try fixture.get("/metrics").body.contains("nextloop_admin_requests_total{result=\"unreadable_token\"} 50"))
+    }
+
+    @Test("why a token file cannot be read is said: not there, a directory, too large, no token")
+    func unreadableWhy() throws {
+        let directory = try TemporaryDirectory()
+        let reason = { (name: String) -> String in
+            do throws(AdminToken.FileError) {
+                _ = try AdminToken(path: directory.file(name)).tokens()
+                return "readable"
+            } catch {
+                return error.reason
+            }
+        }
+        #expect(reason("none") == "is not there")
+        try FileManager.default.createDirectory(atPath: directory.file("folder"), withIntermediateDirectories: false)
+        #expect(reason("folder").contains("\(systemMessage(EISDIR))"), "\(reason("folder"))")
+        // In its own circle: nobody, root neither, can open it.
+        try FileManager.default.createSymbolicLink(
+            atPath: directory.file("loop"), withDestinationPath: directory.file("loop"))
+        #expect(reason("loop").contains("\(systemMessage(ELOOP))"), "\(reason("loop"))")
+        _ = try directory.write(Data(repeating: 10, count: 8193), as: "large")
+        #expect(reason("large") == "is larger than 8192 bytes")
+        _ = try directory.write(Data("short".utf8), as: "short")
+        #expect(reason("short") == "has a line that is no token")
     }
 
     @Test(

@@ -358,7 +358,7 @@ import Testing
         #expect(fixture.events().filter(\.isWarning).isEmpty, "not looked at yet")
         let live = try #require(fixture.store.plan.standard.live)
         let modelBytes = live.snapshot.mappedBytes
-        for _ in 0..<2 { fixture.follower.prepareLive() }
+        for _ in 0..<2 { fixture.follower.prepareLoaded() }
         let events = fixture.events()
         #expect(events.count == 1)
         let event = try #require(events.first)
@@ -366,6 +366,33 @@ import Testing
         #expect(event.description.contains("\(file) has SHA-256"), "\(event)")
         #expect(live.snapshot.mappedBytes == modelBytes)
         #expect(fixture.live == 1)
+    }
+
+    @Test(
+        "a version of an arm that is loaded while nothing is live is completed like a live one, and tells of damaged codes",
+        arguments: [true, false])
+    func armCodes(_ isRunning: Bool) throws {
+        let fixture = try FollowFixture(arm: .alias("staging"))
+        try fixture.publish()
+        let arm = try fixture.publish(FollowFixture.contents(noise: 0.01), promote: "staging")
+        fixture.source.openFailures.withLock { $0[1] = .wrongDigest(path: "1", got: "a", wanted: "b") }
+        let file = fixture.file(arm, "codes.safetensors")
+        let sound = try Data(contentsOf: URL(filePath: file))
+        var damaged = sound
+        damaged[damaged.count / 2] ^= 1
+        try damaged.write(to: URL(filePath: file))
+        fixture.follower.look(quietly: isRunning)
+        if !isRunning { fixture.follower.prepareLoaded() }
+        #expect(fixture.live == nil && fixture.loaded == [arm])
+        let told = fixture.events().filter { if case .codesUnusable(_, arm, _) = $0 { true } else { false } }
+        #expect(told.count == 1)
+        let version = try #require(fixture.store.plan.standard.loaded.first)
+        #expect(version.writtenItems != nil && version.snapshot.hasCodes)
+        // What was completed then is what answers when the alias names it.
+        try sound.write(to: URL(filePath: file))
+        try fixture.registry.promote(name, version: arm, alias: "production")
+        fixture.follower.look()
+        #expect(fixture.live == arm)
     }
 
     @Test("sound codes are mapped, by the first version once it serves and by the next before it does")
@@ -378,7 +405,7 @@ import Testing
         }
         try fixture.publish()
         fixture.follower.look()
-        fixture.follower.prepareLive()
+        fixture.follower.prepareLoaded()
         let first = try bytes(1)
         #expect(fixture.store.plan.standard.live?.snapshot.mappedBytes == first)
         try fixture.publish(FollowFixture.contents(noise: 0.01))

@@ -1,7 +1,9 @@
+import FactorModel
 import Foundation
 import ModelRegistry
 import RecommendService
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("The models of a process") struct ModelStoreTests {
@@ -60,6 +62,26 @@ import Testing
         #expect(store.reclaim() == 0)
         #expect(first == nil)
         #expect(idle.plan().standard.live?.version == 2)
+    }
+
+    @Test("who still hands marks to a version that is let go of does not keep it in memory") func marksOfRetired()
+        throws
+    {
+        var model: ServedModel? = ServedModel(
+            name: "room-service", version: 1,
+            snapshot: try ModelSnapshot.open(path: fixture.directory.file("model.safetensors")), manifest: [],
+            createdAt: 0, loadedAt: 0, loadSeconds: 0, loops: 2)
+        weak var snapshot: ModelSnapshot?
+        snapshot = model?.snapshot
+        let target = try #require(model?.unavailableTarget)
+        if let model { store.publish(model) }
+        model = nil
+        publish(2)
+        store.retire("room-service", versions: [1])
+        #expect(snapshot != nil)
+        #expect(store.reclaim() == 0)
+        #expect(snapshot == nil)
+        withExtendedLifetime(target) {}
     }
 
     /// Says on which thread it went away.

@@ -94,6 +94,7 @@ import Testing
         #expect(items(try guest.get("/recommend?user_id=ann")).first == "a")
         let second = try operators.receive()
         #expect(second.headers["x-request-id"] == "second" && items(second).first == "a")
+        #expect(items.finishChanges(within: 10) == 0)
         #expect(events.all.withLock { $0.count } == 1)
     }
 
@@ -106,6 +107,8 @@ import Testing
         try other.send(request("GET", "/livez"))
         #expect(try other.receive().status == 200)
         try other.send(request("DELETE", "/admin/items/c/unavailable"))
+        // So has this one.
+        #expect(try connect().get("/livez").status == 200)
         letGo.signal()
         #expect(try one.receive().status == 200)
         #expect(try other.receive().status == 200, "there was a mark to take back")
@@ -133,6 +136,41 @@ import Testing
             "the scrape itself")
         let refused = metrics.filter { $0.hasPrefix("http_requests_total") && $0.contains("4xx") }
         #expect(refused.count == 1 && refused.allSatisfy { $0.contains("PUT") && $0.hasSuffix(" 1") }, "\(refused)")
+    }
+
+    @Test(
+        "at the end of a process a change that waits is made and told, though its client was cut off; what is not is counted"
+    )
+    func end() throws {
+        let letGo = try holdChanges()
+        let client = try connect()
+        try client.send(request("PUT", "/admin/items/c/unavailable"))
+        #expect(try connect().get("/livez").status == 200)
+        #expect(!server.server.drain(within: .milliseconds(1)), "the client is cut off")
+        #expect(throws: LoopbackConnection.Failure.self) { try client.receive() }
+        #expect(items.finishChanges(within: 0.01) == 1, "it and the one that is held, which has been made")
+        letGo.signal()
+        #expect(items.finishChanges(within: 20) == 0)
+        let marks = try Registry(path: fixture.directory.path).unavailableItems(of: "room-service")
+        #expect(marks.map(\.itemID) == ["c"])
+        #expect(events.all.withLock { $0 } == [.unavailable(model: "room-service", item: "c", hotel: nil, until: nil)])
+    }
+
+    @Test("a log that nobody reads withholds no answer of a change that is durable") func slowLog() throws {
+        let (isTold, letGo) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        let slow = try ServiceFixture { directory, store in
+            try ServiceFixture.operators(directory, store) { _ in
+                isTold.signal()
+                _ = letGo.wait(timeout: .now() + 20)
+            }
+        }
+        defer { letGo.signal() }
+        let service = slow.service
+        let server = try Running { service.makeLoop(0) }
+        let client = try LoopbackConnection(port: server.server.port)
+        try client.send(request("PUT", "/admin/items/c/unavailable"))
+        #expect(try client.receive().status == 200)
+        #expect(isTold.wait(timeout: .now() + 10) == .success)
     }
 
     @Test("what cannot be changed is answered as before: no such mark, and a registry that cannot be written to")

@@ -112,7 +112,7 @@ import Testing
         let again = try restart(fixture)
         #expect(again.live == 2)
         let event = FollowEvent.uncompared(
-            model: name, version: 2, gate: .overlap, takenBackBy: "ann", at: takenBack.at)
+            model: name, version: 2, gate: "overlap", takenBackBy: "ann", at: takenBack.at, isNothingBefore: true)
         #expect(event.isWarning)
         #expect(again.events().filter { $0 == event }.count == 1)
         again.follower.look()
@@ -128,6 +128,40 @@ import Testing
         let forced = try restart(again)
         #expect(forced.live == 2)
         #expect(!forced.events().contains { if case .uncompared = $0 { true } else { false } })
+    }
+
+    @Test("what could not be compared though a version before it is there is not said to have none: a note says why")
+    func uncomparedBeside() throws {
+        let fixture = try refused()
+        try Data("{".utf8).write(to: URL(filePath: fixture.file(1, "golden.json")))
+        try fixture.registry.promote(name, version: 2, alias: "production")
+        let again = try restart(fixture)
+        #expect(again.live == 2)
+        let events = again.events()
+        let notes = events.map(\.description).filter { $0.contains("not compared with version 1") }
+        #expect(notes.count == 1, "\(events)")
+        let told = events.filter { if case .uncompared(_, 2, "overlap", _, _, false) = $0 { true } else { false } }
+        #expect(told.count == 1 && told.allSatisfy { !$0.description.contains("no version before it") }, "\(events)")
+    }
+
+    @Test("a refusal taken back of a gate that this build does not know is told by its own name") func unknownGate()
+        throws
+    {
+        let fixture = try refused()
+        let path = fixture.directory.file("models/\(name)/verdicts.json")
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        let renamed = text.replacing("\"overlap\"", with: "\"novelty\"")
+        #expect(renamed != text)
+        try Data(renamed.utf8).write(to: URL(filePath: path))
+        let held = try restart(fixture)
+        #expect(held.live == 1)
+        #expect(held.events().contains { $0.description.contains("the gate novelty, which this build does not know") })
+        try FileManager.default.removeItem(atPath: fixture.directory.file("models/\(name)/1"))
+        try fixture.registry.promote(name, version: 2, alias: "production")
+        let again = try restart(fixture)
+        #expect(again.live == 2)
+        #expect(
+            again.events().contains { if case .uncompared(_, 2, "novelty", _, _, true) = $0 { true } else { false } })
     }
 
     @Test("a version that nobody ever refused answers uncompared without a word of it") func neverRefused() throws {
@@ -147,7 +181,7 @@ import Testing
         try FileManager.default.removeItem(atPath: fixture.directory.file("models/\(name)/3"))
         let again = try restart(fixture)
         #expect(again.live == 2)
-        #expect(again.events().contains { if case .uncompared(_, 2, .overlap, _, _) = $0 { true } else { false } })
+        #expect(again.events().contains { if case .uncompared(_, 2, "overlap", _, _, _) = $0 { true } else { false } })
     }
 
     @Test(
@@ -413,6 +447,14 @@ import Testing
         #expect(!fixture.follower.pin(name, version: 2, force: true))
         fixture.follower.look()
         #expect(fixture.live == 2)
+        // Force was for once: having been live by it proves nothing.
+        _ = fixture.follower.pin(name, version: 3, force: true)
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        _ = fixture.follower.pin(name, version: 2, force: false)
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        #expect(fixture.gate(2) == .overlap)
     }
 
     @Test("a pin finds a pass by the same thresholds: nothing is compared") func pinOfPassed() throws {
@@ -499,6 +541,29 @@ import Testing
             let note = "not compared with version 3, which is newer: this is a way back"
             #expect(notes == [.note(model: name, version: 2, note)])
         }
+    }
+
+    @Test(
+        "what was live is a way back though its number is higher: from an older version let in by mistake, or by force",
+        arguments: [false, true])
+    func liveBeforeAndNewer(isForced: Bool) throws {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.poor)
+        try fixture.publish(Self.good)
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        try fixture.registry.promote(name, version: 1, alias: "production", force: isForced)
+        fixture.follower.look()
+        #expect(fixture.live == 1, "nothing is before it to be compared with")
+        _ = try fixture.registry.rollback(name, alias: "production")
+        _ = fixture.events()
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(
+            fixture.events().contains(
+                .note(model: name, version: 2, "not compared with version 1: it was live here before")))
+        #expect(try fixture.registry.verdicts(of: name).isEmpty)
+        #expect(try restart(fixture).live == 2)
     }
 
     @Test("what one server passed is served at a restart though another refused it") func passWins() throws {

@@ -14,7 +14,13 @@ import Testing
     private let registry: Registry
     private let items: UnavailableItems
     private let reports = Reports()
-    private let now = Date(timeIntervalSince1970: 1_800_000_000)
+    private let now = Time.start
+    private let time = Time()
+
+    final class Time: Sendable {
+        static let start = Date(timeIntervalSince1970: 1_800_000_000)
+        let now = Mutex(start)
+    }
 
     final class Reports: Sendable {
         let texts = Mutex<[String]>([])
@@ -22,12 +28,14 @@ import Testing
 
     init() throws {
         var made: (Registry, UnavailableItems)?
-        let reports = reports
+        let (reports, time) = (reports, time)
         fixture = try ServiceFixture { directory, store in
             let registry = Registry(path: directory.path)
             try FileManager.default.createDirectory(
                 atPath: directory.file("room-service"), withIntermediateDirectories: true)
-            let items = UnavailableItems(registry, store) { text in reports.texts.withLock { $0.append(text) } }
+            let items = UnavailableItems(registry, store, clock: { time.now.withLock { $0 } }) { text in
+                reports.texts.withLock { $0.append(text) }
+            }
             made = (registry, items)
             return (items, nil)
         }
@@ -107,6 +115,22 @@ import Testing
         items.look(at: now.addingTimeInterval(60))
         #expect(try recommended().first == "c")
         #expect(items.inForce("room-service").isEmpty)
+    }
+
+    @Test("a change that waited puts nothing in force again that was over meanwhile", arguments: [true, false])
+    func overMeanwhile(_ isMark: Bool) throws {
+        try mark("c", until: now.addingTimeInterval(60))
+        try mark("d")
+        let later = now.addingTimeInterval(60)
+        time.now.withLock { $0 = later }
+        items.look(at: later)
+        #expect(items.inForce("room-service").map(\.itemID) == ["d"])
+        if isMark {
+            try items.make(.mark(UnavailableItem(itemID: "e", since: now)))
+        } else {
+            try items.make(.unmark(itemID: "d", hotelID: nil, at: now))
+        }
+        #expect(items.inForce("room-service").map(\.itemID) == (isMark ? ["d", "e"] : []))
     }
 
     @Test("what another process marked is in force after a look")

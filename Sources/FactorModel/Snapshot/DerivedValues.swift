@@ -39,8 +39,8 @@ extension ModelSnapshot {
     /// - Parameter published: the codes and lengths that came with the model, asked for once, by the first call; nil to have
     ///   them made.
     package func prepare(codes published: () -> ItemCodes? = { nil }) {
+        if itemCount > 0 { _ = codedItems.value { CodedItems(self, published() ?? ItemCodes(of: self)) } }
         mapPages()
-        if itemCount > 0 { codedItems.value { CodedItems(self, published() ?? ItemCodes(of: self)) }.mapPages() }
         if hasFoldIn { _ = itemGram() }
     }
 

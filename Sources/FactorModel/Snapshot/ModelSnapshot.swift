@@ -1,3 +1,4 @@
+import Synchronization
 import VectorKernels
 
 /// One model version, mapped and immutable: what a request is answered from.
@@ -7,6 +8,7 @@ import VectorKernels
 /// file share its pages. The mapping goes away with the last reference.
 package final class ModelSnapshot: Sendable {
     private let file: MappedFile
+    private let hasMappedPages = Atomic<Bool>(false)
     let columns: ModelColumns
     /// |yᵢ| for whoever asks before ``prepare(codes:)`` is done, see ``itemNorms()``.
     let norms = Derived<HeldColumn<Float>>()
@@ -39,8 +41,12 @@ package final class ModelSnapshot: Sendable {
         return ModelSnapshot(file, columns)
     }
 
-    /// Maps all pages now, so that no request takes a page fault later.
-    func mapPages() { file.populate() }
+    /// Maps all pages now, those of mapped codes too, so that no request takes a page fault later; once, whoever asks.
+    func mapPages() {
+        guard !hasMappedPages.exchange(true, ordering: .relaxed) else { return }
+        file.populate()
+        codedItems.ifMade?.mapPages()
+    }
 
     /// Gives the pages of the mapping back. Answers stay the same and take page faults: for a snapshot that nobody asks any
     /// more, so that letting go of it is quick.

@@ -23,21 +23,26 @@ package final class Admin: Sendable {
     ///
     /// - Parameter authorization: the value of the `Authorization` header, empty without one.
     func check(_ authorization: Span<UInt8>, _ route: Route) throws(Problem) {
-        let result = result(of: authorization)
-        counts.withLock { $0[result, default: 0] += 1 }
-        switch result {
-        case .accepted: return
-        case .unreadableToken:
-            report(.tokenUnreadable(tokenProblem ?? "cannot be read"))
+        let result: AdminResult
+        do throws(AdminToken.FileError) {
+            result = try self.result(of: authorization)
+        } catch {
+            note(.unreadableToken)
+            reportRefusal(.unreadableToken) { .tokenUnreadable(error.description, untold: $0) }
             throw .notReady("The admin token file cannot be read at the moment. The log says why.")
-        case .missingToken, .wrongToken:
-            reportRefusal(route, result)
-            throw .unauthorized(isWrong: result == .wrongToken)
         }
+        note(result)
+        if result == .accepted { return }
+        reportRefusal(result) { .refused("\(route.template)", result, untold: $0) }
+        throw .unauthorized(isWrong: result == .wrongToken)
     }
 
+    private func note(_ result: AdminResult) { counts.withLock { $0[result, default: 0] += 1 } }
+
     /// Tells of one refusal a second and kind: whoever guesses tokens fills no disk and stops no loop at a full pipe.
-    private func reportRefusal(_ route: Route, _ result: AdminResult) {
+    ///
+    /// - Parameter event: made with the number of those that were not told since the last one.
+    private func reportRefusal(_ result: AdminResult, _ event: (Int) -> AdminEvent) {
         let now = ContinuousClock.now
         let untold = refusals.withLock { refusals -> Int? in
             let last = refusals[result]
@@ -48,25 +53,17 @@ package final class Admin: Sendable {
             refusals[result] = (now, 0)
             return last?.untold ?? 0
         }
-        if let untold { report(.refused("\(route.template)", result, untold: untold)) }
+        if let untold { report(event(untold)) }
     }
 
-    private func result(of authorization: Span<UInt8>) -> AdminResult {
+    /// Whose request it is; the file is read for those only that present something.
+    private func result(of authorization: Span<UInt8>) throws(AdminToken.FileError) -> AdminResult {
         guard let presented = Self.bearerToken(in: authorization) else { return .missingToken }
-        guard let tokens = try? token.tokens() else { return .unreadableToken }
+        let tokens = try token.tokens()
         // All of them, whichever fits.
         var fits = false
         for token in tokens where constantTimeEqual(authorization.extracting(presented), token) { fits = true }
         return fits ? .accepted : .wrongToken
-    }
-
-    private var tokenProblem: String? {
-        do throws(AdminToken.FileError) {
-            _ = try token.tokens()
-            return nil
-        } catch {
-            return error.description
-        }
     }
 
     /// Where the token lies in `Bearer <token>`; the scheme in any case (RFC 9110 section 11.1).
@@ -100,7 +97,7 @@ package enum AdminEvent: Sendable, Equatable, CustomStringConvertible {
     /// With the number of the same kind that were not told since the last one.
     case refused(String, AdminResult, untold: Int)
     case reload
-    case tokenUnreadable(String)
+    case tokenUnreadable(String, untold: Int)
     case unavailable(model: String, item: String, hotel: String?, until: Date?)
     case available(model: String, item: String, hotel: String?)
     case heldBack, letGo
@@ -116,9 +113,9 @@ package enum AdminEvent: Sendable, Equatable, CustomStringConvertible {
         switch self {
         case .refused(let path, let result, let untold):
             "admin: a request to \(path) was refused: \(result.rawValue)"
-                + (untold > 0 ? ", and \(untold) like it before" : "")
+                + Self.before(untold)
         case .reload: "admin: a look at the registry was asked for"
-        case .tokenUnreadable(let reason): "admin: \(reason)"
+        case .tokenUnreadable(let reason, let untold): "admin: \(reason)\(Self.before(untold))"
         case .unavailable(let model, let item, let hotel, let until):
             "admin: \(model): item \(item) is unavailable\(Self.at(hotel))"
                 + (until.map { " until \($0.formatted(.iso8601))" } ?? "")
@@ -128,6 +125,8 @@ package enum AdminEvent: Sendable, Equatable, CustomStringConvertible {
         case .letGo: "admin: undrained"
         }
     }
+
+    private static func before(_ untold: Int) -> String { untold > 0 ? ", and \(untold) like it before" : "" }
 
     private static func at(_ hotel: String?) -> String { hotel.map { " at hotel \($0)" } ?? " everywhere" }
 }

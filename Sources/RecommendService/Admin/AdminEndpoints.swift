@@ -3,23 +3,29 @@ import FoundationEssentials
 import HTTPMessages
 import ModelRegistry
 
+/// What an operator is answered with.
+enum AdminAnswer {
+    /// The body has been written.
+    case written(status: Int)
+    case postponed(any PostponedAnswer)
+}
+
 /// The operator's requests. Those that write a small file and synchronise it are answered when it is durable (``ItemChange``); the loop
 /// goes on meanwhile.
 extension LoopService {
     /// Answers a request to `/admin`, once its token fits.
     ///
     /// - Parameter segment: the variable part of the path, still encoded.
-    /// - Returns: the status; of no meaning when the answer is ``postponed``.
     func answerAdmin(
         _ route: Route, _ head: borrowing RequestHead, _ bytes: Span<UInt8>, _ content: Span<UInt8>,
         _ segment: Span<UInt8>, _ query: Span<UInt8>, _ plan: ServingPlan
-    ) throws(Problem) -> Int {
+    ) throws(Problem) -> AdminAnswer {
         guard let admin = service.admin else { throw .unknownPath }
         try admin.check(bytes.extracting(head.header("authorization", in: bytes) ?? 0..<0), route)
         if !route.allows(head.method) { throw .methodNotAllowed(route) }
         if route == .adminReload {
             let contentType = bytes.extracting(head.header("content-type", in: bytes) ?? 0..<0)
-            return try answerReload(query, contentType, content, plan, admin)
+            return .written(status: try answerReload(query, contentType, content, plan, admin))
         }
         var parameters = AdminParameters()
         switch route {
@@ -34,7 +40,8 @@ extension LoopService {
                     UnavailableItem(
                         itemID: itemID, hotelID: parameters.hotelID, since: Date(), until: parameters.until))
                 : .unmark(itemID: itemID, hotelID: parameters.hotelID, at: Date())
-            postponed = ItemChange(change, in: parameters.model.name, self, admin, requestBytes: content.count)
+            return .postponed(
+                ItemChange(change, in: parameters.model.name, self, admin, requestBytes: content.count))
         case .adminItems:
             try parameters.read(query, known: .model, plan)
             writeUnavailable(parameters.model.name, admin)
@@ -43,7 +50,7 @@ extension LoopService {
             hold(back: route == .adminDrain, admin)
         default: preconditionFailure("BUG: \(route) is not the operator's")
         }
-        return 200
+        return .written(status: 200)
     }
 
     private func answerReload(

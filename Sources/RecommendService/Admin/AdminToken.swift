@@ -1,3 +1,4 @@
+import FactorModel
 import FoundationEssentials
 import Glibc
 import ModelRegistry
@@ -38,16 +39,15 @@ package struct AdminToken: Sendable {
 
     /// The tokens now.
     package func tokens() throws(FileError) -> [[UInt8]] {
-        let bytes: [UInt8]
+        let read: [UInt8]?
         do throws(RegistryError) {
-            guard let read = try POSIXFileSystem().read(path, bytesMax: Self.fileBytesMax) else {
-                throw RegistryError.system(call: "open", path: path, code: ENOENT)
-            }
-            bytes = read
+            read = try POSIXFileSystem().read(path, bytesMax: Self.fileBytesMax)
         } catch {
-            if case .system(_, _, EFBIG) = error { throw self.error("is larger than \(Self.fileBytesMax) bytes") }
-            throw self.error("cannot be read")
+            guard case .system(_, _, let code) = error else { throw self.error("cannot be read: \(error)") }
+            if code == EFBIG { throw self.error("is larger than \(Self.fileBytesMax) bytes") }
+            throw self.error("cannot be read: \(systemMessage(code))")
         }
+        guard let bytes = read else { throw error("is not there") }
         var tokens: [[UInt8]] = []
         for line in bytes.split(separator: UInt8(ascii: "\n")) {
             let token = line.last == UInt8(ascii: "\r") ? Array(line.dropLast()) : Array(line)

@@ -36,9 +36,10 @@ final class ItemChange: PostponedAnswer {
         let (admin, model, change, outcome) = (admin, model, change, outcome)
         let hasBegun = admin.unavailable.change(change, in: model) { result in
             outcome.result.withLock { $0 = result }
+            // First, so that a log that nobody reads withholds no answer of a change that is durable.
+            ready()
             // Whether anybody waits for the answer or not.
             if case .success(true) = result { admin.report(AdminEvent(change, in: model)) }
-            ready()
         }
         if !hasBegun { ready() }
     }

@@ -14,8 +14,10 @@ package enum FollowEvent: Equatable, Sendable, CustomStringConvertible {
     case unleased(model: String, version: Int, reason: String)
     /// The version that the policy wants cannot answer: one that it wanted before does.
     case standsIn(model: String, version: Int, wanted: Int)
-    /// A version answers that a gate refused: an operator promoted it again, and there was nothing left to compare it with.
-    case uncompared(model: String, version: Int, gate: Gate, takenBackBy: String, at: Date)
+    /// A version answers that a gate refused: an operator promoted it again, and it was compared with none. The gate as the registry names
+    /// it, which may be one of another build.
+    case uncompared(
+        model: String, version: Int, gate: String, takenBackBy: String, at: Date, isNothingBefore: Bool)
     /// A refusal could not be written down: a restart knows nothing of it. Told once, however often it is tried again.
     case unkept(model: String, version: Int, reason: String)
     /// The file of codes of a version that answers is no good: the process has made them itself. Any other load of the version fails.
@@ -49,10 +51,10 @@ package enum FollowEvent: Equatable, Sendable, CustomStringConvertible {
             "\(model): version \(version) is not kept from a prune: \(reason)"
         case .standsIn(let model, let version, let wanted):
             "\(model): version \(version) answers in place of version \(wanted), which the policy names"
-        case .uncompared(let model, let version, let gate, let who, let at):
+        case .uncompared(let model, let version, let gate, let who, let at, let isNothingBefore):
             """
-            \(model): version \(version) answers uncompared after a refusal by the gate \(gate.rawValue): \(who) promoted it again at \
-            \(at.formatted(.iso8601)), and no version before it is left to compare it with
+            \(model): version \(version) answers uncompared after a refusal by the gate \(gate): \(who) promoted it again at \
+            \(at.formatted(.iso8601))\(isNothingBefore ? ", and no version before it is left to compare it with" : "")
             """
         case .unkept(let model, let version, let reason):
             """

@@ -128,8 +128,8 @@ extension ModelFollower {
     private static var lookBackMax: Int { 10 }
 
     /// Makes what the first version of a model answers without until then. On the follower's thread and at its priority: loops that want the
-    /// same values meanwhile wait for whoever began. While a process starts it is its own business, see ``prepareLive()``.
-    private func complete(_ first: ServedModel?, quietly: Bool) {
+    /// same values meanwhile wait for whoever began. While a process starts it is its own business, see ``prepareLoaded()``.
+    func complete(_ first: ServedModel?, quietly: Bool) {
         if quietly, let first { complete(first) }
     }
 
@@ -138,11 +138,10 @@ extension ModelFollower {
         report(.codesUnusable(model: first.name, version: first.version, reason: "\(problem)"))
     }
 
-    /// The same of the versions that a process has started with. Call it once, when it is ready and before it follows.
-    package func prepareLive() {
-        for model in store.plan.models {
-            if let live = model.live { complete(live) }
-        }
+    /// The same of the versions that a process has started with, those of arms and shadows included: any of them may be the live one later,
+    /// and none is completed a second time. Call it once, when the process is ready and before it follows.
+    package func prepareLoaded() {
+        for version in store.plan.models.flatMap(\.loaded) { complete(version) }
     }
 
     private func policyKeepsSeveral(_ policy: VersionPolicy) -> Bool {
@@ -194,7 +193,9 @@ extension ModelFollower {
         guard before != version, store.makeLive(name, version: version) else { return }
         if let before { progress.previous = [before] + progress.previous.filter { $0 != before && $0 != version } }
         // By force it is no proof of anything.
-        if progress.letThrough[version] == nil { progress.wereLive[version] = progress.fingerprints[version] }
+        if progress.letThrough[version] == nil, !progress.unproven.contains(version) {
+            progress.wereLive[version] = progress.fingerprints[version]
+        }
         report(.live(model: name, version: version, before: before))
     }
 
@@ -214,15 +215,16 @@ extension ModelFollower {
 
     // MARK: Load
 
-    /// - Returns: the version when it is the first of its model, which answers before everything of it is computed.
-    @discardableResult
+    /// - Returns: the version when its model has no live one, which lets it answer before everything of it is computed: the caller completes
+    ///   it.
     func load(
         _ name: String, _ version: Int, isForced: Bool, quietly: Bool, reference: Reference? = nil,
         _ progress: inout Progress
     ) -> ServedModel? {
         awaitReclaim(quietly: quietly)
         let live = live(name)
-        let comparedWith = reference?.answers?.version ?? live?.version
+        let wasLive = wasLive(name, version, progress)
+        let comparedWith = reference?.answers?.version ?? (wasLive ? nil : live?.version)
         let fingerprint = try? source.fingerprint(of: name, version: version)
         guard
             progress.attempts.isWorthTrying(
@@ -232,7 +234,7 @@ extension ModelFollower {
         let lease = lease(name, version, &progress)
         let job = LoadJob(
             source: source, settings: settings, model: name, version: version, live: live,
-            reference: reference?.answers,
+            reference: reference?.answers, wasLive: wasLive,
             isForced: isForced, lease: lease, loops: store.loops, mappedBytes: store.mappedBytes, clock: clock)
         do throws(LoadRefusal) {
             let loaded = try (quietly ? thread.run { job.run() } : job.run()).get()
@@ -246,8 +248,14 @@ extension ModelFollower {
                 .refused(version: version, $0.gate, reason: $0.reason)
             }
             progress.fingerprints[version] = fingerprint
+            if isForced, loaded.comparedWith == nil {
+                progress.unproven.insert(version)
+            } else {
+                progress.unproven.remove(version)
+            }
             // By force it is no question.
-            if loaded.comparedWith == nil, !isForced { progress.uncompared.insert(version) }
+            let isUncompared = loaded.comparedWith == nil && !isForced
+            progress.uncompared[version] = isUncompared ? reference?.isNothingBefore ?? false : nil
             store.noteLoaded()
             prepare(loaded.model)
             store.publish(loaded.model, live: false)

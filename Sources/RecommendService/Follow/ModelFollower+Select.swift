@@ -9,11 +9,14 @@ extension ModelFollower {
         _ name: String, _ known: [Int], _ force: Force, _ kept: KeptVerdicts?, quietly: Bool, _ progress: inout Progress
     ) -> [Int] {
         let wishes = store.selectors(of: name).map { ($0, wanted($0, name, &progress)) }
+        // While the model has no live version an arm's is a first one.
+        var firsts: [ServedModel] = []
         for case (let selector, let version?) in wishes where !isLoaded(name, version) && known.contains(version) {
             let isForced = force.opens(version, for: selector)
             // Once it is loaded the followed alias may name it too: an older one must be as good for an arm as for that.
             let reference = isForced || live(name) == nil ? nil : reference(name, version, kept, progress)
-            load(name, version, isForced: isForced, quietly: quietly, reference: reference, &progress)
+            let first = load(name, version, isForced: isForced, quietly: quietly, reference: reference, &progress)
+            if let first { firsts.append(first) }
         }
         var selections: [(selector: VersionPolicy, version: Int)] = []
         for (selector, wanted) in wishes {
@@ -24,6 +27,7 @@ extension ModelFollower {
             }
         }
         store.select(name, selections)
+        for first in firsts { complete(first, quietly: quietly) }
         return selections.map(\.version) + wishes.compactMap { $0.1 }
     }
 
@@ -55,7 +59,9 @@ extension ModelFollower {
                 report(.problem(model: name, reason: reason, live: live(name)?.version))
             }
             // Force that let the version through goes for what takes its place.
-            load(name, version, isForced: progress.letThrough[version] != nil, quietly: quietly, &progress)
+            let first = load(
+                name, version, isForced: progress.letThrough[version] != nil, quietly: quietly, &progress)
+            complete(first, quietly: quietly)
             if progress.fingerprints[version] != before {
                 progress.changed.remove(version)
                 report(.note(model: name, version: version, "was read again: its changed files verify"))

@@ -51,6 +51,11 @@ extension ModelFollower {
         let answers: GoldenAnswers?
         /// Why there is nothing to compare with.
         let note: String?
+
+        /// No version before it is left that was not refused.
+        static let nothingBefore = Reference(answers: nil, note: nil)
+
+        var isNothingBefore: Bool { answers == nil && note == nil }
     }
 
     /// What servers made of the versions of the alias that a model follows.
@@ -145,9 +150,12 @@ extension ModelFollower {
     /// Takes over what a server found before.
     private func refuse(_ name: String, _ verdict: GateVerdict, _ progress: inout Progress) {
         let version = verdict.version
-        let gate = verdict.gate.flatMap { Gate(rawValue: $0) } ?? .overlap
+        let known = verdict.gate.flatMap { Gate(rawValue: $0) }
+        // Metrics and /models count by the gates of this build.
+        let gate = known ?? .overlap
+        let foreign = known == nil ? "the gate \(verdict.gate ?? "none"), which this build does not know: " : ""
         let reason = """
-            \(verdict.reason ?? "no reason was kept") (found by \(verdict.who) at \(verdict.at.formatted(.iso8601)); promote it \
+            \(foreign)\(verdict.reason ?? "no reason was kept") (found by \(verdict.who) at \(verdict.at.formatted(.iso8601)); promote it \
             again to have it compared anew, with --force to let it through)
             """
         let live = live(name)?.version
@@ -171,12 +179,12 @@ extension ModelFollower {
 
     /// What the first version of a process is compared with, and one that is older than the live one, whether the alias names it or the
     /// operator of this process asked for it: nothing when it passed the same
-    /// thresholds before or was live here. Else the latest version below it that the alias named before and that no server refused: a
+    /// thresholds before or was live here. ``Reference/nothingBefore`` when there is no such version. Else the latest version below it that the alias named before and that no server refused: a
     /// newer one may be what the operator goes back from.
     func reference(_ name: String, _ version: Int, _ kept: KeptVerdicts?, _ progress: Progress) -> Reference? {
         guard let kept, !kept.hasPassed(version) else { return nil }
         if let live = live(name), version > live.version || wasLive(name, version, progress) { return nil }
-        guard let before = earlier(name, kept).first(where: { $0 < version }) else { return nil }
+        guard let before = earlier(name, kept).first(where: { $0 < version }) else { return .nothingBefore }
         do throws(RegistryError) {
             let answers = try source.goldenAnswers(of: name, version: before)
             return Reference(
@@ -187,19 +195,20 @@ extension ModelFollower {
         }
     }
 
-    /// Tells once that the live version answers although a gate refused it: that was taken back, and there was nothing to compare it with.
+    /// Tells once that the live version answers although a gate refused it: that was taken back, and it was compared with none. Why is
+    /// said here when no version is left; otherwise a note of the load has said it.
     func tellUncompared(_ name: String, _ kept: KeptVerdicts?, _ progress: inout Progress) {
-        guard let kept, let live = live(name)?.version, progress.uncompared.contains(live),
-            let verdict = kept.takenBack(of: live), let takenBack = verdict.takenBack
+        guard let kept, let live = live(name)?.version, let isNothingBefore = progress.uncompared[live],
+            let verdict = kept.takenBack(of: live), let takenBack = verdict.takenBack, let gate = verdict.gate
         else { return }
-        progress.uncompared.remove(live)
+        progress.uncompared[live] = nil
         report(
             .uncompared(
-                model: name, version: live, gate: verdict.gate.flatMap { Gate(rawValue: $0) } ?? .overlap,
-                takenBackBy: takenBack.who, at: takenBack.at))
+                model: name, version: live, gate: gate, takenBackBy: takenBack.who, at: takenBack.at,
+                isNothingBefore: isNothingBefore))
     }
 
-    private func wasLive(_ name: String, _ version: Int, _ progress: Progress) -> Bool {
+    func wasLive(_ name: String, _ version: Int, _ progress: Progress) -> Bool {
         guard let before = progress.wereLive[version] else { return false }
         return before == (try? source.fingerprint(of: name, version: version))
     }

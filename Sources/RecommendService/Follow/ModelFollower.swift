@@ -60,12 +60,14 @@ package final class ModelFollower: Sendable {
         var unselected: [VersionPolicy] = []
         /// Loaded versions that a gate refused and force let through: only those whom the force was for may be answered by them.
         var letThrough: [Int: FollowFailure] = [:]
+        /// Loaded versions that came in by force and were compared with none: nobody knows that they are good.
+        var unproven: Set<Int> = []
         /// Of the files of loaded versions, before they were read.
         var fingerprints: [Int: VersionFingerprint] = [:]
         /// What the comparing gates said at the last load of a version, until it is kept.
         var findings: [Int: Finding] = [:]
-        /// Loaded versions that were compared with none, until that is told or they go.
-        var uncompared: Set<Int> = []
+        /// Loaded versions that were compared with none, until that is told or they go, and whether no version before them was left.
+        var uncompared: [Int: Bool] = [:]
         /// Versions of which the registry says that they were refused.
         var held: Set<Int> = []
         /// Refusals that were written down, or were to be.
@@ -81,7 +83,8 @@ package final class ModelFollower: Sendable {
             letThrough = letThrough.filter { loaded.contains($0.key) }
             fingerprints = fingerprints.filter { loaded.contains($0.key) }
             changed.formIntersection(loaded)
-            uncompared.formIntersection(loaded)
+            unproven.formIntersection(loaded)
+            uncompared = uncompared.filter { loaded.contains($0.key) }
             findings = [:]
             held.formIntersection(wanted)
             keepings = keepings.filter { wanted.contains($0.key) }

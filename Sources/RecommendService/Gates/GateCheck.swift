@@ -22,14 +22,21 @@ struct GateCheck {
         var comparedWith: Int?
     }
 
-    /// - Parameter reference: looked at only when there is no live version, or a newer one.
-    init(_ settings: GateSettings, _ opened: OpenedVersion, live: ServedModel?, reference: GoldenAnswers? = nil) {
+    /// Whether it was live in this process before, not by force: whatever its number, going back to it is not going on.
+    private let wasLive: Bool
+
+    /// - Parameter reference: looked at only when there is no live version to compare with.
+    init(
+        _ settings: GateSettings, _ opened: OpenedVersion, live: ServedModel?, reference: GoldenAnswers? = nil,
+        wasLive: Bool = false
+    ) {
         self.settings = settings
         candidate = opened.snapshot
         manifest = opened.manifest
         golden = opened.golden
         self.live = live
         self.reference = reference
+        self.wasLive = wasLive
     }
 
     /// Asks every gate, the cheap ones first.
@@ -47,16 +54,18 @@ struct GateCheck {
             try judge(compare(with: reference), beside: reference.version, &passed)
         } else if let live, live.version == manifest.version {
             passed.notes.append("not compared with what its files held before")
+        } else if let live, live.version < manifest.version {
+            passed.notes.append("not compared with version \(live.version): it was live here before")
         } else if let live {
             passed.notes.append("not compared with version \(live.version), which is newer: this is a way back")
         }
         return passed
     }
 
-    /// The live version, to compare with; not for a version older than that. Going back is what an operator does when the live one is bad,
+    /// The live version, to compare with; not for a version older than that, or that was live before. Going back is what an operator does when the live one is bad,
     /// and being unlike a bad one is no fault.
     private var compared: ServedModel? {
-        guard let live, manifest.version > live.version else { return nil }
+        guard let live, manifest.version > live.version, !wasLive else { return nil }
         return live
     }
 
@@ -200,7 +209,7 @@ struct GateCheck {
 
     /// With what a version answered where it was made: nothing of it but that is read.
     ///
-    /// All in one pass over the items: a process that starts has no codes to rank by yet.
+    /// All in one pass over the items: a process that starts without a record has no codes to rank by yet.
     private func compare(with reference: GoldenAnswers) -> Comparison {
         let known = reference.golden.queries.compactMap { query in
             candidate.user(id: query.user).map { (user: $0, items: query.items) }

@@ -149,11 +149,14 @@ package final class ModelStore: Sendable {
                     place += 1
                 }
             }
-            let isNothing = found.isEmpty
+            // Those who hand out marks may still look at them.
+            let targets = found.map(\.unavailableTarget)
             unused.give(found)
-            return (count: state.retired.count, isNothing: isNothing)
+            return (count: state.retired.count, targets: targets)
         }
-        if waiting.isNothing { return waiting.count }
+        if waiting.targets.isEmpty { return waiting.count }
+        // Outside the lock, for they may be at it.
+        for target in waiting.targets { target.letGo() }
         // Outside the lock; taken there, so that these are the last references.
         let unmap: @Sendable () -> Void = { if let models = unused.take() { Self.unmap(models) } }
         if let thread { thread.run(unmap) } else { unmap() }

@@ -17,7 +17,7 @@ package final class ServedModel: Sendable {
     let metrics: ModelMetrics
     /// What is not to be had at the moment.
     let unavailable: UnavailableSlot
-    let unavailableTarget: UnavailableTarget
+    package let unavailableTarget: UnavailableTarget
     let recentUsers: RecentUsers
     /// The users of its golden queries.
     let goldenUsers: [UserIndex]

@@ -34,6 +34,11 @@ enum AdminOperations {
         """
     private static let requestID = ##""headers":{"X-Request-ID":{"$ref":"#/components/headers/X-Request-ID"}}"##
 
+    private static let notStored = """
+        not-stored: the change may not be durable, or was not made; repeat it. busy: as many changes wait as are kept, and this one was not \
+        begun; Retry-After says when to repeat it.
+        """
+
     private static func answer(_ meaning: String) -> String {
         """
         "200":{"description":"\(meaning)",\(requestID),"content":{"application/json":{"schema":{"type":"object"}}}}
@@ -56,7 +61,7 @@ enum AdminOperations {
         \(problems([
             ("400", "A parameter is unknown, repeated or out of its bounds."),
             ("404", "The model does not hold the item or the hotel."), ("409", "As many marks as are taken."),
-            ("503", "The mark could not be stored; nothing was changed."),
+            ("503", "\(notStored)"),
         ]))}
         """
     private static let unmark = """
@@ -66,7 +71,7 @@ enum AdminOperations {
         \(problems([
             ("400", "A parameter is unknown, repeated or out of its bounds."),
             ("404", "The model does not hold the item or the hotel, or there is no such mark."),
-            ("503", "The change could not be stored; nothing was changed."),
+            ("503", "\(notStored)"),
         ]))}
         """
     private static let list = """

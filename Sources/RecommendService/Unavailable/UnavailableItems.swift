@@ -17,9 +17,12 @@ package final class UnavailableItems: Sendable {
     private let registry: Registry
     private let store: ModelStore
     private let report: @Sendable (String) -> Void
+    private let clock: @Sendable () -> Date
     private let state: Mutex<[String: State]>
     /// Makes one change after the other, each until it is in force: they take effect in the order in which they were asked for.
     private let changes = DispatchQueue(label: "unavailable-changes")
+    /// Entered by every change until its `then` has returned.
+    private let unfinished = DispatchGroup()
     private let waitingCount = Atomic<Int>(0)
     /// Changes that wait for the disk at a time. Operators' programs wait for each answer: so many are not theirs.
     package static let waitingMax = 256
@@ -42,8 +45,14 @@ package final class UnavailableItems: Sendable {
         weak var target: UnavailableTarget?
     }
 
-    /// - Parameter report: told when the marks of a model cannot be read, once per cause, and when they can again.
-    package init(_ registry: Registry, _ store: ModelStore, report: @escaping @Sendable (String) -> Void) {
+    /// - Parameters:
+    ///   - clock: says what is over when a change has been made.
+    ///   - report: told when the marks of a model cannot be read, once per cause, and when they can again.
+    package init(
+        _ registry: Registry, _ store: ModelStore, clock: @escaping @Sendable () -> Date = { Date() },
+        report: @escaping @Sendable (String) -> Void
+    ) {
+        self.clock = clock
         self.registry = registry
         self.store = store
         self.report = report
@@ -87,7 +96,7 @@ package final class UnavailableItems: Sendable {
         do throws(RegistryError) {
             let bytes = try registry.unavailableBytes(of: model)
             if known == .some(bytes) { return .same }
-            return .marks(try registry.unavailableItems(bytes ?? [], of: model), bytes: bytes)
+            return .marks(try registry.unavailableItems(bytes, of: model), bytes: bytes)
         } catch {
             return .problem("\(error)")
         }
@@ -153,7 +162,7 @@ package final class UnavailableItems: Sendable {
             waitingCount.subtract(1, ordering: .relaxed)
             return false
         }
-        changes.async { [self] in
+        changes.async(group: unfinished) { [self] in
             let result = Result { () throws(RegistryError) in try make(change, in: model) }
             waitingCount.subtract(1, ordering: .relaxed)
             then(result)
@@ -161,13 +170,23 @@ package final class UnavailableItems: Sendable {
         return true
     }
 
+    /// Waits until every change that was begun is made and told, at the end of a process: those whose clients were cut off are durable and
+    /// in the log all the same.
+    ///
+    /// - Returns: how many were not begun or not ended in that time; they may be lost.
+    package func finishChanges(within seconds: Double) -> Int {
+        if unfinished.wait(timeout: .now() + seconds) == .success { return 0 }
+        return max(1, waitingCount.load(ordering: .relaxed))
+    }
+
+    /// What is over is so now, not when the change was asked for: it may have waited for the disk.
     private func make(_ change: Change, in model: String) throws(RegistryError) -> Bool {
         switch change {
-        case .mark(let item): take(try registry.mark(item, unavailableIn: model), model, at: item.since)
+        case .mark(let item): take(try registry.mark(item, unavailableIn: model), model, at: clock())
         case .unmark(let itemID, let hotelID, let now):
             let marks = try registry.unmark(itemID: itemID, hotelID: hotelID, unavailableIn: model, at: now)
             guard let marks else { return false }
-            take(marks, model, at: now)
+            take(marks, model, at: clock())
         }
         return true
     }

@@ -6,16 +6,25 @@ import Synchronization
 ///
 /// An object of its own to be referred to weakly: an object that ever was has its references counted in a block beside it, on a
 /// slower way, and those of a version are counted in every request.
-final class UnavailableTarget: Sendable {
+package final class UnavailableTarget: Sendable {
     private let slot: UnavailableSlot
-    private let snapshot: ModelSnapshot
+    /// nil once the version is to be unmapped.
+    private let snapshot: Mutex<ModelSnapshot?>
 
     init(_ slot: UnavailableSlot, _ snapshot: ModelSnapshot) {
         self.slot = slot
-        self.snapshot = snapshot
+        self.snapshot = Mutex(snapshot)
     }
 
-    func apply(_ marks: [UnavailableItem]) { slot.replace(with: UnavailableRows(marks, snapshot)) }
+    func apply(_ marks: [UnavailableItem]) {
+        snapshot.withLock { snapshot in
+            if let snapshot { slot.replace(with: UnavailableRows(marks, snapshot)) }
+        }
+    }
+
+    /// Lets go of the snapshot, once no request uses the version: whoever is applying marks holds it to the end of that and no longer, so that
+    /// it is never the thread of the marks that unmaps a gigabyte. On a thread of normal priority, for that one waits here.
+    func letGo() { snapshot.withLock { $0 = nil } }
 }
 
 /// What is unavailable of one loaded version now. Replaced whole; loops notice by one atomic load a request.

@@ -41,7 +41,7 @@ struct FollowOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Directory of this account's own in which to remember digests, for quicker restarts. Default: read every file.",
+            "Directory of this account's own in which to remember which files passed every check, so that a restart need not read them again. Default: read every file.",
             valueName: "directory"))
     var verificationRecords: String?
 

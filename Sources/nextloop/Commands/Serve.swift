@@ -90,8 +90,12 @@ struct Serve: ParsableCommand {
         if let accessLog { try signals.onHangup { accessLog.reopen(log: log) } }
         let models = ModelStore(try experiments.completed(try follow.declarations()), loops: loops)
         let unavailable = UnavailableItems(follow.opened, models) { log.warning("\($0)") }
+        let settings = follow.settings(gates: gates.settings, threads: loops)
+        if let problem = settings.records?.problem {
+            log.warning("--verification-records: \(problem); every file is read at each start")
+        }
         let follower = ModelFollower(
-            models, follow.opened, settings: follow.settings(gates: gates.settings, threads: loops),
+            models, follow.opened, settings: settings,
             prepare: unavailable.prepare
         ) { event in
             log.log(level: event.isError ? .error : event.isWarning ? .warning : .info, "\(event)")
@@ -121,7 +125,7 @@ struct Serve: ParsableCommand {
         }
 
         // Behind the readiness: requests are answered meanwhile, exactly as after it, only slower.
-        follower.prepareLive()
+        follower.prepareLoaded()
         try POSIXThread.detach(name: "registry-watch") { while watch.wait() { follower.wake() } }
         try follower.start()
         try service.startShadows()
@@ -137,10 +141,17 @@ struct Serve: ParsableCommand {
         server.beginClosing()
         Self.sleep(seconds: drainSeconds)
         let finished = server.drain(within: .seconds(shutdownTimeout))
+        let unmade = unavailable.finishChanges(within: Self.changeSeconds)
+        if unmade > 0 {
+            log.warning("\(unmade) changes of unavailable items were not made: the disk or a lock took too long")
+        }
         accessLog?.end(log: log)
         log.info(
             finished ? "stopped: every request was answered" : "stopped: some connections were cut at the deadline")
     }
+
+    /// For changes of items that operators asked for before the end: a thousand of them on a disk that works.
+    private static let changeSeconds = 5.0
 
     private static func sleep(seconds: Double) {
         var time = timespec(tv_sec: Int(seconds), tv_nsec: Int((seconds - seconds.rounded(.down)) * 1e9))
