@@ -258,12 +258,15 @@ package struct ConnectionState: Sendable {
 
     /// The answer is being prepared elsewhere, and nothing of it is in the output; the same as
     /// ``answered(_:body:persistence:now:policy:)`` until ``postponedEnded(_:now:policy:)``. It may take as long as a client may to take
-    /// an answer.
+    /// an answer; then another one is written in its place, ``ConnectionAction/giveUp``.
     package mutating func postponedBegan(
         _ input: inout ByteBuffer, body: Range<Int>, persistence: Persistence, now: MonotonicTime,
         policy: ConnectionPolicy
     ) {
+        // Of what was answered before: there is nothing of this answer that a client could take or leave.
+        let writeDeadline = writeDeadline
         answered(&input, body: body, persistence: persistence, now: now, policy: policy)
+        self.writeDeadline = writeDeadline
         phase = .postponed
         closesAfterAnswer = persistence == .close
         readDeadline = now + policy.writeStallTime
@@ -342,7 +345,9 @@ package struct ConnectionState: Sendable {
     package mutating func timerFired(now: MonotonicTime) -> ConnectionAction {
         if now < deadline { return .read }
         switch phase {
-        case .waiting, .streaming, .postponed, .closing, .lingering: return .close
+        case .waiting, .streaming, .closing, .lingering: return .close
+        // A client that does not take what was answered before would not take this either.
+        case .postponed: return now >= writeDeadline ? .close : .giveUp
         case .head, .body:
             if now >= writeDeadline { return .close }
             return .refuse(.timedOut(waitingForBody: phase == .body))
@@ -373,6 +378,9 @@ package enum ConnectionAction: Sendable, Equatable {
     case respond(RequestHead, body: Range<Int>, persistence: Persistence)
     /// Append the next piece of the streamed answer; after the last call ``ConnectionState/streamEnded(_:now:policy:)``.
     case produce
+    /// Let go of the answer that was put off and append the wording of ``Refusal/answerNotReady(retryAfterSeconds:)`` in its place, then call
+    /// ``ConnectionState/postponedEnded(_:now:policy:)``.
+    case giveUp
     /// Append the wording of a refusal, then call ``ConnectionState/refused(now:policy:)``.
     case refuse(Refusal)
     /// Send, and come back when all is sent.

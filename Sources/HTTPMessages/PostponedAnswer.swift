@@ -12,7 +12,8 @@ package protocol PostponedAnswer: AnyObject {
     /// Writes the whole answer, as a handler would have; neither streamed nor postponed again.
     func write(into response: inout Response)
 
-    /// Nobody waits for the answer any more: the connection was lost, or cut. What was begun goes on. Called instead of
-    /// ``write(into:)``, before the observer is told.
+    /// Nobody waits for the answer any more: the connection was lost or cut, or it was not ready in time and
+    /// ``Refusal/answerNotReady(retryAfterSeconds:)`` is the answer instead. What was begun goes on. Called instead of ``write(into:)``,
+    /// before the observer is told and before the refusal is worded.
     func abandoned()
 }

@@ -1,7 +1,7 @@
 /// A request that the server answers itself, because it cannot or will not hand it to the application.
 ///
-/// Every refusal but ``tooBusy(retryAfterSeconds:)`` ends its connection: either nobody knows where the next request would start, or the client is too slow
-/// or too many. `detail` is plain English, says what was wanted, and repeats no byte that a client sent.
+/// Every refusal but ``tooBusy(retryAfterSeconds:)`` and ``answerNotReady(retryAfterSeconds:)`` ends its connection: either nobody knows where the next
+/// request would start, or the client is too slow or too many. `detail` is plain English, says what was wanted, and repeats no byte that a client sent.
 package enum Refusal: Error, Sendable, Equatable {
     case malformed(Malformation)
     /// The head, or the body, did not arrive in time.
@@ -28,6 +28,8 @@ package enum Refusal: Error, Sendable, Equatable {
     case tooManyBufferedBytes(retryAfterSeconds: Int)
     /// The request waited too long behind others. Its connection stays.
     case tooBusy(retryAfterSeconds: Int)
+    /// The answer was put off (``PostponedAnswer``) and was not ready in time. Its connection stays.
+    case answerNotReady(retryAfterSeconds: Int)
     case unsupportedVersion
 
     /// The status code of the answer.
@@ -43,7 +45,7 @@ package enum Refusal: Error, Sendable, Equatable {
         case .headersTooLarge, .tooManyHeaders: 431
         case .tooManyFromClient: 429
         case .unsupportedTransferCoding, .connectUnsupported, .methodTooLong: 501
-        case .overloaded, .tooManyBufferedBytes, .tooBusy: 503
+        case .overloaded, .tooManyBufferedBytes, .tooBusy, .answerNotReady: 503
         case .unsupportedVersion: 505
         }
     }
@@ -76,6 +78,8 @@ package enum Refusal: Error, Sendable, Equatable {
         case .tooManyBufferedBytes:
             "The server holds as many bytes of unfinished requests as it may. Try again later."
         case .tooBusy: "The server has more requests than it can answer in time. Try again later."
+        case .answerNotReady:
+            "The answer was not ready in time. What the request asked for goes on, and may be done yet. Look, or try again later."
         case .unsupportedVersion: "The request has an HTTP version other than 1.1 and 1.0, the ones supported."
         }
     }
@@ -89,7 +93,7 @@ package enum Refusal: Error, Sendable, Equatable {
     package var retryAfterSeconds: Int? {
         switch self {
         case .overloaded(let seconds), .tooManyFromClient(let seconds), .tooManyBufferedBytes(let seconds),
-            .tooBusy(let seconds):
+            .tooBusy(let seconds), .answerNotReady(let seconds):
             seconds
         default: nil
         }

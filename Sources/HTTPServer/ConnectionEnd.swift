@@ -8,8 +8,7 @@ package enum ConnectionEnd: String, Sendable, CaseIterable {
     case answered
     /// No request came in time: ``Limits/idleTime``, or ``Limits/headTime`` without a first byte.
     case idleTimeout = "idle_timeout"
-    /// The client did not take its answer in time: ``Limits/writeStallTime``, ``Limits/answerBytesPerSecondMin``; or an answer that was put
-    /// off was not ready in the first of these.
+    /// The client did not take its answer in time: ``Limits/writeStallTime``, ``Limits/answerBytesPerSecondMin``.
     case writeTimeout = "write_timeout"
     /// Reset by the client or the network, or over TLS a record that is none.
     case reset
@@ -21,4 +20,7 @@ package enum ConnectionEnd: String, Sendable, CaseIterable {
     case drain
     /// The kernel had no memory to watch it.
     case system
+
+    /// Whether it was our doing that a request under way got no answer: we were ending, or could not go on.
+    var isOurs: Bool { self == .drain || self == .system }
 }

@@ -7,26 +7,27 @@ final class AwaitedAnswer {
     let answer: any PostponedAnswer
     /// Of the loop, so that a word about one answer is never taken for another's.
     let number: UInt64
+    let head: RequestHead
+    /// What `head` was read from.
+    let headBytes: ByteBuffer
     /// As it was when the request was taken: ``ConnectionState/postponedPersistence(_:_:)`` has the last word.
     let persistence: Persistence
-    let minorVersion: Int
-    let accepted: AcceptedCodings
     let route: Int
-    let method: HTTPMethod
     let began: MonotonicTime
     let requestBytes: Int
 
     init(
-        _ answer: any PostponedAnswer, number: UInt64, to head: RequestHead, _ persistence: Persistence, route: Int,
-        began: MonotonicTime, requestBytes: Int
+        _ answer: any PostponedAnswer, number: UInt64, to head: RequestHead, _ headBytes: Span<UInt8>,
+        _ persistence: Persistence, route: Int, began: MonotonicTime, requestBytes: Int
     ) {
         self.answer = answer
         self.number = number
+        self.head = head
+        var copy = ByteBuffer(capacity: headBytes.count)
+        copy.append(headBytes)
+        self.headBytes = copy
         self.persistence = persistence
-        minorVersion = head.minorVersion
-        accepted = head.acceptedCodings
         self.route = route
-        method = head.method
         self.began = began
         self.requestBytes = requestBytes
     }
@@ -39,8 +40,11 @@ struct AnswerIsReady: Sendable {
 }
 
 extension EventLoop {
-    /// What the observer is told of an answer that nobody got and nobody knows: as nginx calls a client that went away.
+    /// What the observer is told of an answer that nobody got and nobody knows, when the client is to blame: as nginx calls one that went
+    /// away.
     private static var abandonedStatus: Int { 499 }
+    /// The same when the server is.
+    private static var unansweredStatus: Int { 503 }
 
     /// Has the work for an answer begun, now that its connection waits for it.
     func begin(_ awaited: AwaitedAnswer, for registration: Registration) {
@@ -53,21 +57,45 @@ extension EventLoop {
     mutating func writeAwaited(
         _ connection: inout Connection, _ input: borrowing ByteBuffer, _ output: inout ByteBuffer
     ) {
+        endAwaited(&connection, input, &output) { awaited, response in awaited.answer.write(into: &response) }
+    }
+
+    /// Writes, in place of the answer that a connection waited for, that it was not ready in time.
+    mutating func refuseAwaited(
+        _ connection: inout Connection, _ input: borrowing ByteBuffer, _ output: inout ByteBuffer
+    ) {
+        let refusal = Refusal.answerNotReady(retryAfterSeconds: policy.limits.retryAfterSeconds)
+        let handler = handler
+        guard let awaited = connection.awaited else { preconditionFailure("BUG: no answer is awaited") }
+        let origin = connection.origin
+        let context = awaited.headBytes.withBytes { self.context(of: awaited.head, $0, origin) }
+        endAwaited(&connection, input, &output) { awaited, response in
+            awaited.answer.abandoned()
+            awaited.headBytes.withBytes {
+                _ = handler.refuse(refusal, head: awaited.head, bytes: $0, context: context, into: &response)
+            }
+        }
+    }
+
+    private mutating func endAwaited(
+        _ connection: inout Connection, _ input: borrowing ByteBuffer, _ output: inout ByteBuffer,
+        _ write: (AwaitedAnswer, inout Response) -> Void
+    ) {
         guard let awaited = connection.awaited.take() else { preconditionFailure("BUG: no answer is awaited") }
         let persistence = connection.state.postponedPersistence(awaited.persistence, input)
         if persistence == .close { connection.end = .answered }
         var response = Response(
-            into: output, date: date, persistence: persistence, omitsBody: awaited.method == .head,
-            minorVersion: awaited.minorVersion)
-        awaited.answer.write(into: &response)
+            into: output, date: date, persistence: persistence, omitsBody: awaited.head.method == .head,
+            minorVersion: awaited.head.minorVersion)
+        write(awaited, &response)
         precondition(response.producer == nil && response.postponed == nil, "BUG: an answer put off twice")
-        let responseBytes = response.finish(coder, for: awaited.accepted)
+        let responseBytes = response.finish(coder, for: awaited.head.acceptedCodings)
         let status = response.status
         output = response.takeOutput()
         now = Clock.now()
         connection.state.postponedEnded(input, now: now, policy: policy)
         observer.requestEnded(
-            route: awaited.route, method: awaited.method, status: status, requestBytes: awaited.requestBytes,
+            route: awaited.route, method: awaited.head.method, status: status, requestBytes: awaited.requestBytes,
             responseBytes: responseBytes, nanoseconds: now.nanoseconds - awaited.began.nanoseconds)
     }
 
@@ -76,7 +104,8 @@ extension EventLoop {
         guard let awaited = connection.awaited.take() else { return }
         awaited.answer.abandoned()
         observer.requestEnded(
-            route: awaited.route, method: awaited.method, status: Self.abandonedStatus,
+            route: awaited.route, method: awaited.head.method,
+            status: connection.end.isOurs ? Self.unansweredStatus : Self.abandonedStatus,
             requestBytes: awaited.requestBytes, responseBytes: 0,
             nanoseconds: now.nanoseconds - awaited.began.nanoseconds)
     }

@@ -205,6 +205,7 @@ extension EventLoop {
                     begin(awaited, for: connection.registration)
                 }
             case .produce: producePiece(of: &connection, input, &output)
+            case .giveUp: refuseAwaited(&connection, input, &output)
             case .sendContinue: output.appendContinue()
             case .refuse(let refusal):
                 refuse(
@@ -285,9 +286,11 @@ extension EventLoop {
             output = response.takeOutput()
             lastAwaitedNumber += 1
             return .awaited(
-                AwaitedAnswer(
-                    answer, number: lastAwaitedNumber, to: head, persistence, route: route, began: began,
-                    requestBytes: body.upperBound))
+                input.withBytes { bytes in
+                    AwaitedAnswer(
+                        answer, number: lastAwaitedNumber, to: head, bytes.extracting(0..<head.byteCount), persistence,
+                        route: route, began: began, requestBytes: body.upperBound)
+                })
         }
         let responseBytes = response.finish(coder, for: head.acceptedCodings)
         let status = response.status
@@ -309,7 +312,7 @@ extension EventLoop {
         return nil
     }
 
-    private func context(
+    func context(
         of head: RequestHead, _ bytes: Span<UInt8>, _ origin: Origin
     ) -> RequestContext {
         guard origin.isTrustedProxy, let client = forwardedClient(head, bytes, proxies: shared.trustedProxies) else {

@@ -71,8 +71,8 @@ struct ConnectionDriver: ~Copyable {
                 }
                 if action == .yield { log.append("yield") }
                 if action != .write || outputBytes > 0 { return }
-            case .produce:
-                log.append("produce")
+            case .produce, .giveUp:
+                log.append("\(action)")
                 return
             case .endOutput: log.append("end output")
             case .close:

@@ -52,6 +52,27 @@ import Testing
         #expect(state.deadline == stall, "a client that takes what it is sent gives no answer more time")
         let early = MonotonicTime(nanoseconds: stall.nanoseconds - 1)
         #expect(state.timerFired(now: early) == .read)
+        #expect(state.timerFired(now: stall) == .giveUp)
+        // Another answer stands in its place, and the connection goes on.
+        state.postponedEnded(input, now: stall, policy: policy)
+        state.wrote(10, outputBytes: 0, now: stall, policy: policy)
+        #expect(state.deadline == stall + policy.limits.idleTime.clampedNanoseconds)
+    }
+
+    @Test("one that is the last of its connection has as long, and something stands in its place too")
+    func lastDeadline() throws {
+        var input = ByteBuffer(capacity: 64)
+        var state = try waiting("GET / HTTP/1.0\r\n\r\n", &input)
+        #expect(state.deadline == stall)
+        #expect(state.timerFired(now: stall) == .giveUp)
+        state.postponedEnded(input, now: stall, policy: policy)
+        #expect(state.next(&input, outputBytes: 10, now: stall, policy: policy) == .write)
+    }
+
+    @Test("a client that does not take what was answered before it is cut, not answered") func stalled() throws {
+        var input = ByteBuffer(capacity: 64)
+        var state = try waiting("GET / HTTP/1.1\r\nHost: a\r\n\r\n", &input)
+        state.wrote(0, outputBytes: 5, now: start, policy: policy)
         #expect(state.timerFired(now: stall) == .close)
     }
 

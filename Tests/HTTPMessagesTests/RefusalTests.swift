@@ -8,6 +8,7 @@ import Testing
             .requestLineTooLong(bytesMax: 2), .unknownExpectation, .headersTooLarge(bytesMax: 3),
             .tooManyHeaders(countMax: 4), .unsupportedTransferCoding, .connectUnsupported, .notTLS,
             .overloaded(retryAfterSeconds: 5), .tooManyBufferedBytes(retryAfterSeconds: 6), .unsupportedVersion,
+            .answerNotReady(retryAfterSeconds: 7),
         ]
     }
 

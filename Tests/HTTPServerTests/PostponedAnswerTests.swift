@@ -70,7 +70,11 @@ import Testing
             _ refusal: Refusal, head: RequestHead?, bytes: Span<UInt8>, context: RequestContext,
             into response: inout Response
         ) -> Int {
-            response.begin(status: refusal.status)
+            response.begin(status: refusal.status, contentType: "text/plain")
+            if let seconds = refusal.retryAfterSeconds { response.header("Retry-After", seconds) }
+            response.append("refused ")
+            if let head { for index in head.path { response.append(bytes[index]) } }
+            response.append("\n")
             return refusalRoute
         }
 
@@ -224,16 +228,41 @@ import Testing
         #expect(try head.receive().text == "at once\n")
     }
 
-    @Test("one that is not ready in the write stall time ends its connection") func late() throws {
+    @Test(
+        "one that is not ready in the write stall time: 503 in its place, counted as that, and the connection goes on")
+    func late() throws {
+        var limits = Limits()
+        limits.writeStallTime = .milliseconds(200)
+        limits.retryAfterSeconds = 7
+        let running = try Running(limits: limits)
+        let connection = try running.connect()
+        try connection.send(get("/?1") + get("/now"))
+        let answer = try connection.receive()
+        #expect(answer.status == 503)
+        #expect(answer.text == "refused /\n", "the handler words it, with the head of the request")
+        #expect(answer.headers["retry-after"] == "7")
+        #expect(answer.headers["connection"] == nil)
+        #expect(running.waits { $0.abandoned == ["1"] && $0.ended == [503] })
+        #expect(try connection.receive().text == "at once\n", "what was sent behind it")
+        // Its own word, too late, is not for the next one.
+        try connection.send(get("/?2"))
+        #expect(running.waits { $0.begun.count == 2 })
+        running.stage.ready(0)
+        #expect(try running.connect().get("/now").text == "at once\n")
+        running.stage.ready(1)
+        #expect(try connection.receive().text == "later 2\n")
+        #expect(running.waits { $0.abandoned == ["1"] && $0.ended == [503, 201] && $0.inProgress == 0 })
+    }
+
+    @Test("not ready in time for one that wants the end: 503, and the end") func lateAndLast() throws {
         var limits = Limits()
         limits.writeStallTime = .milliseconds(200)
         let running = try Running(limits: limits)
         let connection = try running.connect()
-        try connection.send(get("/?1"))
-        #expect(try connection.isClosedByPeer())
-        #expect(running.waits { $0.abandoned == ["1"] && $0.ended == [499] && $0.inProgress == 0 })
-        running.stage.ready(0)
-        #expect(try running.connect().get("/now").text == "at once\n")
+        try connection.send(get("/?1", "Connection: close\r\n"))
+        let answer = try connection.receiveToEnd()
+        #expect(answer.hasPrefix("HTTP/1.1 503 ") && answer.contains("Connection: close\r\n"))
+        #expect(running.waits { $0.abandoned == ["1"] && $0.ended == [503] && $0.inProgress == 0 })
     }
 
     @Test("a drain waits for it, up to its deadline") func drain() throws {
@@ -262,7 +291,9 @@ import Testing
         try other.send(get("/?1"))
         #expect(cut.waits { $0.begun.count == 1 })
         #expect(!cut.server.drain(within: .milliseconds(50)), "it was cut")
-        #expect(cut.waits { $0.abandoned == ["1"] && $0.inProgress == 0 })
+        #expect(
+            cut.waits { $0.abandoned == ["1"] && $0.ended == [503] && $0.inProgress == 0 },
+            "by the server, not the client")
         // The loop is gone; its mailbox takes no word any more.
         cut.stage.ready(0)
     }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import TestSupport
 import Testing
 
@@ -66,6 +67,46 @@ import Testing
         #expect(try admin("PUT", "/admin/items/\(item)/unavailable?until=\(end)", server).status == 200)
         #expect(try firstItem(server) != item)
         try eventually("it is back") { try firstItem(server) == item }
+    }
+
+    @Test(
+        "a change that waits too long behind others' gets a 503 that says so, with its own id, and the connection goes on"
+    )
+    func lateChange() throws {
+        let server = try RunningServer(options + ["--write-timeout", "0.1"])
+        let item = try firstItem(server)
+        // Each change waits a tenth of a second for it, one after the other.
+        let path = directory.file("models/room-service/.unavailable.lock")
+        // SAFETY: the path is lent as a NUL-terminated string for the call.
+        let lock = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+        try #require(lock >= 0)
+        #expect(flock(lock, LOCK_EX | LOCK_NB) == 0)
+        let connections = try (0..<8).map { number in
+            let connection = try LoopbackConnection(port: server.port)
+            try connection.send(
+                "PUT /admin/items/\(item)/unavailable HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \(token)\r\n"
+                    + "Content-Length: 0\r\nX-Request-ID: change-\(number)\r\n\r\n")
+            return connection
+        }
+        var late = 0
+        for (number, connection) in connections.enumerated() {
+            let answer = try connection.receive()
+            #expect(answer.status == 503)
+            #expect(answer.headers["content-type"] == "application/problem+json")
+            #expect(answer.headers["x-request-id"] == "change-\(number)")
+            guard answer.text.contains("may be done yet") else { continue }
+            late += 1
+            #expect(answer.headers["retry-after"] == "1")
+            #expect(try connection.get("/livez").status == 200)
+        }
+        #expect(late > 0, "those behind the first wait for longer than they may")
+        close(lock)
+        let metrics = try server.get("/metrics").text
+        #expect(metrics.contains("nextloop_requests_refused_total{reason=\"answer_not_ready\"} \(late)\n"))
+        try eventually("it is taken from sale") {
+            try admin("PUT", "/admin/items/\(item)/unavailable", server).status == 200
+        }
+        #expect(try firstItem(server) != item)
     }
 
     @Test("the log names every refused attempt and change, and no token") func log() throws {

@@ -12,7 +12,7 @@ import Testing
                 "not_tls", "connection_limit", "client_limit", "too_busy", "unsupported_version",
                 "inflated_body_too_large",
                 "unsupported_content_coding", "no_acceptable_coding", "method_too_long", "too_many_buffered_bytes",
-                "unknown_path",
+                "answer_not_ready", "unknown_path",
                 "method_not_allowed", "undecodable_path", "missing_parameter", "unknown_parameter",
                 "repeated_parameter", "bad_parameter", "undecodable_query", "bad_body", "unsupported_media_type",
                 "too_many_lines", "unknown_user", "unknown_item", "cannot_explain", "not_ready", "busy",

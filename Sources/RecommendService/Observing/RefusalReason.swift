@@ -19,7 +19,7 @@ package struct RefusalReason: Equatable, Sendable {
         case headTimeout, bodyTimeout, bodyTooLarge, requestLineTooLong, unknownExpectation, headersTooLarge
         case tooManyHeaders, unsupportedTransferCoding, connectUnsupported, notTls, connectionLimit, clientLimit
         case tooBusy, unsupportedVersion, inflatedBodyTooLarge, unsupportedContentCoding, noAcceptableCoding
-        case methodTooLong, tooManyBufferedBytes
+        case methodTooLong, tooManyBufferedBytes, answerNotReady
         // Of the application: the types of its problems.
         case unknownPath, methodNotAllowed, undecodablePath, missingParameter, unknownParameter, repeatedParameter
         case badParameter, undecodableQuery, badBody, unsupportedMediaType, tooManyLines, unknownUser, unknownItem
@@ -53,6 +53,7 @@ package struct RefusalReason: Equatable, Sendable {
         case .tooManyFromClient: self.init(named: .clientLimit)
         case .tooManyBufferedBytes: self.init(named: .tooManyBufferedBytes)
         case .tooBusy: self.init(named: .tooBusy)
+        case .answerNotReady: self.init(named: .answerNotReady)
         case .unsupportedVersion: self.init(named: .unsupportedVersion)
         case .inflatedBodyTooLarge: self.init(named: .inflatedBodyTooLarge)
         case .unsupportedContentCoding: self.init(named: .unsupportedContentCoding)

@@ -59,7 +59,7 @@ func frame(_ bytes: [UInt8], cuts: [Int] = [], limits: Limits) -> Framing {
                 state.refused(now: now, policy: policy)
                 outputBytes += 1
                 continue
-            case .produce: preconditionFailure("BUG: no answer is streamed here")
+            case .produce, .giveUp: preconditionFailure("BUG: no answer is streamed or put off here")
             case .read, .write, .yield, .endOutput, .close: break
             }
             state.wrote(outputBytes, outputBytes: 0, now: now, policy: policy)
