@@ -548,7 +548,7 @@ import Testing
         arguments: [false, true])
     func liveBeforeAndNewer(isForced: Bool) throws {
         let fixture = try FollowFixture()
-        try fixture.publish(Self.poor)
+        try fixture.publish(Self.poor, promote: nil)
         try fixture.publish(Self.good)
         fixture.follower.look()
         #expect(fixture.live == 2)
