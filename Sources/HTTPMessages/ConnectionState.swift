@@ -244,7 +244,7 @@ package struct ConnectionState: Sendable {
     }
 
     /// The head of a streamed answer is in the output; the same as
-    /// ``answered(_:body:persistence:now:policy:)`` until ``streamEnded(_:now:policy:)``.
+    /// ``answered(_:body:persistence:now:policy:)`` until ``laterAnswerEnded(_:now:policy:)``.
     package mutating func streamBegan(
         _ input: inout ByteBuffer, body: Range<Int>, persistence: Persistence, now: MonotonicTime,
         policy: ConnectionPolicy
@@ -257,7 +257,7 @@ package struct ConnectionState: Sendable {
     }
 
     /// The answer is being prepared elsewhere, and nothing of it is in the output; the same as
-    /// ``answered(_:body:persistence:now:policy:)`` until ``postponedEnded(_:now:policy:)``. It may take as long as a client may to take
+    /// ``answered(_:body:persistence:now:policy:)`` until ``laterAnswerEnded(_:now:policy:)``. It may take as long as a client may to take
     /// an answer; then another one is written in its place, ``ConnectionAction/giveUp``.
     package mutating func postponedBegan(
         _ input: inout ByteBuffer, body: Range<Int>, persistence: Persistence, now: MonotonicTime,
@@ -285,17 +285,8 @@ package struct ConnectionState: Sendable {
         return closesAfterAnswer ? .close : persistence
     }
 
-    /// The answer that was put off is in the output.
-    package mutating func postponedEnded(_ input: borrowing ByteBuffer, now: MonotonicTime, policy: ConnectionPolicy) {
-        laterAnswerEnded(input, now: now, policy: policy)
-    }
-
-    /// The last piece is in the output.
-    package mutating func streamEnded(_ input: borrowing ByteBuffer, now: MonotonicTime, policy: ConnectionPolicy) {
-        laterAnswerEnded(input, now: now, policy: policy)
-    }
-
-    private mutating func laterAnswerEnded(
+    /// The last piece of a streamed answer, or the answer that was put off, is in the output.
+    package mutating func laterAnswerEnded(
         _ input: borrowing ByteBuffer, now: MonotonicTime, policy: ConnectionPolicy
     ) {
         if closesAfterAnswer {
@@ -376,10 +367,10 @@ package enum ConnectionAction: Sendable, Equatable {
     /// ``ConnectionState/streamBegan(_:body:persistence:now:policy:)`` and
     /// ``ConnectionState/postponedBegan(_:body:persistence:now:policy:)``.
     case respond(RequestHead, body: Range<Int>, persistence: Persistence)
-    /// Append the next piece of the streamed answer; after the last call ``ConnectionState/streamEnded(_:now:policy:)``.
+    /// Append the next piece of the streamed answer; after the last call ``ConnectionState/laterAnswerEnded(_:now:policy:)``.
     case produce
     /// Let go of the answer that was put off and append the wording of ``Refusal/answerNotReady(retryAfterSeconds:)`` in its place, then call
-    /// ``ConnectionState/postponedEnded(_:now:policy:)``.
+    /// ``ConnectionState/laterAnswerEnded(_:now:policy:)``.
     case giveUp
     /// Append the wording of a refusal, then call ``ConnectionState/refused(now:policy:)``.
     case refuse(Refusal)

@@ -93,7 +93,7 @@ extension EventLoop {
         let status = response.status
         output = response.takeOutput()
         now = Clock.now()
-        connection.state.postponedEnded(input, now: now, policy: policy)
+        connection.state.laterAnswerEnded(input, now: now, policy: policy)
         observer.requestEnded(
             route: awaited.route, method: awaited.head.method, status: status, requestBytes: awaited.requestBytes,
             responseBytes: responseBytes, nanoseconds: now.nanoseconds - awaited.began.nanoseconds)

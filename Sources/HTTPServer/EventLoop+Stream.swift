@@ -32,7 +32,7 @@ extension EventLoop {
         connection.stream?.responseBytes += output.count - before
         now = Clock.now()
         if hasMore { return }
-        connection.state.streamEnded(input, now: now, policy: policy)
+        connection.state.laterAnswerEnded(input, now: now, policy: policy)
         endStream(of: &connection, wasWhole: true)
     }
 

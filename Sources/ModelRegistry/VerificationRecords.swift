@@ -66,8 +66,11 @@ package struct VerificationRecords: Sendable {
         let system = POSIXFileSystem()
         // Those of versions that are gone are of no use to anyone, and the others come back at the next start. Nothing else is touched,
         // whatever the directory was before.
-        let records = ((try? system.entryNames(of: directory)) ?? []).filter { isRecord($0, system) }
-        if records.count >= Self.countMax { for name in records { unsafe _ = unlink("\(directory)/\(name)") } }
+        let names = (try? system.entryNames(of: directory)) ?? []
+        if names.count >= Self.countMax {
+            let records = names.filter { isRecord($0, system) }
+            if records.count >= Self.countMax { for name in records { unsafe _ = unlink("\(directory)/\(name)") } }
+        }
         let path = path(of: file)
         let temporary = "\(path).\(getpid())"
         unsafe _ = unlink(temporary)

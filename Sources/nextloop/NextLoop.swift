@@ -1,4 +1,5 @@
 import ArgumentParser
+import FactorModel
 import FoundationEssentials
 import Glibc
 
@@ -87,8 +88,7 @@ func standardErrorText(_ text: String) {
 func standardOutput(_ text: String) {
     let code = write(text, to: STDOUT_FILENO)
     guard code != 0 else { return }
-    // SAFETY: strerror's text is copied before anybody can ask it again on this thread.
-    standardError("nextloop: cannot write to standard output: \(unsafe String(cString: strerror(code)))")
+    standardError("nextloop: cannot write to standard output: \(systemMessage(code))")
     Glibc.exit(CommandFailure.Code.io.rawValue)
 }
 

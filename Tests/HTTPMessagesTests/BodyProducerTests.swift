@@ -94,7 +94,7 @@ import Testing
         #expect(state.next(&input, outputBytes: 0, now: start, policy: policy) == .produce)
         #expect(state.next(&input, outputBytes: 0, now: start, policy: policy) == .yield)
         #expect(state.next(&input, outputBytes: 0, now: start, policy: policy) == .produce)
-        state.streamEnded(input, now: start, policy: policy)
+        state.laterAnswerEnded(input, now: start, policy: policy)
         // The request behind it was left alone and is answered now.
         guard case .respond(let head, _, _) = state.next(&input, outputBytes: 5, now: start, policy: policy) else {
             Issue.record("the next request was lost")
@@ -121,7 +121,7 @@ import Testing
             state.streamBegan(&input, body: body, persistence: persistence, now: start, policy: policy)
             var stalled = state
             #expect(stalled.timerFired(now: start + policy.limits.writeStallTime.clampedNanoseconds) == .close)
-            state.streamEnded(input, now: start, policy: policy)
+            state.laterAnswerEnded(input, now: start, policy: policy)
             #expect(state.next(&input, outputBytes: 0, now: start, policy: policy) == expected)
         }
     }

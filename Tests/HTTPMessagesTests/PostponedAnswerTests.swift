@@ -36,7 +36,7 @@ import Testing
         #expect(state.next(&input, outputBytes: 100, now: start, policy: policy) == .read)
         state.wrote(100, outputBytes: 0, now: start, policy: policy)
         #expect(state.next(&input, outputBytes: 0, now: start, policy: policy) == .read)
-        state.postponedEnded(input, now: start, policy: policy)
+        state.laterAnswerEnded(input, now: start, policy: policy)
         guard case .respond(let head, _, _) = state.next(&input, outputBytes: 5, now: start, policy: policy) else {
             Issue.record("the next request was lost")
             return
@@ -54,7 +54,7 @@ import Testing
         #expect(state.timerFired(now: early) == .read)
         #expect(state.timerFired(now: stall) == .giveUp)
         // Another answer stands in its place, and the connection goes on.
-        state.postponedEnded(input, now: stall, policy: policy)
+        state.laterAnswerEnded(input, now: stall, policy: policy)
         state.wrote(10, outputBytes: 0, now: stall, policy: policy)
         #expect(state.deadline == stall + policy.limits.idleTime.clampedNanoseconds)
     }
@@ -65,7 +65,7 @@ import Testing
         var state = try waiting("GET / HTTP/1.0\r\n\r\n", &input)
         #expect(state.deadline == stall)
         #expect(state.timerFired(now: stall) == .giveUp)
-        state.postponedEnded(input, now: stall, policy: policy)
+        state.laterAnswerEnded(input, now: stall, policy: policy)
         #expect(state.next(&input, outputBytes: 10, now: stall, policy: policy) == .write)
     }
 
@@ -88,7 +88,7 @@ import Testing
             #expect(state.deadline == stall, "the answer is waited for")
             let persistence = state.postponedPersistence(.implicit, input)
             #expect(persistence == .close)
-            state.postponedEnded(input, now: start, policy: policy)
+            state.laterAnswerEnded(input, now: start, policy: policy)
             #expect(state.next(&input, outputBytes: 10, now: start, policy: policy) == .write)
             state.wrote(10, outputBytes: 0, now: start, policy: policy)
             let last = state.next(&input, outputBytes: 0, now: start, policy: policy)
@@ -107,7 +107,7 @@ import Testing
         state.drainBegan(now: start, policy: policy)
         let persistence = state.postponedPersistence(.implicit, input)
         #expect(persistence == .implicit)
-        state.postponedEnded(input, now: start, policy: policy)
+        state.laterAnswerEnded(input, now: start, policy: policy)
         guard case .respond(_, _, let next) = state.next(&input, outputBytes: 5, now: start, policy: policy) else {
             Issue.record("the next request was lost")
             return
@@ -120,7 +120,7 @@ import Testing
         var half = try waiting("GET / HTTP/1.1\r\nHost: a\r\n\r\n", &ended)
         half.clientDidEnd()
         #expect(half.next(&ended, outputBytes: 0, now: start, policy: policy) == .read)
-        half.postponedEnded(ended, now: start, policy: policy)
+        half.laterAnswerEnded(ended, now: start, policy: policy)
         #expect(half.next(&ended, outputBytes: 10, now: start, policy: policy) == .write)
         half.wrote(10, outputBytes: 0, now: start, policy: policy)
         #expect(half.next(&ended, outputBytes: 0, now: start, policy: policy) == .close)
@@ -133,7 +133,7 @@ import Testing
             var input = ByteBuffer(capacity: 64)
             var state = try waiting(text, &input)
             #expect(state.next(&input, outputBytes: 0, now: start, policy: policy) == .read)
-            state.postponedEnded(input, now: start, policy: policy)
+            state.laterAnswerEnded(input, now: start, policy: policy)
             #expect(state.next(&input, outputBytes: 0, now: start, policy: policy) == expected)
         }
     }

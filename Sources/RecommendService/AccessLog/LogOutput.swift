@@ -1,3 +1,4 @@
+import FactorModel
 import Glibc
 import HTTPMessages
 
@@ -27,8 +28,7 @@ package struct AccessLogError: Error, Equatable, Sendable, CustomStringConvertib
             switch code {
             case ENXIO: "it is a FIFO that nobody reads; start its reader first"
             case EISDIR: "it is a directory; wanted a file"
-            // SAFETY: strerror's text lives until the thread's next call of it, and is copied here.
-            default: unsafe String(cString: strerror(code))
+            default: systemMessage(code)
             }
         return "the access log, \(destination.name), cannot be written: \(what)"
     }
