@@ -34,6 +34,8 @@ final class FollowFixture {
         let leaseFailure = Mutex<RegistryError?>(nil)
         /// Thrown by `keep`.
         let keepFailure = Mutex<RegistryError?>(nil)
+        /// Called before a verdict is kept.
+        let whileKeeping = Mutex<(@Sendable () -> Void)?>(nil)
         /// Versions opened, in order.
         let opened = Mutex<[Int]>([])
         /// Called before a version is opened.
@@ -81,6 +83,7 @@ final class FollowFixture {
         }
 
         func keep(_ verdict: GateVerdict, of model: String) throws(RegistryError) {
+            whileKeeping.withLock { $0 }?()
             if let error = keepFailure.withLock({ $0 }) { throw error }
             try registry.keep(verdict, of: model)
         }

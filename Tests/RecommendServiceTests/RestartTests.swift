@@ -55,6 +55,31 @@ import Testing
         #expect(try fixture.registry.verdicts(of: name).map(\.isRefusal) == [true, false])
     }
 
+    @Test("a refusal is told when it is kept, and all that it means at once") func toldWhenKept() throws {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.good)
+        fixture.follower.look()
+        try fixture.publish(Self.bad)
+        let seen = Mutex<[ModelStatus]>([])
+        let store = fixture.store
+        fixture.source.whileKeeping.withLock { hook in
+            hook = { seen.withLock { $0 += store.statuses() } }
+        }
+        fixture.follower.look()
+        let before = try #require(seen.withLock { $0 }.first)
+        #expect(before.versions.first { $0.version == 2 }?.state == .loading)
+        #expect(before.standsInFor == nil)
+
+        fixture.store.noteStandIn(name, for: nil)
+        fixture.store.noteProblem(name, nil, at: 1)
+        fixture.store.noteRejected(name, version: 3, gate: .overlap, reason: "an arm's", at: 2)
+        #expect(fixture.status.standsInFor == nil && fixture.status.problem == nil)
+        fixture.store.noteRejected(name, version: 2, gate: .overlap, reason: "the wanted one's", problem: "so", at: 2)
+        #expect(fixture.status.standsInFor == 2 && fixture.status.problem == "so")
+        #expect(fixture.store.makeLive(name, version: 1))
+        #expect(fixture.status.standsInFor == 2, "version 1 is still not the wanted one")
+    }
+
     @Test("after a restart the version before answers, the refused one is not even read, and everything says so")
     func restarted() throws {
         let again = try restart(try refused())

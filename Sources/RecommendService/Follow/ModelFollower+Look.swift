@@ -31,6 +31,7 @@ extension ModelFollower {
             return setProblem(name, .registry(error), &progress)
         }
         let order = self.order(name, policy, wanted: wanted, known: known)
+        progress.wanted = order.first
         let force = Force(byOperator: takeForced(name), marks: marks)
         let admitted = Set(order.filter { force.opens($0, for: policy) })
         let kept = keptVerdicts(name, policy, wanted: wanted.first, order, &progress)
@@ -43,7 +44,8 @@ extension ModelFollower {
             if !isForced, live(name) == nil, progress.held.contains(version) { continue }
             let reference = isForced ? nil : reference(name, version, kept, progress)
             let first = load(
-                name, version, isForced: isForced, quietly: quietly, reference: reference, &progress)
+                name, version, isForced: isForced, quietly: quietly, reference: reference, kept: kept, &progress)
+            // What was passed, and what could not be written before.
             keepFinding(name, version, kept, &progress)
             settle(name, order, admitted, &progress)
             complete(first, quietly: quietly)
@@ -82,6 +84,7 @@ extension ModelFollower {
         _ name: String, _ policy: VersionPolicy, for gone: Int, quietly: Bool, _ progress: inout Progress
     ) {
         guard live(name) == nil else { return }
+        progress.wanted = gone
         let kept = keptVerdicts(name, policy, wanted: gone, [gone], &progress)
         let force = Force(byOperator: takeForced(name), marks: [:])
         _ = lookBack(name, policy, [gone], kept, force, quietly: quietly, &progress)
@@ -215,11 +218,13 @@ extension ModelFollower {
 
     // MARK: Load
 
+    /// - Parameter kept: where a refusal is written before it is told, if the version is the one that the alias names: who reads of it finds
+    ///   it there, and no restart comes between.
     /// - Returns: the version when its model has no live one, which lets it answer before everything of it is computed: the caller completes
     ///   it.
     func load(
         _ name: String, _ version: Int, isForced: Bool, quietly: Bool, reference: Reference? = nil,
-        _ progress: inout Progress
+        kept: KeptVerdicts? = nil, _ progress: inout Progress
     ) -> ServedModel? {
         awaitReclaim(quietly: quietly)
         let live = live(name)
@@ -268,15 +273,21 @@ extension ModelFollower {
                 version, gate: error.gate, reason: error.reason, failure: error.failure(version),
                 fingerprint: fingerprint, mayPass: error.mayPass, live: comparedWith,
                 contents: error.contents, now: clock(), settings: settings)
-            store.noteRejected(
-                name, version: version, gate: error.gate, reason: error.reason, isNew: isNew, at: wallClock)
-            if isNew {
-                report(
-                    .rejected(
-                        model: name, version: version, gate: error.gate, reason: error.reason, live: live?.version))
-            }
+            keepFinding(name, version, kept, &progress)
+            tellRejected(name, version, error.gate, reason: error.reason, isNew: isNew, progress)
             return nil
         }
+    }
+
+    func tellRejected(
+        _ name: String, _ version: Int, _ gate: Gate, reason: String, isNew: Bool, _ progress: Progress
+    ) {
+        store.noteRejected(
+            name, version: version, gate: gate, reason: reason, isNew: isNew,
+            problem: progress.wanted == version ? progress.attempts.failure(version).map { "\($0)" } : nil,
+            at: wallClock)
+        guard isNew else { return }
+        report(.rejected(model: name, version: version, gate: gate, reason: reason, live: live(name)?.version))
     }
 
     /// A mark against prunes; nil where there are no locks, and for a version of which opening will say what is wrong.

@@ -165,10 +165,7 @@ extension ModelFollower {
             fingerprint: fingerprint, mayPass: false, live: live, contents: verdict.contents, now: clock(),
             settings: settings)
         progress.held.insert(version)
-        store.noteRejected(name, version: version, gate: gate, reason: reason, isNew: isNew, at: wallClock)
-        if isNew {
-            report(.rejected(model: name, version: version, gate: gate, reason: reason, live: live))
-        }
+        tellRejected(name, version, gate, reason: reason, isNew: isNew, progress)
     }
 
     /// The versions that the alias named before and that no server refused, the latest first.

@@ -53,6 +53,8 @@ package final class ModelFollower: Sendable {
     struct Progress {
         var attempts = Attempts()
         var problem: FollowFailure?
+        /// The version to answer with, as of the last look that could tell.
+        var wanted: Int?
         /// Versions that were live, the last first.
         var previous: [Int] = []
         var hasLeaseComplaint = false

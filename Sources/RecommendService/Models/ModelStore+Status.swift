@@ -74,14 +74,23 @@ extension ModelStore {
         edit(name) { $0.notes[version] = VersionStatus(version: version, state: .loading, since: time) }
     }
 
-    /// - Parameter isNew: false when the same was said before: then it is not counted again.
+    /// - Parameters:
+    ///   - isNew: false when the same was said before: then it is not counted again.
+    ///   - problem: of the version that the policy wants, what this means for the model; nil for any other. It is told in the same step as
+    ///     the refusal, and so is that the live version stands in for it.
     package func noteRejected(
-        _ name: String, version: Int, gate: Gate, reason: String, isNew: Bool = true, at time: Double
+        _ name: String, version: Int, gate: Gate, reason: String, isNew: Bool = true, problem: String? = nil,
+        at time: Double
     ) {
         note { state in
             guard let place = state.place(of: name) else { return }
             state.entries[place].notes[version] = VersionStatus(
                 version: version, state: .rejected, reason: reason, gate: gate, since: time)
+            if let problem {
+                state.entries[place].problem = problem
+                let live = state.entries[place].live
+                if live != nil, live != version { state.entries[place].standsInFor = version }
+            }
             guard isNew else { return }
             state.loads[gate == .verify ? .failure : .rejected, default: 0] += 1
             state.rejections[Rejection(model: name, gate: gate), default: 0] += 1

@@ -210,6 +210,7 @@ struct Entry {
         precondition(loaded[version] != nil, "BUG: version \(version) is not loaded")
         if let live, live != version { swaps += 1 }
         live = version
+        if standsInFor == version { standsInFor = nil }
     }
 
     var plan: ModelPlan {
