@@ -97,16 +97,20 @@ extension Registry {
         return stack.reversed().filter { left.remove($0) != nil }
     }
 
+    /// The change that led `alias` to the version it names now; nil when there is no such alias or the history does not know.
+    package func lastChange(of alias: String, model: String) throws(RegistryError) -> AliasChange? {
+        guard let current = try aliases(of: model)[alias] else { return nil }
+        let last = Self.happened(try aliasHistory(of: model).filter { $0.alias == alias }, current: current).last
+        return last?.to == current ? last : nil
+    }
+
     /// What is on top of what: a promotion pushes its version, a rollback takes versions off down to its own. So rolling back
     /// again goes further back, and ends.
     ///
-    /// - Parameter changes: of one alias, oldest first. One that a crash kept from the table is in the log and never happened:
-    ///   neither the next change nor the table begins where it led.
+    /// - Parameter changes: of one alias, oldest first.
     private static func promotions(_ changes: [AliasChange], current: Int) -> [Int] {
         var stack = changes.first?.from.map { [$0] } ?? []
-        for (place, change) in changes.enumerated() {
-            let next = place + 1 < changes.count ? changes[place + 1].from : current
-            guard next == change.to else { continue }
+        for change in happened(changes, current: current) {
             switch change.action {
             case .promote: stack.append(change.to)
             case .rollback:
@@ -115,6 +119,12 @@ extension Registry {
             }
         }
         return stack
+    }
+
+    /// Without those that a crash kept from the table, which are in the log and never happened: neither the next change nor the table
+    /// begins where they led.
+    private static func happened(_ changes: [AliasChange], current: Int) -> [AliasChange] {
+        zip(changes, changes.dropFirst().map(\.from) + [current]).filter { $0.to == $1 }.map(\.0)
     }
 
     /// Writes the change to the log, then the table by one rename. The lock is held.

@@ -38,10 +38,27 @@ struct NextLoop: ParsableCommand {
         } catch let failure as CommandFailure {
             standardError("nextloop: \(failure.message)")
             Glibc.exit(failure.exitCode.rawValue)
+        } catch let error as any CommandError {
+            standardError("nextloop: \(error)")
+            Glibc.exit(error.exitCode.rawValue)
         } catch {
-            if exitCode(for: error) != .success, let note = environment.note { standardError("nextloop: \(note)") }
-            exit(withError: error)
+            end(with: error, environment)
         }
+    }
+
+    /// Prints what the parser has to say, help or what is wrong with the arguments, and exits. Not by the parser's own `exit(withError:)`, which
+    /// does not look whether help could be written.
+    private static func end(with error: any Error, _ environment: EnvironmentOptions) -> Never {
+        let code = exitCode(for: error)
+        let message = fullMessage(for: error)
+        let lines = message.isEmpty ? "" : message + "\n"
+        if code == .success {
+            standardOutput(lines)
+        } else {
+            if let note = environment.note { standardError("nextloop: \(note)") }
+            standardErrorText(lines)
+        }
+        Glibc.exit(code.rawValue)
     }
 }
 
@@ -85,10 +102,13 @@ func standardErrorText(_ text: String) {
 
 /// Writes data to stdout. When that fails, as on a full disk, the program ends with the code for it: a script must not
 /// take half an answer for a whole one. A reader that has gone away is told nothing.
-func standardOutput(_ text: String) {
+///
+/// - Parameter done: what the command has done all the same, for whoever now wonders whether to run it again.
+func standardOutput(_ text: String, done: String? = nil) {
     let code = write(text, to: STDOUT_FILENO)
     guard code != 0 else { return }
-    standardError("nextloop: cannot write to standard output: \(systemMessage(code))")
+    let work = done.map { ". The work is done: \($0)" } ?? ""
+    standardError("nextloop: cannot write to standard output: \(systemMessage(code))\(work)")
     Glibc.exit(CommandFailure.Code.io.rawValue)
 }
 

@@ -44,11 +44,13 @@ private func displayWidth(_ text: String) -> Int {
 }
 
 /// Prints a value as one JSON object, keys sorted.
-func printJSON(_ value: some Encodable) throws {
+///
+/// - Parameter done: as for ``standardOutput(_:done:)``.
+func printJSON(_ value: some Encodable, done: String? = nil) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.dateEncodingStrategy = .iso8601
-    standardOutput("\(String(decoding: try encoder.encode(value), as: UTF8.self))\n")
+    standardOutput("\(String(decoding: try encoder.encode(value), as: UTF8.self))\n", done: done)
 }
 
 /// What `train` and `import` end with: the version number alone, or an object.
@@ -58,10 +60,11 @@ func printVersion(_ version: Int, model: String, promoted alias: String?, json: 
         let version: Int
         let alias: String?
     }
+    let done = "\(model) version \(version) is published\(alias.map { " and \($0) names it" } ?? "")"
     if json {
-        try printJSON(Published(model: model, version: version, alias: alias))
+        try printJSON(Published(model: model, version: version, alias: alias), done: done)
     } else {
-        standardOutput("\(version)\n")
+        standardOutput("\(version)\n", done: done)
     }
 }
 

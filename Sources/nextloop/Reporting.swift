@@ -70,6 +70,11 @@ extension TrainingError: CommandError {
     }
 }
 
+/// What the system refuses to give, such as a thread.
+extension SystemError: CommandError {
+    var exitCode: CommandFailure.Code { .io }
+}
+
 extension ServerError: CommandError {
     var exitCode: CommandFailure.Code {
         switch self {

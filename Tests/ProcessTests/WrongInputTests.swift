@@ -171,10 +171,11 @@ import Testing
 
     @Test("output that cannot be written is 74, not an empty success") func fullDisk() throws {
         for command in [
-            "recommend --user 1", "registry list --registry R", "registry show", "recommend --user 1 --json",
+            "recommend --user 1", "registry list --registry R", "registry show", "recommend --user 1 --json", "--help",
+            "serve --help", "help registry", "--version",
         ] {
             let words = command.replacing("R", with: made.registry).split(separator: " ").map(String.init)
-            let options = command.contains("list") ? [] : made.options
+            let options = command.contains("--user") || command == "registry show" ? made.options : []
             let run = try BuiltBinary.runProgram(
                 "/bin/sh", ["-c", "exec \"$@\" >/dev/full", "sh", BuiltBinary.path] + words + options, seconds: 30)
             #expect(run.exitCode == 74, "\(command): \(run.errors)")
@@ -192,6 +193,26 @@ import Testing
             ], seconds: 60)
         #expect(run.exitCode == 74, "\(run.errors)")
         #expect(try !String(contentsOfFile: rejects, encoding: .utf8).contains("\"version\""))
+        #expect(run.errors.contains("The work is done: m version 1 is published"), "\(run.errors)")
+    }
+
+    @Test("what is done although nothing could be printed is said") func doneAllTheSame() throws {
+        let copy = directory.file("done")
+        try FileManager.default.copyItem(atPath: made.registry, toPath: copy)
+        for (command, done) in [
+            ("promote --version 1 --alias spare", "room-service spare is version 1"),
+            ("prune --keep 1", "nothing to remove"),
+        ] {
+            let words = ["registry"] + command.split(separator: " ").map(String.init)
+            let run = try BuiltBinary.runProgram(
+                "/bin/sh",
+                ["-c", "exec \"$@\" >&-", "sh", BuiltBinary.path] + words
+                    + ["--registry", copy, "--model", "room-service"], seconds: 60)
+            #expect(run.exitCode == 74, "\(run.errors)")
+            #expect(run.errors.contains("The work is done: \(done)"), "\(run.errors)")
+        }
+        let aliases = try String(contentsOfFile: "\(copy)/room-service/aliases.json", encoding: .utf8)
+        #expect(aliases.contains("\"spare\":1"), "\(aliases)")
     }
 
     @Test("a registry that cannot be made is said before the training, not after") func unusableRegistry() throws {

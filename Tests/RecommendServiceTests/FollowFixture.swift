@@ -72,6 +72,11 @@ final class FollowFixture {
             return try registry.versions(before: current, of: alias, model: model)
         }
 
+        func lastChange(of alias: String, model: String) throws(RegistryError) -> AliasChange? {
+            try check()
+            return try registry.lastChange(of: alias, model: model)
+        }
+
         func goldenAnswers(of model: String, version: Int) throws(RegistryError) -> GoldenAnswers? {
             try check()
             return try registry.goldenAnswers(of: model, version: version)

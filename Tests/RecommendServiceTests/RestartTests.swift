@@ -591,6 +591,55 @@ import Testing
         #expect(try restart(fixture).live == 2)
     }
 
+    @Test(
+        "a process that knows only the bad older version follows a rollback to a newer one: what passed, or is like the one before it",
+        arguments: [true, false])
+    func rolledBackToNewer(isPassKept: Bool) throws {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.poor, promote: nil)
+        for contents in [Self.good, Self.alike] {
+            try fixture.publish(contents)
+            fixture.follower.look()
+        }
+        let other = try oldestLive(fixture)
+        if !isPassKept {
+            try FileManager.default.removeItem(atPath: fixture.directory.file("models/\(name)/verdicts.json"))
+        }
+        #expect(try fixture.registry.rollback(name, alias: "production").version == 3)
+        _ = other.events()
+        other.follower.look()
+        #expect(other.live == 3)
+        let note = "not compared with version 1: the alias was rolled back to this one"
+        #expect(other.events().contains(.note(model: name, version: 3, note)) == isPassKept)
+        #expect(try fixture.registry.verdicts(of: name).map(\.comparedWith) == [2], "not with the bad one")
+    }
+
+    @Test(
+        "a rollback to what nobody ever compared is compared with the version before it, and a promotion with the live one"
+    )
+    func rolledBackToUnknown() throws {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.poor, promote: nil)
+        for contents in [Self.good, Self.bad] { try fixture.publish(contents) }
+        let other = try oldestLive(fixture)
+        _ = try fixture.registry.rollback(name, alias: "production")
+        other.follower.look()
+        #expect(other.live == 1)
+        #expect(other.status.versions.first { $0.version == 3 }?.reason?.contains("with version 2") == true)
+        try fixture.registry.promote(name, version: 2, alias: "production")
+        other.follower.look()
+        #expect(other.live == 1)
+        #expect(other.status.versions.first { $0.version == 2 }?.reason?.contains("with version 1") == true)
+    }
+
+    /// Promotes version 1 and starts a process that never knew another.
+    private func oldestLive(_ fixture: FollowFixture) throws -> FollowFixture {
+        try fixture.registry.promote(name, version: 1, alias: "production", force: true)
+        let other = try restart(fixture)
+        #expect(other.live == 1)
+        return other
+    }
+
     @Test("what one server passed is served at a restart though another refused it") func passWins() throws {
         let fixture = try refused()
         var pass = try #require(try fixture.registry.verdicts(of: name).first)

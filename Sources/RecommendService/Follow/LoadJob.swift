@@ -12,8 +12,8 @@ struct LoadJob: Sendable {
     let live: ServedModel?
     /// What it is compared with instead when there is none, or a newer one.
     let reference: GoldenAnswers?
-    /// Whether it was live in this process before, with these files and not by force.
-    let wasLive: Bool
+    /// Why it is not compared with the live one; nil when its number decides.
+    let wayBack: WayBack?
     /// Whether the operator lets it through the gates.
     let isForced: Bool
     let lease: ServingLease?
@@ -53,7 +53,7 @@ struct LoadJob: Sendable {
         var passed = GateCheck.Passed()
         var overruled: GateRefusal?
         do throws(GateRefusal) {
-            passed = try GateCheck(settings.gates, opened, live: live, reference: reference, wasLive: wasLive)
+            passed = try GateCheck(settings.gates, opened, live: live, reference: reference, wayBack: wayBack)
                 .run()
         } catch {
             if !isForced {

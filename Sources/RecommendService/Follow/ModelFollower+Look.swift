@@ -228,8 +228,9 @@ extension ModelFollower {
     ) -> ServedModel? {
         awaitReclaim(quietly: quietly)
         let live = live(name)
-        let wasLive = wasLive(name, version, progress)
-        let comparedWith = reference?.answers?.version ?? (wasLive ? nil : live?.version)
+        let wayBack: WayBack? =
+            wasLive(name, version, progress) ? .wasLive : reference?.isWayBack == true ? .rolledBack : nil
+        let comparedWith = reference?.answers?.version ?? (wayBack != nil ? nil : live?.version)
         let fingerprint = try? source.fingerprint(of: name, version: version)
         guard
             progress.attempts.isWorthTrying(
@@ -239,8 +240,8 @@ extension ModelFollower {
         let lease = lease(name, version, &progress)
         let job = LoadJob(
             source: source, settings: settings, model: name, version: version, live: live,
-            reference: reference?.answers, wasLive: wasLive,
-            isForced: isForced, lease: lease, loops: store.loops, mappedBytes: store.mappedBytes, clock: clock)
+            reference: reference?.answers, wayBack: wayBack, isForced: isForced, lease: lease, loops: store.loops,
+            mappedBytes: store.mappedBytes, clock: clock)
         do throws(LoadRefusal) {
             let loaded = try (quietly ? thread.run { job.run() } : job.run()).get()
             for note in loaded.notes + [reference?.note].compactMap({ $0 }) {

@@ -51,11 +51,10 @@ extension ModelFollower {
         let answers: GoldenAnswers?
         /// Why there is nothing to compare with.
         let note: String?
-
         /// No version before it is left that was not refused.
-        static let nothingBefore = Reference(answers: nil, note: nil)
-
-        var isNothingBefore: Bool { answers == nil && note == nil }
+        var isNothingBefore = false
+        /// Whether the alias was rolled back to the version: then it is not compared with the live one, whatever its number.
+        var isWayBack = false
     }
 
     /// What servers made of the versions of the alias that a model follows.
@@ -174,22 +173,38 @@ extension ModelFollower {
         return (versions ?? []).filter { kept.refusal(of: $0) == nil }
     }
 
-    /// What the first version of a process is compared with, and one that is older than the live one, whether the alias names it or the
-    /// operator of this process asked for it: nothing when it passed the same
-    /// thresholds before or was live here. ``Reference/nothingBefore`` when there is no such version. Else the latest version below it that the alias named before and that no server refused: a
-    /// newer one may be what the operator goes back from.
+    /// What a version is compared with that is the first of a process, that is older than the live one, whether the alias names it or the
+    /// operator of this process asked for it, or that the alias was rolled back to: nothing when it passed the same thresholds before or was
+    /// live here, nor when no such version is left as it is compared with. That is the latest version below it that the alias named before
+    /// and that no server refused: a newer one may be what the operator goes back from.
+    ///
+    /// - Returns: nil for a version that is compared with the live one, if there is one and it was not live here before.
     func reference(_ name: String, _ version: Int, _ kept: KeptVerdicts?, _ progress: Progress) -> Reference? {
-        guard let kept, !kept.hasPassed(version) else { return nil }
-        if let live = live(name), version > live.version || wasLive(name, version, progress) { return nil }
-        guard let before = earlier(name, kept).first(where: { $0 < version }) else { return .nothingBefore }
+        guard let kept else { return nil }
+        let isWayBack = isWayBack(name, version, kept)
+        if kept.hasPassed(version) { return isWayBack ? Reference(answers: nil, note: nil, isWayBack: true) : nil }
+        if let live = live(name), version > live.version && !isWayBack || wasLive(name, version, progress) {
+            return nil
+        }
+        guard let before = earlier(name, kept).first(where: { $0 < version }) else {
+            return Reference(answers: nil, note: nil, isNothingBefore: true, isWayBack: isWayBack)
+        }
         do throws(RegistryError) {
             let answers = try source.goldenAnswers(of: name, version: before)
-            return Reference(
-                answers: answers,
-                note: answers == nil ? "not compared with version \(before), which has no golden queries" : nil)
+            let note = answers == nil ? "not compared with version \(before), which has no golden queries" : nil
+            return Reference(answers: answers, note: note, isWayBack: isWayBack)
         } catch {
-            return Reference(answers: nil, note: "not compared with version \(before): \(error)")
+            return Reference(answers: nil, note: "not compared with version \(before): \(error)", isWayBack: isWayBack)
         }
+    }
+
+    /// Whether the followed alias was rolled back to a version that no server refused, from an older one that is live here: whoever goes
+    /// back from a bad version must not be held against it.
+    private func isWayBack(_ name: String, _ version: Int, _ kept: KeptVerdicts) -> Bool {
+        guard let live = live(name), version > live.version, kept.wanted == version, kept.refusal(of: version) == nil,
+            let change = try? source.lastChange(of: kept.alias, model: name)
+        else { return false }
+        return change.action == .rollback && change.to == version
     }
 
     /// Tells once that the live version answers although a gate refused it: that was taken back, and it was compared with none. Why is

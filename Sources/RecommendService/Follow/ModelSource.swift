@@ -11,6 +11,8 @@ package protocol ModelSource: Sendable {
     func versions(wanted policy: VersionPolicy, of model: String) throws(RegistryError) -> [Int]
     /// The versions that an alias named before, and that are still there, the latest first.
     func versions(before current: Int, of alias: String, model: String) throws(RegistryError) -> [Int]
+    /// The change that led an alias to the version it names now; nil when nobody knows.
+    func lastChange(of alias: String, model: String) throws(RegistryError) -> AliasChange?
     /// What a version answered where it was made; nil when it does not say.
     func goldenAnswers(of model: String, version: Int) throws(RegistryError) -> GoldenAnswers?
     /// What servers found when they compared versions.

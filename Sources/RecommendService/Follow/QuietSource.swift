@@ -37,6 +37,10 @@ final class QuietSource: ModelSource {
         }
     }
 
+    func lastChange(of alias: String, model: String) throws(RegistryError) -> AliasChange? {
+        try read { [source] () throws(RegistryError) in try source.lastChange(of: alias, model: model) }
+    }
+
     func goldenAnswers(of model: String, version: Int) throws(RegistryError) -> GoldenAnswers? {
         try read { [source] () throws(RegistryError) in try source.goldenAnswers(of: model, version: version) }
     }

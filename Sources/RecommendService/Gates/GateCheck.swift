@@ -1,6 +1,14 @@
 import FactorModel
 import ModelRegistry
 
+/// Why going to a version is not going on, whatever its number; in words.
+enum WayBack: String, Sendable {
+    /// In this process, with these files and not by force.
+    case wasLive = "it was live here before"
+    /// An operator rolled the followed alias back to it, and no server refused it.
+    case rolledBack = "the alias was rolled back to this one"
+}
+
 /// Holds one opened version against the gates, before anybody gets an answer from it.
 ///
 /// Asking it for recommendations on the way is its warm-up: pages, codes and scratch are used as requests will use them.
@@ -22,13 +30,12 @@ struct GateCheck {
         var comparedWith: Int?
     }
 
-    /// Whether it was live in this process before, not by force: whatever its number, going back to it is not going on.
-    private let wasLive: Bool
+    private let wayBack: WayBack?
 
     /// - Parameter reference: looked at only when there is no live version to compare with.
     init(
         _ settings: GateSettings, _ opened: OpenedVersion, live: ServedModel?, reference: GoldenAnswers? = nil,
-        wasLive: Bool = false
+        wayBack: WayBack? = nil
     ) {
         self.settings = settings
         candidate = opened.snapshot
@@ -36,7 +43,7 @@ struct GateCheck {
         golden = opened.golden
         self.live = live
         self.reference = reference
-        self.wasLive = wasLive
+        self.wayBack = wayBack
     }
 
     /// Asks every gate, the cheap ones first.
@@ -54,18 +61,18 @@ struct GateCheck {
             try judge(compare(with: reference), beside: reference.version, &passed)
         } else if let live, live.version == manifest.version {
             passed.notes.append("not compared with what its files held before")
-        } else if let live, live.version < manifest.version {
-            passed.notes.append("not compared with version \(live.version): it was live here before")
+        } else if let live, let wayBack, live.version < manifest.version {
+            passed.notes.append("not compared with version \(live.version): \(wayBack.rawValue)")
         } else if let live {
             passed.notes.append("not compared with version \(live.version), which is newer: this is a way back")
         }
         return passed
     }
 
-    /// The live version, to compare with; not for a version older than that, or that was live before. Going back is what an operator does when the live one is bad,
-    /// and being unlike a bad one is no fault.
+    /// The live version, to compare with; not for a version older than that, nor for another way back. Going back is what an operator does
+    /// when the live one is bad, and being unlike a bad one is no fault.
     private var compared: ServedModel? {
-        guard let live, manifest.version > live.version, !wasLive else { return nil }
+        guard let live, manifest.version > live.version, wayBack == nil else { return nil }
         return live
     }
 

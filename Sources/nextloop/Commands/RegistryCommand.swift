@@ -260,7 +260,7 @@ extension RegistryCommand {
                     registry.model, version: version, alias: alias, actor: change.actor, reason: change.reason,
                     force: force)
             }
-            standardOutput("\(registry.model) \(alias) is version \(version)\n")
+            RegistryCommand.printAlias(alias, version, of: registry.model)
         }
     }
 
@@ -280,14 +280,20 @@ extension RegistryCommand {
             let (version, refused) = try reporting { () throws(RegistryError) in
                 try registry.opened.rollback(registry.model, alias: alias, actor: change.actor, reason: change.reason)
             }
-            standardOutput("\(registry.model) \(alias) is version \(version)\n")
             if !refused.isEmpty {
                 let numbers = refused.map(String.init).joined(separator: ", ")
                 standardError(
                     "nextloop: passed over \(numbers), refused by servers; promote it to have it compared anew, with --force to "
                         + "let it through")
             }
+            RegistryCommand.printAlias(alias, version, of: registry.model)
         }
+    }
+
+    /// What a promotion and a rollback end with.
+    private static func printAlias(_ alias: String, _ version: Int, of model: String) {
+        let text = "\(model) \(alias) is version \(version)"
+        standardOutput("\(text)\n", done: text)
     }
 
     struct Prune: ParsableCommand {
@@ -320,14 +326,16 @@ extension RegistryCommand {
             let report = try reporting { () throws(RegistryError) in
                 try registry.opened.prune(registry.model, keep: keep, graceSeconds: graceSeconds)
             }
+            let numbers = report.removed.map(String.init).joined(separator: ", ")
+            let done = report.removed.isEmpty ? "nothing to remove" : "removed \(numbers)"
             if json {
                 let kept = report.kept.map { Pruned.Kept(version: $0.version, reasons: $0.reasons.map(\.description)) }
-                return try printJSON(Pruned(removed: report.removed, kept: kept))
+                return try printJSON(Pruned(removed: report.removed, kept: kept), done: done)
             }
-            let numbers = report.removed.map(String.init).joined(separator: ", ")
-            standardOutput(report.removed.isEmpty ? "nothing to remove\n" : "removed \(numbers)\n")
+            standardOutput("\(done)\n", done: done)
             for kept in report.kept {
-                standardOutput("kept \(kept.version): \(kept.reasons.map(\.description).joined(separator: "; "))\n")
+                standardOutput(
+                    "kept \(kept.version): \(kept.reasons.map(\.description).joined(separator: "; "))\n", done: done)
             }
         }
     }
