@@ -94,7 +94,7 @@ struct Serve: ParsableCommand {
         if let problem = settings.records?.problem {
             log.warning("--verification-records: \(problem); every file is read at each start")
         }
-        let follower = ModelFollower(
+        let follower = try ModelFollower(
             models, follow.opened, settings: settings,
             prepare: unavailable.prepare
         ) { event in
