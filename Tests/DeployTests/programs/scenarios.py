@@ -22,6 +22,7 @@ import time
 
 import guards  # noqa: F401  Their scenarios join the others.
 import night  # noqa: F401
+import verdicts  # noqa: F401
 from stage import REPOSITORY, SCENARIOS, Failed, Stage, expect, fake, fetch, free_ports, make_registry, scenario, wait_for
 
 
