@@ -57,8 +57,9 @@ package struct ConnectionState: Sendable {
     private var rateDeadline = MonotonicTime.distantFuture
 
     /// A connection that was just accepted.
-    package init(now: MonotonicTime, policy: ConnectionPolicy) {
-        readDeadline = now + policy.headTime
+    /// - Parameter patience: nanoseconds for the first byte, if that is less than for any.
+    package init(now: MonotonicTime, policy: ConnectionPolicy, patience: UInt64 = .max) {
+        readDeadline = now + min(patience, policy.headTime)
     }
 
     // MARK: What the loop asks

@@ -7,7 +7,7 @@ struct Connection: ~Copyable {
     var origin: Origin
     /// Over the limit: here to be told so, and not counted among the open ones.
     let isExcess: Bool
-    /// What to answer when the TLS handshake is done.
+    /// What to answer to the first bytes, whatever they ask for.
     var refusal: Refusal?
     var state: ConnectionState
     /// Part of a request.

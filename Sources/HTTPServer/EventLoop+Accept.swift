@@ -182,18 +182,21 @@ extension EventLoop {
                 ? .tooManyFromClient(retryAfterSeconds: seconds) : .overloaded(retryAfterSeconds: seconds))
     }
 
-    /// - Parameter refusal: what to answer to a connection over a limit, which was not counted.
+    /// - Parameter refusal: what to answer to a connection over a limit, which was not counted. It is told when the first bytes of a request
+    ///   are there: a proxy that reads an answer before it has asked does not know whose it is (nginx 1.22 took it for the beginning of the
+    ///   next colour's).
     private mutating func open(
         _ descriptor: consuming FileDescriptor, _ origin: Origin, _ tls: TLSContext?, refusal: Refusal?
     ) {
         let slot = connections.reserve()
+        let patience = refusal == nil ? UInt64.max : Self.excessPatience
         lastNumber &+= 1
         let registration = Registration(slot: UInt32(slot), number: lastNumber)
         let raw = descriptor.raw
         var connection = Connection(
             socket: Socket(descriptor, tls: tls, handshakeDeadline: now + policy.tlsHandshakeTime),
             registration: registration, origin: origin, isExcess: refusal != nil,
-            state: ConnectionState(now: now, policy: policy), interest: .read)
+            refusal: refusal, state: ConnectionState(now: now, policy: policy, patience: patience), interest: .read)
         if isClosing { connection.state.closingBegan() }
         if isDraining { connection.state.drainBegan(now: now, policy: policy) }
         do {
@@ -207,8 +210,10 @@ extension EventLoop {
         }
         timers.schedule(slot, at: connection.deadline)
         connections.put(connection, at: slot)
-        if let refusal { serve(slot: slot, .refused(refusal)) }
     }
+
+    /// For the first byte of a connection over a limit, in nanoseconds: it has one of few places.
+    private static var excessPatience: UInt64 { 2_000_000_000 }
 
     /// Ends a connection that was taken out of the table.
     mutating func close(_ connection: consuming Connection) {

@@ -8,8 +8,6 @@ enum Occasion {
     case timer
     /// What it waits for can be written: the answer of this number.
     case answerIsReady(UInt64)
-    /// Just opened, and one too many.
-    case refused(Refusal)
 }
 
 extension EventLoop {
@@ -85,8 +83,7 @@ extension EventLoop {
             case .waiting: return .waiting
             case .close: return .close
             case .established:
-                firstAction = connection.refusal.take().map { .refuse($0) }
-                reads = firstAction == nil && connection.socket.holdsInput
+                reads = connection.socket.holdsInput
             case .failed(let refusal?): firstAction = .refuse(refusal)
             case .failed(nil): connection.state.refused(now: now, policy: policy)
             }
@@ -119,7 +116,6 @@ extension EventLoop {
                 firstAction = action
             case .answerIsReady(let number):
                 guard let awaited = connection.awaited, awaited.number == number else { return .hasYielded }
-            case .refused(let refusal): firstAction = .refuse(refusal)
             }
         }
 
@@ -127,7 +123,7 @@ extension EventLoop {
             switch takeProxyHeader(&connection) {
             case .taken: break
             case .incomplete: return .waiting
-            case .refused(let refusal): firstAction = .refuse(refusal)
+            case .refused(let refusal): connection.refusal = refusal
             case .failed: return .close
             }
         }
@@ -143,6 +139,7 @@ extension EventLoop {
                 return .close
             }
         }
+        if !input.isEmpty, let refusal = connection.refusal.take() { firstAction = .refuse(refusal) }
         if case .answerIsReady = occasion { writeAwaited(&connection, input, &output) }
         var outcome = act(&connection, firstAction, &input, &output)
         if outcome != .close, !countBuffered(input, of: &connection) {

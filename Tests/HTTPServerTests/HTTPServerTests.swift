@@ -1,3 +1,4 @@
+import Glibc
 import HTTPMessages
 import HTTPServer
 import Testing
@@ -202,6 +203,25 @@ import Testing
         #expect(server.observations.all.openedByLoop == [0: 2, 1: 2, 2: 2, 3: 2])
     }
 
+    @Test(
+        "a connection over the limit that never asks is closed without a word, and its place is free again",
+        .timeLimit(.minutes(1)))
+    func silentExcess() throws {
+        let server = try TestServer { limits in
+            limits.connectionsMax = 1
+            limits.refusedConnectionsMax = 1
+        }
+        let held = try server.client()
+        #expect(server.observations.wait { $0.opened == 1 })
+        #expect(try server.client().isAtEnd())
+        let next = try server.client()
+        try next.send(get("/1"))
+        #expect(try next.response().status == 503)
+        #expect(server.observations.all.rejected == [.connectionLimit, .connectionLimit])
+        try held.send(get("/1"))
+        #expect(try held.response().status == 200)
+    }
+
     @Test("connections over the limit hear 503 and when to come back; the others go on")
     func connectionLimit() throws {
         let server = try TestServer { limits in
@@ -212,6 +232,12 @@ import Testing
         let clients = try (0..<2).map { _ in try server.client() }
         #expect(server.observations.wait { $0.opened == 2 })
         let third = try server.client()
+        usleep(50_000)
+        // TLS has told its tickets.
+        #expect(
+            Transport.current == .tls || third.hasNothing,
+            "a proxy that is answered before it asks does not know whose answer that is")
+        try third.send("G")
         let refused = try third.response()
         #expect(refused.status == 503 && refused.headers["retry-after"] == "1")
         // The fourth is closed at once, over TLS before the handshake.

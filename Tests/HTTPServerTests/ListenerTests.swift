@@ -270,9 +270,13 @@ import Testing
         guard case .tcp(_, let adminPort) = server.server.boundAddresses[1] else { return }
         let service = try server.client()
         #expect(try who(service) == "service 127.0.0.1")
-        #expect(try server.client().response().status == 503)
+        let excess = try server.client()
+        try excess.send(get("/1"))
+        #expect(try excess.response().status == 503)
         let admins = try (0..<2).map { _ in try TestClient(port6: adminPort) }
         for admin in admins { #expect(try who(admin) == "admin ::1") }
-        #expect(try TestClient(port6: adminPort).response().status == 503)
+        let third = try TestClient(port6: adminPort)
+        try third.send(get("/1"))
+        #expect(try third.response().status == 503)
     }
 }

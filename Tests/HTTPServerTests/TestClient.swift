@@ -179,6 +179,13 @@ final class TestClient {
         }
     }
 
+    /// Whether nothing has come, the end neither.
+    var hasNothing: Bool {
+        var asked = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        // SAFETY: one struct, which the call reads and fills.
+        return unsafe ahead.isEmpty && poll(&asked, 1, 0) == 0
+    }
+
     /// Whether the server ended the connection, without another byte.
     func isAtEnd() throws -> Bool { try ahead.isEmpty && receive().isEmpty }
 }

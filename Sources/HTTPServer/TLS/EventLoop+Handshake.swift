@@ -19,10 +19,6 @@ extension EventLoop {
         case .resumed:
             guard let rank = connection.handshakeRank.take() else { return .waiting }
             handshakes.called(rank)
-        case .refused(let refusal):
-            // Told so when there is somebody to tell it to.
-            connection.refusal = refusal
-            return .waiting
         case .answerIsReady: return .waiting  // Nothing was asked yet.
         case .timer:
             if now < connection.deadline { return .waiting }
