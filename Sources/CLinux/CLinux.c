@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <linux/sockios.h>
 #include <malloc.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -13,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -291,6 +293,11 @@ ptrdiff_t clinux_send(int descriptor, const void *bytes, size_t count) {
         result = send(descriptor, bytes, count, MSG_NOSIGNAL);
     } while (result < 0 && errno == EINTR);
     return result < 0 ? -errno : result;
+}
+
+int clinux_held_bytes(int descriptor) {
+    int count;
+    return ioctl(descriptor, SIOCOUTQ, &count) < 0 ? -errno : count;
 }
 
 int clinux_shutdown_write(int descriptor) { return checked(shutdown(descriptor, SHUT_WR)); }

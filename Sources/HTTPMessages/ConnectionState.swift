@@ -51,10 +51,17 @@ package struct ConnectionState: Sendable {
     /// Of an answer that is streamed or put off.
     private var closesAfterAnswer = false
     private var readDeadline: MonotonicTime
+    /// When a client that took nothing since, or too little, is cut.
     private var writeDeadline = MonotonicTime.distantFuture
-    /// The latest moment for ``writeDeadline``, moved on by each byte that is taken: the client's rate. Meaningful while
-    /// answers wait.
+    /// The latest moment for ``writeDeadline``, moved on by each byte that the client takes: its rate. From when output was
+    /// first left to the end of the answer; without an end else.
     private var rateDeadline = MonotonicTime.distantFuture
+    /// When to ask how far the client got; without an end while no output is left.
+    private var lookDeadline = MonotonicTime.distantFuture
+    /// Given to the kernel, of all answers.
+    private var sentBytes = 0
+    /// Of these, what the client had taken when that was last asked. Below zero where the kernel counts its own memory.
+    private var takenBytes = 0
 
     /// A connection that was just accepted.
     /// - Parameter patience: nanoseconds for the first byte, if that is less than for any.
@@ -64,8 +71,14 @@ package struct ConnectionState: Sendable {
 
     // MARK: What the loop asks
 
-    /// When ``timerFired(now:)`` wants to be called.
-    package var deadline: MonotonicTime {
+    /// When ``looked(heldBytes:now:policy:)``, while ``awaitsClient``, and ``timerFired(now:)`` want to be called.
+    package var deadline: MonotonicTime { min(verdictDeadline, lookDeadline) }
+
+    /// Whether output is left that the client has to make room for.
+    package var awaitsClient: Bool { lookDeadline != .distantFuture }
+
+    /// When something is over.
+    private var verdictDeadline: MonotonicTime {
         switch phase {
         // A stream waits for nothing but the client taking what it was sent.
         case .closing, .streaming: writeDeadline
@@ -312,30 +325,42 @@ package struct ConnectionState: Sendable {
     /// The client ended its side; it may still be waiting for answers (RFC 9112 section 9.6).
     package mutating func clientDidEnd() { clientEnded = true }
 
-    /// Output was offered to the socket.
-    package mutating func wrote(
-        _ byteCount: Int, outputBytes: Int, now: MonotonicTime, policy: ConnectionPolicy
-    ) {
+    /// Output was offered to the socket. When some is left, ``looked(heldBytes:now:policy:)`` is to follow.
+    package mutating func wrote(_ byteCount: Int, outputBytes: Int) {
+        sentBytes += byteCount
+        if outputBytes > 0 { return }
+        writeDeadline = .distantFuture
+        lookDeadline = .distantFuture
+        // A streamed answer is one answer, in however many pieces it is taken.
+        if phase != .streaming { rateDeadline = .distantFuture }
+    }
+
+    /// While output is left: how far the client got.
+    ///
+    /// What the kernel takes says little of that: it holds megabytes, and reports room only when a third of them is free. So a
+    /// client that stops is cut ``Limits/writeStallTime`` after the look that saw its last byte: up to a quarter of that later
+    /// than it took it.
+    ///
+    /// - Parameter heldBytes: of what was sent, what the kernel holds because the client has not taken it.
+    package mutating func looked(heldBytes: Int, now: MonotonicTime, policy: ConnectionPolicy) {
+        let total = sentBytes - heldBytes
+        let justTaken = max(0, total - takenBytes)
         if rateDeadline != .distantFuture {
-            let (time, overflow) = UInt64(byteCount).multipliedReportingOverflow(by: policy.nanosecondsPerAnswerByte)
+            let (time, overflow) = UInt64(justTaken).multipliedReportingOverflow(by: policy.nanosecondsPerAnswerByte)
             rateDeadline = overflow ? .distantFuture : rateDeadline + time
-        } else if outputBytes > 0, policy.nanosecondsPerAnswerByte > 0 {
+        } else if policy.nanosecondsPerAnswerByte > 0 {
             rateDeadline = now + policy.writeStallTime
         }
-        if outputBytes == 0 {
-            writeDeadline = .distantFuture
-            // A streamed answer is one answer, in however many pieces it is taken.
-            if phase != .streaming { rateDeadline = .distantFuture }
-            return
-        }
-        if byteCount > 0 || writeDeadline == .distantFuture {
+        if justTaken > 0 || !awaitsClient {
+            takenBytes = total
             writeDeadline = min(now + policy.writeStallTime, rateDeadline)
         }
+        lookDeadline = now + policy.writeStallTime / 4
     }
 
     /// Time passed. ``ConnectionAction/read`` when it is not yet time for anything.
     package mutating func timerFired(now: MonotonicTime) -> ConnectionAction {
-        if now < deadline { return .read }
+        if now < verdictDeadline { return .read }
         switch phase {
         case .waiting, .streaming, .closing, .lingering: return .close
         // A client that does not take what was answered before would not take this either.

@@ -25,10 +25,12 @@ package struct Limits: Sendable, Equatable {
     package var bodyTime: Duration = .seconds(30)
     /// Between requests of one connection. Then it is closed without a word.
     package var idleTime: Duration = .seconds(75)
-    /// Without one byte of an answer being taken by the client. Then the connection is cut.
+    /// Without one byte of an answer being taken by the client, while the kernel takes no more of it. Then the connection is
+    /// cut, up to a quarter of this later.
     package var writeStallTime: Duration = .seconds(10)
-    /// Bytes a second of its answers that a client has to take, from when it did not take them at once, with
-    /// ``writeStallTime`` to spare: a byte now and then does not hold an answer for ever. 0 for no such demand.
+    /// Bytes a second of its answers that a client has to take on average, from when the kernel did not take them at once, with
+    /// ``writeStallTime`` to spare: a byte now and then does not hold an answer for ever. What it takes faster counts for
+    /// later, without a bound. 0 for no such demand.
     package var answerBytesPerSecondMin = 1024
     /// How long a client may take to end a connection after an answer that closes it, so that the answer is not lost to
     /// a reset (RFC 9112 section 9.6).

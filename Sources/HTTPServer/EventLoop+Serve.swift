@@ -102,6 +102,7 @@ extension EventLoop {
                 connection.awaitsTurn = false
                 reads = connection.state.wantsToRead && connection.socket.holdsInput
             case .timer:
+                if connection.state.awaitsClient { look(at: &connection) }
                 let action = connection.state.timerFired(now: now)
                 if case .close = action {
                     if connection.state.isAnswered {
@@ -215,13 +216,14 @@ extension EventLoop {
                     let sent = connection.socket.send(&output)
                     switch sent {
                     case .bytes(let count):
-                        connection.state.wrote(count, outputBytes: output.count, now: now, policy: policy)
+                        connection.state.wrote(count, outputBytes: output.count)
                     case .blocked, .end:
-                        connection.state.wrote(0, outputBytes: output.count, now: now, policy: policy)
+                        connection.state.wrote(0, outputBytes: output.count)
                     case .failed:
                         connection.end = .reset
                         return .close
                     }
+                    if !output.isEmpty { look(at: &connection) }
                 }
                 // Patterns, not ==, which copies both.
                 if case .yield = action { return .yielded }
@@ -234,6 +236,11 @@ extension EventLoop {
             }
             action = connection.state.next(&input, outputBytes: output.count, now: now, policy: policy)
         }
+    }
+
+    /// Tells the state how far the client got with what was sent to it.
+    private func look(at connection: inout Connection) {
+        connection.state.looked(heldBytes: connection.socket.heldBytes, now: now, policy: policy)
     }
 
     // MARK: Answers

@@ -2,23 +2,42 @@ import HTTPMessages
 import Testing
 
 @Suite("The rate at which answers are taken") struct AnswerRateTests {
-    /// A client with an answer of a megabyte before it, of which `bytes` are taken every `seconds`. Returns the second at which
-    /// it is cut; nil when it gets through an hour.
+    /// What the kernel holds for a client: once so much, as a rule, then it reports room when a third of it is free.
+    private static let kernelBytes = 4_000_000
+
+    /// A client with an endless answer before it, of which it takes `bytes` every `seconds` from what the kernel holds. Returns the
+    /// second at which it is cut; nil when it gets through an hour.
     private func secondOfCut(bytes: Int, every seconds: Int, limits: Limits = Limits()) -> Int? {
-        var driver = ConnectionDriver(limits)
-        driver.receive("GET / HTTP/1.1\r\nHost: h\r\n\r\n", drains: false)
-        for second in stride(from: seconds, through: 3600, by: seconds) {
-            driver.wait(.seconds(seconds))
-            if driver.state.timerFired(now: driver.now) == .close { return second }
-            driver.state.wrote(bytes, outputBytes: 1_000_000, now: driver.now, policy: driver.policy)
+        var driver = begun(limits)
+        for second in 1...3600 {
+            driver.wait(.seconds(1))
+            if second.isMultiple(of: seconds) { driver.heldBytes -= bytes }
+            if driver.heldBytes < Self.kernelBytes / 3 * 2 { fillKernel(&driver) }
+            if driver.now < driver.state.deadline { continue }
+            driver.fireTimer()
+            if driver.log.last == "close" { return second }
         }
         return nil
     }
 
+    private func begun(_ limits: Limits = Limits()) -> ConnectionDriver {
+        var driver = ConnectionDriver(limits)
+        driver.receive("GET / HTTP/1.1\r\nHost: h\r\n\r\n", drains: false)
+        driver.outputBytes = .max / 2
+        fillKernel(&driver)
+        return driver
+    }
+
+    private func fillKernel(_ driver: inout ConnectionDriver) {
+        let room = Self.kernelBytes - driver.heldBytes
+        driver.heldBytes = Self.kernelBytes
+        driver.write(room)
+    }
+
     @Test("a byte now and then does not hold an answer")
     func trickle() {
-        // Ten seconds to spare, and next to nothing earned.
-        #expect(secondOfCut(bytes: 1, every: 9) == 18)
+        // Ten seconds to spare, and next to nothing earned. It is looked at every two and a half.
+        #expect(secondOfCut(bytes: 1, every: 9) == 11)
         #expect(secondOfCut(bytes: 1, every: 1) == 11)
     }
 
@@ -55,5 +74,67 @@ import Testing
         #expect(driver.state.timerFired(now: driver.now) == .read)
         driver.wait(.seconds(1))
         #expect(driver.state.timerFired(now: driver.now) == .close)
+    }
+
+    @Test("what the kernel takes earns nothing, and is no progress") func kernelTakes() {
+        for rate in [0, 1024] {
+            var limits = Limits()
+            limits.answerBytesPerSecondMin = rate
+            var driver = begun(limits)
+            for _ in 1...9 {
+                driver.wait(.seconds(1))
+                driver.heldBytes += 1_000_000
+                driver.write(1_000_000)
+                driver.fireTimer()
+            }
+            #expect(driver.log.last != "close")
+            driver.wait(.seconds(1))
+            driver.heldBytes += 1_000_000
+            driver.write(1_000_000)
+            driver.fireTimer()
+            #expect(driver.log.last == "close")
+        }
+    }
+
+    @Test("one that stops is cut between once and one and a quarter times the stall time after its last byte")
+    func stops() {
+        for last in [Duration.milliseconds(1), .milliseconds(2499), .milliseconds(2501), .seconds(7)] {
+            var driver = begun()
+            let began = driver.now
+            let stopped = began + last.clampedNanoseconds
+            while driver.log.last != "close" {
+                driver.now = driver.state.deadline
+                // A byte every ten microseconds.
+                let nanoseconds = min(driver.now, stopped).nanoseconds - began.nanoseconds
+                driver.heldBytes = Self.kernelBytes - Int(nanoseconds / 10_000)
+                driver.fireTimer()
+            }
+            let after = driver.now.nanoseconds - stopped.nanoseconds
+            #expect((10_000_000_000...12_500_000_000).contains(after), "stopped after \(last), cut \(after) ns later")
+        }
+    }
+
+    @Test("a kernel that counts its own memory besides the bytes hides no progress") func kernelMemory() {
+        var driver = ConnectionDriver()
+        // As on a Unix socket that is full of small answers.
+        driver.heldBytes = 200_000
+        driver.receive("GET / HTTP/1.1\r\nHost: h\r\n\r\n", drains: false)
+        for _ in 1...10 {
+            driver.wait(.seconds(9))
+            driver.heldBytes -= 10_000
+            driver.fireTimer()
+            #expect(driver.log.last != "close")
+        }
+        driver.wait(.seconds(10))
+        driver.fireTimer()
+        #expect(driver.log.last == "close")
+    }
+
+    @Test("nobody asks how far a client is that has nothing left to make room for") func asked() {
+        var driver = begun()
+        #expect(driver.state.awaitsClient)
+        driver.drainOutput()
+        #expect(!driver.state.awaitsClient)
+        #expect(driver.state.deadline > driver.now + Limits().writeStallTime.clampedNanoseconds, "the idle time")
     }
 }

@@ -8,6 +8,8 @@ struct ConnectionDriver: ~Copyable {
     let policy: ConnectionPolicy
     var input = ByteBuffer(capacity: 16)
     var outputBytes = 0
+    /// Of the output that was taken, what the kernel holds for the client.
+    var heldBytes = 0
     var now = MonotonicTime(nanoseconds: 1_000_000_000)
     /// What happened, in words: `GET /path body`, `100`, `400`, `end output`, `close` ...
     var log: [String] = []
@@ -37,11 +39,23 @@ struct ConnectionDriver: ~Copyable {
 
     mutating func drainOutput() {
         outputBytes = 0
-        state.wrote(1, outputBytes: 0, now: now, policy: policy)
+        state.wrote(1, outputBytes: 0)
         run()
     }
 
-    mutating func fireTimer() { run(state.timerFired(now: now)) }
+    /// Offers the output that is left again, of which `byteCount` are taken.
+    mutating func write(_ byteCount: Int) {
+        outputBytes -= byteCount
+        state.wrote(byteCount, outputBytes: outputBytes)
+        if outputBytes > 0 { look() }
+    }
+
+    mutating func look() { state.looked(heldBytes: heldBytes, now: now, policy: policy) }
+
+    mutating func fireTimer() {
+        if state.awaitsClient { look() }
+        run(state.timerFired(now: now))
+    }
 
     mutating func run(_ first: ConnectionAction? = nil, drains: Bool = true) {
         var action = first ?? state.next(&input, outputBytes: outputBytes, now: now, policy: policy)
@@ -65,9 +79,7 @@ struct ConnectionDriver: ~Copyable {
                 state.refused(now: now, policy: policy)
             case .read, .write, .yield:
                 if outputBytes > 0 {
-                    let taken = drains ? outputBytes : 0
-                    outputBytes -= taken
-                    state.wrote(taken, outputBytes: outputBytes, now: now, policy: policy)
+                    write(drains ? outputBytes : 0)
                 }
                 if action == .yield { log.append("yield") }
                 if action != .write || outputBytes > 0 { return }

@@ -254,7 +254,8 @@ import Testing
         var driver = ConnectionDriver(limits)
         driver.receive(get("/1"), drains: false)
         driver.wait(.seconds(9))
-        driver.state.wrote(1, outputBytes: 1, now: driver.now, policy: driver.policy)
+        driver.outputBytes += 1
+        driver.write(1)
         driver.wait(.seconds(9))
         driver.fireTimer()
         #expect(driver.log == ["GET /1"])

@@ -34,7 +34,7 @@ import Testing
         #expect(!state.isAnswered)
         #expect(!state.hasBacklog)
         #expect(state.next(&input, outputBytes: 100, now: start, policy: policy) == .read)
-        state.wrote(100, outputBytes: 0, now: start, policy: policy)
+        state.wrote(100, outputBytes: 0)
         #expect(state.next(&input, outputBytes: 0, now: start, policy: policy) == .read)
         state.laterAnswerEnded(input, now: start, policy: policy)
         guard case .respond(let head, _, _) = state.next(&input, outputBytes: 5, now: start, policy: policy) else {
@@ -48,14 +48,14 @@ import Testing
         var input = ByteBuffer(capacity: 64)
         var state = try waiting("GET / HTTP/1.1\r\nHost: a\r\n\r\n", &input)
         #expect(state.deadline == stall)
-        state.wrote(1, outputBytes: 0, now: start, policy: policy)
+        state.wrote(1, outputBytes: 0)
         #expect(state.deadline == stall, "a client that takes what it is sent gives no answer more time")
         let early = MonotonicTime(nanoseconds: stall.nanoseconds - 1)
         #expect(state.timerFired(now: early) == .read)
         #expect(state.timerFired(now: stall) == .giveUp)
         // Another answer stands in its place, and the connection goes on.
         state.laterAnswerEnded(input, now: stall, policy: policy)
-        state.wrote(10, outputBytes: 0, now: stall, policy: policy)
+        state.wrote(10, outputBytes: 0)
         #expect(state.deadline == stall + policy.limits.idleTime.clampedNanoseconds)
     }
 
@@ -72,7 +72,8 @@ import Testing
     @Test("a client that does not take what was answered before it is cut, not answered") func stalled() throws {
         var input = ByteBuffer(capacity: 64)
         var state = try waiting("GET / HTTP/1.1\r\nHost: a\r\n\r\n", &input)
-        state.wrote(0, outputBytes: 5, now: start, policy: policy)
+        state.wrote(0, outputBytes: 5)
+        state.looked(heldBytes: 0, now: start, policy: policy)
         #expect(state.timerFired(now: stall) == .close)
     }
 
@@ -90,7 +91,7 @@ import Testing
             #expect(persistence == .close)
             state.laterAnswerEnded(input, now: start, policy: policy)
             #expect(state.next(&input, outputBytes: 10, now: start, policy: policy) == .write)
-            state.wrote(10, outputBytes: 0, now: start, policy: policy)
+            state.wrote(10, outputBytes: 0)
             let last = state.next(&input, outputBytes: 0, now: start, policy: policy)
             #expect(last == .endOutput, "the client may be sending")
         }
@@ -122,7 +123,7 @@ import Testing
         #expect(half.next(&ended, outputBytes: 0, now: start, policy: policy) == .read)
         half.laterAnswerEnded(ended, now: start, policy: policy)
         #expect(half.next(&ended, outputBytes: 10, now: start, policy: policy) == .write)
-        half.wrote(10, outputBytes: 0, now: start, policy: policy)
+        half.wrote(10, outputBytes: 0)
         #expect(half.next(&ended, outputBytes: 0, now: start, policy: policy) == .close)
     }
 

@@ -138,19 +138,21 @@ final class TestClient {
     func endRawOutput() { shutdown(descriptor, Int32(SHUT_WR)) }
 
     /// What comes next; empty at the end. Over TLS the end is close_notify: without it, the end is an error.
-    func receive() throws -> [UInt8] {
-        guard let tls else { return try receiveRaw() }
+    ///
+    /// - Parameter bytesMax: of the socket.
+    func receive(bytesMax: Int = 65_536) throws -> [UInt8] {
+        guard let tls else { return try receiveRaw(bytesMax: bytesMax) }
         while true {
             if let bytes = try tls.read() { return bytes }
-            let bytes = try receiveRaw()
+            let bytes = try receiveRaw(bytesMax: bytesMax)
             guard !bytes.isEmpty else { throw Failed(call: "end of connection without close_notify", code: 0) }
             tls.putIncoming(bytes)
         }
     }
 
     /// What the socket has, past TLS.
-    func receiveRaw() throws -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: 65_536)
+    func receiveRaw(bytesMax: Int = 65_536) throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: bytesMax)
         // SAFETY: the kernel writes within the array.
         let count = unsafe bytes.withUnsafeMutableBytes { unsafe recv(descriptor, $0.baseAddress, $0.count, 0) }
         guard count >= 0 else { throw Failed(call: "recv", code: errno) }

@@ -58,6 +58,8 @@ ptrdiff_t clinux_peek(int descriptor, void *buffer, size_t count);
 ptrdiff_t clinux_receive(int descriptor, void *buffer, size_t count);
 // Never raises SIGPIPE.
 ptrdiff_t clinux_send(int descriptor, const void *bytes, size_t count);
+// Of what was sent: bytes that TCP has no acknowledgement of (tcp(7)), memory that the reader of a Unix socket has not freed (unix(7)).
+int clinux_held_bytes(int descriptor);
 int clinux_shutdown_write(int descriptor);
 
 int clinux_epoll_create(void);

@@ -69,6 +69,13 @@ struct Socket: ~Copyable {
         return Self.transfer(result)
     }
 
+    /// Of the bytes that were sent, over TLS of its records, those that the kernel holds because the client has not taken them; 0
+    /// when it does not say, as if they were taken.
+    ///
+    /// Over TCP taken is acknowledged: the client's kernel has it. On a Unix socket it is read, in blocks of up to 36 KiB that count, with the
+    /// kernel's own share, until their last byte is read.
+    var heldBytes: Int { max(0, Int(clinux_held_bytes(descriptor.raw))) }
+
     /// Tells the client that nothing more comes. A client that is gone will show at the next read.
     ///
     /// From here on what is received is what the socket has, encrypted or not: it is only read to be thrown away.

@@ -97,13 +97,18 @@ struct LimitOptions: ParsableArguments {
     @Option(help: "Seconds a client may take to send a body, \(wanted(LimitOptions.times)); then 408.")
     var bodyTimeout = 30.0
 
-    @Option(help: "Seconds a client may take no byte of an answer, \(wanted(LimitOptions.times)); then it is cut off.")
+    @Option(
+        help: """
+            Seconds a client may take no byte of an answer, \(wanted(LimitOptions.times)); then it is cut off, up to a \
+            quarter later. Taken is what its kernel acknowledged, or it read from a Unix socket.
+            """)
     var writeTimeout = 10.0
 
     @Option(
         help: """
             Bytes a second that a client has to take of an answer it did not take at once, \
-            \(wanted(Limits.answerBytesPerSecondMinRange)); slower, it is cut off. 0 asks for nothing.
+            \(wanted(Limits.answerBytesPerSecondMinRange)), on average, with --write-timeout to spare; slower, it is \
+            cut off. 0 asks for nothing.
             """)
     var minAnswerRate = Limits().answerBytesPerSecondMin
 

@@ -62,7 +62,7 @@ func frame(_ bytes: [UInt8], cuts: [Int] = [], limits: Limits) -> Framing {
             case .produce, .giveUp: preconditionFailure("BUG: no answer is streamed or put off here")
             case .read, .write, .yield, .endOutput, .close: break
             }
-            state.wrote(outputBytes, outputBytes: 0, now: now, policy: policy)
+            state.wrote(outputBytes, outputBytes: 0)
             outputBytes = 0
             if action != .write, action != .yield { break }
         }
