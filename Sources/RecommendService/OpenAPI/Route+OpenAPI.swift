@@ -103,7 +103,7 @@ extension Route {
         case .metrics:
             OperationDescription(
                 id: "metrics", tag: "Operate", summary: "Prometheus' metrics",
-                description: "Text format 0.0.4.", answerType: "text/plain; version=0.0.4; charset=utf-8")
+                description: "Text format 0.0.4.", answerType: "text/plain")
         case .openAPI:
             OperationDescription(
                 id: "openAPI", tag: "Operate", summary: "This document", description: "OpenAPI 3.1.",
@@ -111,7 +111,7 @@ extension Route {
         case .docs:
             OperationDescription(
                 id: "docs", tag: "Operate", summary: "A page to try requests from",
-                description: "One page without outside assets.", answerType: "text/html; charset=utf-8")
+                description: "One page without outside assets.", answerType: "text/html")
         case .recommendBulk, .score, .adminReload, .adminItem, .adminItems, .adminDrain, .adminUndrain, .none: nil
         }
     }
