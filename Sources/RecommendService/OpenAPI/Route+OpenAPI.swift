@@ -36,7 +36,10 @@ extension Route {
         "404", "No such model is served, or it does not know the user and strict asks for no fallback."
     )
     private static let unknownModel = ("404", "No model of this name is served.")
-    private static let cannotExplain = ("409", "The model lacks what an explanation is made from.")
+    private static let cannotExplain = (
+        "409",
+        "The model lacks what an explanation is made from, or the user's history does not give the vector that ranks."
+    )
     private static let unready = ("503", "No model is loaded yet, or the server has too much to do.")
 
     /// The GET of this route; nil when there is none.
