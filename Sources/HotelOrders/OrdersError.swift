@@ -14,6 +14,8 @@ package enum OrdersError: Error, Equatable, Sendable {
     /// Not one known column: the header line is probably missing. What the line says is not repeated, it may be a guest.
     case headerMissing(path: String, fieldCount: Int)
     case columnsMissing(path: String, missing: [String], found: [String])
+    /// A carriage return inside the first line: lines that end with it alone.
+    case loneCarriageReturn(path: String)
     case columnRepeated(path: String, name: String)
     case tooManyColumns(path: String, found: Int, limit: Int)
     case gzipCorrupt(path: String, detail: String)
@@ -30,8 +32,8 @@ package enum OrdersError: Error, Equatable, Sendable {
         switch self {
         case .invalidSetting, .noInput: .usage
         case .fileMissing: .inputMissing
-        case .emptyFile, .headerMalformed, .headerMissing, .columnsMissing, .columnRepeated, .tooManyColumns,
-            .gzipCorrupt, .gzipTruncated, .tooManyRejects, .nothingKept:
+        case .emptyFile, .headerMalformed, .headerMissing, .columnsMissing, .loneCarriageReturn, .columnRepeated,
+            .tooManyColumns, .gzipCorrupt, .gzipTruncated, .tooManyRejects, .nothingKept:
             .badData
         case .unreadable, .changedWhileReading, .unwritable, .outputClosed: .io
         }
@@ -57,6 +59,9 @@ extension OrdersError: CustomStringConvertible {
         case .columnsMissing(let path, let missing, let found):
             "\(path): line 1: required column missing: \(missing.joined(separator: ", ")); found "
                 + found.joined(separator: ", ")
+        case .loneCarriageReturn(let path):
+            "\(path): line 1: a carriage return that no line feed follows, wanted lines that end with LF or CRLF; "
+                + "turn them with: tr '\\r' '\\n' < FILE"
         case .columnRepeated(let path, let name): "\(path): line 1: column \(name) appears twice, wanted it once"
         case .tooManyColumns(let path, let found, let limit):
             "\(path): line 1: \(found) columns, wanted at most \(limit)"

@@ -104,6 +104,8 @@ private struct OrdersReading: ~Copyable {
     }
 
     private func readHeader(_ reader: inout CSVRecordReader) throws(OrdersError) -> OrderHeader {
+        // Told first: whatever else is wrong with such a header comes of it.
+        if reader.holdsLoneCarriageReturn() { throw .loneCarriageReturn(path: reader.path) }
         switch try reader.next() {
         case .end: throw .emptyFile(path: reader.path)
         case .malformed(let reason, _, _): throw .headerMalformed(path: reader.path, reason: reason)

@@ -155,6 +155,11 @@ struct BulkBlock: ~Copyable {
             case .query(let group, let number, let userID, let explains, let arm):
                 guard let model = groups[group].model else { preconditionFailure("BUG: a query of no version") }
                 let (outcome, ranked) = groups[group].answers[number]
+                if explains, !model.snapshot.canExplain(scratch: ranked) {
+                    Problem.cannotExplain(.unsolvable).write(
+                        into: &body, requestID: requestID, line: firstLine + place)
+                    continue
+                }
                 userIDs.withBytes { ids in
                     writeRecommendation(
                         outcome, ranked, userID: ids.extracting(userID), explains: explains, model: model.name,

@@ -10,6 +10,11 @@ package enum Problem: Error, Equatable, Sendable {
         case query, queryOfPost, body, basketEntry
     }
 
+    /// Why an answer cannot be explained: the model does not say what it was trained with, or the user's equations have no single solution.
+    package enum ExplanationGap: Sendable {
+        case untrained, unsolvable
+    }
+
     case unknownPath
     case methodNotAllowed(Route)
     case undecodablePath
@@ -37,7 +42,7 @@ package enum Problem: Error, Equatable, Sendable {
     /// The names are no secret: `GET /models` lists them.
     case unknownModel(known: [String])
     /// The model lacks what an explanation is made from.
-    case cannotExplain
+    case cannotExplain(ExplanationGap)
     case notReady(String)
     /// As many streamed answers under way as a loop keeps, or changes that wait for the disk as a process does.
     case busy(retryAfterSeconds: Int)
@@ -129,10 +134,16 @@ package enum Problem: Error, Equatable, Sendable {
                 : "This path wants the header Authorization: Bearer and the admin token."
         case .unknownModel(let known):
             return "No model of this name is served here. Served models: \(known.joined(separator: ", "))."
-        case .cannotExplain:
+        case .cannotExplain(.untrained):
             return """
                 explain was true, and the served model does not say the alpha and regularization it was trained with. Ask \
                 without it, or import the factors again with both.
+                """
+        case .cannotExplain(.unsolvable):
+            return """
+                explain was true, and the vector that ranks for this user cannot be derived: the model holds no history of \
+                the user, or its equations have no single solution. Ask without it, or import the factors again with the \
+                interactions.
                 """
         case .notReady(let reason): return reason
         case .busy: return "As many of these requests are under way as are kept at a time. Try again later."
@@ -152,7 +163,12 @@ package enum Problem: Error, Equatable, Sendable {
     }
 
     /// Whether it was the model that was asked and has no more to say.
-    var isAnswerOfModel: Bool { self == .unknownUser || self == .unknownItem || self == .cannotExplain }
+    var isAnswerOfModel: Bool {
+        switch self {
+        case .unknownUser, .unknownItem, .cannotExplain: true
+        default: false
+        }
+    }
 
     /// The value for a `Retry-After` header, when there is to be one.
     var retryAfterSeconds: Int? {

@@ -63,7 +63,7 @@ private func writeItems(
             body.appendJSONNumber(score)
             writeAttributes(name, snapshot.price(item), department, into: &body)
         }
-        if explains { writeBecause(snapshot.explain(item: item, scratch: ranked), snapshot, into: &body) }
+        if explains { writeBecause(snapshot.explain(item: item, scratch: ranked), of: score, snapshot, into: &body) }
         body.append(UInt8(ascii: "}"))
     }
 }
@@ -92,8 +92,15 @@ func writeEnd(_ requestID: [UInt8], into body: inout ByteBuffer) {
     body.append("}\n" as StaticString)
 }
 
-/// What carried a score, the greatest contribution first.
-private func writeBecause(_ contributions: [Contribution], _ snapshot: ModelSnapshot, into body: inout ByteBuffer) {
+/// How far contributions may be from the score that they sum to, of the greater of 1 and the score: trained and folded-in vectors are
+/// within 5e-5 (docs/engine.md).
+private let contributionTolerance: Float = 1e-4
+
+/// What carried a score, the greatest contribution first; and what that sums to where it is not the score, because the vector came from
+/// elsewhere and is not the fold-in of its history.
+private func writeBecause(
+    _ contributions: [Contribution], of score: Float, _ snapshot: ModelSnapshot, into body: inout ByteBuffer
+) {
     body.append(",\"because\":[" as StaticString)
     for (place, entry) in contributions.enumerated() {
         if place > 0 { body.append(UInt8(ascii: ",")) }
@@ -109,6 +116,12 @@ private func writeBecause(_ contributions: [Contribution], _ snapshot: ModelSnap
         body.append(UInt8(ascii: "}"))
     }
     body.append(UInt8(ascii: "]"))
+    let sum = Float(contributions.reduce(0) { $0 + Double($1.contribution) })
+    guard !contributions.isEmpty, sum.isFinite, abs(sum - score) > contributionTolerance * max(1, abs(score)) else {
+        return
+    }
+    body.append(",\"explained_score\":" as StaticString)
+    body.appendJSONNumber(sum)
 }
 
 /// What comes before the score of an item: `{"item_id":"310","score":`

@@ -18,7 +18,7 @@ package struct TrainedFactors: Equatable, Sendable {
     package let factors: Factors
     /// Of these factors.
     package let loss: Double
-    /// Of all iterations and the last solve of the users, set-up and result left out.
+    /// Of all iterations and the last solve of the users; set-up, result and its check left out.
     package let seconds: Double
     /// Without the last solve.
     package let secondsPerIteration: Double
@@ -38,8 +38,8 @@ package struct TrainedFactors: Equatable, Sendable {
 ///
 /// - Returns: the same bits for the same interactions and settings, whatever `threads` and whatever CPU. A user or item
 ///   without interactions has a vector of zeros.
-/// - Throws: before any work for a setting or an input that cannot be used; later for overflow or, with Cholesky, for
-///   equations without a single solution.
+/// - Throws: before any work for a setting or an input that cannot be used; later for overflow, with Cholesky for
+///   equations without a single solution, and for factors that turn out not to solve them (``SolutionCheck``).
 /// - Complexity: with n interactions, R rows and f factors, conjugate gradient takes O(steps · (n·f + R·f²)) an
 ///   iteration, Cholesky O(n·f² + R·f³). Memory: both factor matrices twice at the end, the interactions twice.
 package func trainALS(
@@ -74,8 +74,12 @@ package func trainALS(
                 secondsElapsed: isLast ? seconds(clock.now - start) : iterated,
                 secondsLeft: iterated / Double(iteration) * Double(configuration.iterations - iteration)))
     }
+    let took = seconds(clock.now - start)
+    let factors = run.factors()
+    loss = try SolutionCheck(interactions: interactions, factors: factors, configuration: configuration)
+        .run(reportedLoss: loss)
     return TrainedFactors(
-        factors: run.factors(), loss: loss, seconds: seconds(clock.now - start),
+        factors: factors, loss: loss, seconds: took,
         secondsPerIteration: iterated / Double(configuration.iterations))
 }
 

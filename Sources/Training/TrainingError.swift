@@ -12,6 +12,8 @@ package enum TrainingError: Error, Equatable, Sendable {
     case notFinite(iteration: Int, alpha: Float, largestStrength: Float)
     /// Cholesky met a row whose matrix has no inverse.
     case singular(side: Side, row: Int, factors: Int, regularization: Float)
+    /// The factors do not solve their equations: the regularization is lost in the rounding of float32.
+    case unsolved(reason: String, factors: Int, regularization: Float)
 
     package enum Side: String, Sendable { case user, item }
 }
@@ -30,10 +32,13 @@ extension TrainingError: CustomStringConvertible {
             "user row \(user) has item row \(item); wanted rows below \(items), ascending, without repeats"
         case .notFinite(let iteration, let alpha, let largestStrength):
             "factors overflowed in iteration \(iteration) (alpha \(alpha), largest strength \(largestStrength));"
-                + " lower alpha, or clip or take the logarithm of the strengths"
+                + " lower alpha, clip or take the logarithm of the strengths, or raise a regularization near 0"
         case .singular(let side, let row, let factors, let regularization):
             "the equations of \(side.rawValue) row \(row) have no single solution (\(factors) factors, regularization"
                 + " \(regularization)); raise the regularization above 0, lower the factors, or use conjugate gradient"
+        case .unsolved(let reason, let factors, let regularization):
+            "the trained factors do not solve their equations: \(reason) (\(factors) factors, regularization"
+                + " \(regularization)); raise the regularization (the default is 0.01), or lower the factors"
         }
     }
 }

@@ -137,13 +137,21 @@ import Testing
         }
     }
 
-    @Test("nesting to the bound, and one past it")
+    @Test("nesting to the bound of 64, and one past it: the element's own bracket and the array's around it count")
     func depthBound() throws {
-        func nested(_ depth: Int) -> String {
-            "{\"a\":" + String(repeating: "[", count: depth) + String(repeating: "]", count: depth) + ",\"itemSeq\":1}"
+        func element(_ depth: Int) -> String {
+            "{\"a\":" + String(repeating: "[", count: depth - 1) + String(repeating: "]", count: depth - 1)
+                + ",\"itemSeq\":1}"
         }
-        #expect(try parse(nested(ContentsParser.depthMax))[0].id == .value(1))
-        #expect(throws: ContentsProblem.tooDeep) { try parse(nested(ContentsParser.depthMax + 1)) }
+        #expect(try parse(element(64))[0].id == .value(1))
+        #expect(throws: ContentsProblem.tooDeep) { try parse(element(65)) }
+        // Elements beside one another are no deeper than one.
+        #expect(try parse("[" + Array(repeating: element(63), count: 3).joined(separator: ",") + "]").count == 3)
+        #expect(throws: ContentsProblem.tooDeep) { try parse("[\(element(63)),\(element(64))]") }
+        #expect(try parse("[" + String(repeating: "[", count: 63) + String(repeating: "]", count: 64)).count == 1)
+        #expect(throws: ContentsProblem.tooDeep) {
+            try parse("[" + String(repeating: "[", count: 64) + String(repeating: "]", count: 65))
+        }
         #expect(throws: ContentsProblem.tooDeep) { try parse("{\"a\":" + String(repeating: "[", count: 500_000)) }
     }
 

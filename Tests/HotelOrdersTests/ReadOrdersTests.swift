@@ -266,6 +266,25 @@ import Testing
         }
     }
 
+    @Test(
+        "lines that end with carriage returns alone are named as such, whatever else that does to the header",
+        arguments: [",order_seq,reg_date", ",order_seq,reg_date,memo", ",\"order_seq\",\"reg_date\""], [1, 50, 15_000])
+    func carriageReturns(columns: String, rowCount: Int) throws {
+        // The last required column, or an unknown one, swallows the rows; 50 rows are too many columns, 15,000 a record over 1 MiB.
+        let row = #"3,10,1000,COMPLETE,"{""itemSeq"":5,""count"":1}""#
+        let rest = columns.contains("memo") ? ",1,2024-01-02 03:04:05,\"a\"" : ",1,2024-01-02 03:04:05"
+        let lines =
+            ["hotel_seq,customer_seq,order_price,status,contents" + columns]
+            + Array(repeating: row + rest, count: rowCount)
+        let path = try directory.write(Data(lines.joined(separator: "\r").utf8), as: "cr.csv")
+        let error = #expect(throws: OrdersError.loneCarriageReturn(path: path)) { try readOrders(paths: [path]) }
+        #expect(error.map { "\($0)".contains("lines that end with LF or CRLF") } == true)
+        #expect(error?.kind == .badData)
+        // The same lines with CRLF have a header.
+        let crlf = try directory.write(Data(lines.joined(separator: "\r\n").utf8), as: "crlf.csv")
+        #expect(try readOrders(paths: [crlf], maxRejectShare: 1).summary.rows == rowCount)
+    }
+
     @Test("orders are never overwritten by their own rejects file")
     func rejectsOverInput() throws {
         let path = try write([Export.row("1"), Export.row("x")])

@@ -37,6 +37,23 @@ import Testing
 
     private static let header = "order_seq,hotel_seq,customer_seq,order_price,status,contents,reg_date"
 
+    @Test("a regularization that float32 loses is refused with 65 and what to do, and nothing is published")
+    func unsolved() throws {
+        let row = #"1,3,10,1000,COMPLETE,"{""itemSeq"":5,""count"":1}",2024-01-02 03:04:05"#
+        let orders = try directory.write(Data((Self.header + "\n" + row + "\n").utf8), as: "one.csv")
+        let arguments = [
+            "train", "--orders", orders, "--registry", directory.file("models"), "--model", "m", "--promote",
+            "production",
+        ]
+        let refused = try BuiltBinary.run(arguments + ["--regularization", "1e-7"])
+        #expect(refused.exitCode == 65 && refused.output.isEmpty)
+        #expect(refused.errors.contains("do not solve their equations"), "\(refused.errors)")
+        #expect(refused.errors.contains("raise the regularization"), "\(refused.errors)")
+        #expect(!FileManager.default.fileExists(atPath: directory.file("models/m/1")))
+        #expect(!FileManager.default.fileExists(atPath: directory.file("models/m/aliases.json")))
+        #expect(try BuiltBinary.run(arguments).exitCode == 0)
+    }
+
     @Test("a missing file is 66, a directory or a cut gzip is an error, never a trap") func unreadableOrders() throws {
         #expect(try train(directory.file("none.csv")).exitCode == 66)
         #expect([65, 66, 74].contains(try train(directory.path).exitCode))

@@ -32,18 +32,43 @@ import Testing
         }
     }
 
+    @Test("docs/lifecycle.md has a worked example of the point, and it is right")
+    func workedExample() throws {
+        let page = try String(
+            contentsOf: URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .deletingLastPathComponent().appending(path: "docs/lifecycle.md"), encoding: .utf8)
+        let match = try #require(
+            page.firstMatch(
+                of:
+                    /Experiment `([a-z0-9]+)`, guest `([0-9]+)`: FNV-1a\s+`0x([0-9a-f]{16})`,\s+finished\s+`0x([0-9a-f]{16})`,\s+point\s+`([0-9]+)`/
+            ))
+        let (name, guest) = (String(match.1), String(match.2))
+        #expect(Self.fnv(name, guest) == UInt64(match.3, radix: 16))
+        #expect(Self.finished(Self.fnv(name, guest)) == UInt64(match.4, radix: 16))
+        #expect(Int(match.5) == Experiment.point(experiment: name, user: guest.utf8.span))
+        // The remainder of a division is another number, so the example tells the two apart.
+        #expect(Int(match.5) != Int(Self.finished(Self.fnv(name, guest)) % 10_000))
+    }
+
     /// The definition again, on Swift's own multiplication of big numbers: written from the papers, not from the code.
     private static func reference(_ experiment: String, _ user: String) -> Int {
+        Int(UInt64((UInt128(finished(fnv(experiment, user))) * 10_000) >> 64))
+    }
+
+    private static func fnv(_ experiment: String, _ user: String) -> UInt64 {
         var h: UInt64 = 14_695_981_039_346_656_037
         for byte in Array(experiment.utf8) + [0] + Array(user.utf8) {
             h ^= UInt64(byte)
             h = h &* 1_099_511_628_211
         }
+        return h
+    }
+
+    private static func finished(_ h: UInt64) -> UInt64 {
         var z = h
         z = (z ^ (z >> 30)) &* 13_787_848_793_156_543_929
         z = (z ^ (z >> 27)) &* 10_723_151_780_598_845_931
-        z ^= z >> 31
-        return Int(UInt64((UInt128(z) * 10_000) >> 64))
+        return z ^ (z >> 31)
     }
 
     @Test("arms hold their shares, within what chance allows")

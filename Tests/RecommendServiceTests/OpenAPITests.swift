@@ -111,6 +111,25 @@ import Testing
         #expect(count == 12)
     }
 
+    @Test("every media type of an answer is bare, as validators compare them, and is that of the answer")
+    func mediaTypes() throws {
+        var seen: Set<String> = []
+        for (path, operations) in paths {
+            for operation in operations.values {
+                for case let answer as [String: Any] in (operation["responses"] as? [String: Any] ?? [:]).values {
+                    let types = (answer["content"] as? [String: Any] ?? [:]).keys
+                    #expect(types.allSatisfy { !$0.contains(";") && !$0.contains(" ") }, "\(path): \(types.sorted())")
+                    seen.formUnion(types)
+                }
+            }
+        }
+        #expect(seen.isSuperset(of: ["application/json", "application/problem+json", "text/plain", "text/html"]))
+        for (path, type) in [("/metrics", "text/plain"), ("/docs", "text/html")] {
+            let sent = try #require(try fixture.get(path).header("Content-Type"))
+            #expect(sent.split(separator: ";").first.map(String.init) == type)
+        }
+    }
+
     @Test("every $ref points at something") func references() throws {
         let answer = try fixture.get("/openapi.json")
         let json = answer.json

@@ -1,3 +1,4 @@
+import FactorModel
 import Foundation
 import RecommendService
 import Testing
@@ -90,6 +91,72 @@ import Testing
         #expect(answer.status == 409)
         #expect(answer.problem == "cannot-explain")
         #expect(try plain.get("/recommend?user_id=ann&explain=false").status == 200)
+    }
+
+    @Test("a vector without a history, as imported ones may be, cannot be explained: 409, in bulk in its line")
+    func withoutHistory() throws {
+        let imported = try ServiceFixture(change: { contents in
+            contents.interactions = InteractionMatrix(
+                rowCount: 3, columnCount: 5, indptr: [0, 0, 1, 1], indices: [4], values: [1])
+        })
+        let answer = try imported.get("/recommend?user_id=ann&explain=true&k=1")
+        #expect(answer.status == 409 && answer.problem == "cannot-explain")
+        #expect(answer.detail?.contains("no history") == true)
+        #expect(try imported.post("/recommend", #"{"user_id":"ann","explain":true}"#).status == 409)
+        // What was not recommended is not counted.
+        let counts = try imported.get("/metrics").body.split(separator: "\n").filter {
+            $0.hasPrefix("nextloop_recommendations_total{")
+        }
+        #expect(counts.allSatisfy { $0.hasSuffix(" 0") }, "\(counts)")
+        let lines = try imported.bulk([
+            #"{"user_id":"ann","explain":true}"#, #"{"user_id":"bob","explain":true,"k":1}"#,
+            #"{"user_id":"ann","k":1}"#,
+            #"{"user_id":"ann","explain":true,"k":1,"basket":[{"item_id":"a"}]}"#,
+            #"{"user_id":"zoe","explain":true,"k":1}"#,
+        ]).lines
+        try #require(lines.count == 5)
+        #expect(lines[0]["type"] as? String == "urn:nextloop:problem:cannot-explain" && lines[0]["line"] as? Int == 1)
+        #expect(lines.dropFirst().allSatisfy { $0["items"] != nil })
+        #expect(lines[3]["strategy"] as? String == "fold_in" && lines[4]["strategy"] as? String == "popular")
+        #expect(try imported.get("/recommend?user_id=ann&k=1").status == 200)
+        let object = Array(#"{"user_id":"ann","explain":true}"#.utf8)
+        #expect(throws: Problem.cannotExplain(.unsolvable)) {
+            _ = try RecommendationRequest(object: object.span, imported.snapshot)
+        }
+    }
+
+    @Test("equations without a single solution cannot be explained either")
+    func singular() throws {
+        // All items on one line, and no regularization to fill the rest.
+        let flat = try ServiceFixture(change: { contents in
+            contents.factors = Factors(
+                factorCount: 2, userFactors: [1, 0, 0, 1, 0, 0], itemFactors: [1, 0, 2, 0, 3, 0, 4, 0, 5, 0])
+            contents.foldIn = FoldInParameters(alpha: 2, regularization: 0)
+        })
+        #expect(try flat.get("/recommend?user_id=ann&explain=true").problem == "cannot-explain")
+    }
+
+    @Test("a vector that is not the fold-in of its history says what the contributions sum to; others say nothing")
+    func explainedScore() throws {
+        // Ann's vector is made up.
+        let items = try #require(
+            try fixture.get("/recommend?user_id=ann&explain=true").json["items"] as? [[String: Any]])
+        #expect(items.count == 5)
+        for item in items {
+            let because = try #require(item["because"] as? [[String: Any]])
+            let sum = because.compactMap { $0["contribution"] as? Double }.reduce(0, +)
+            let score = try #require(item["score"] as? Double)
+            let said = item["explained_score"] as? Double
+            if abs(sum - score) > 1.1e-4 {
+                #expect(try abs(#require(said) - sum) < 1e-6)
+            } else if abs(sum - score) < 0.9e-4 {
+                #expect(said == nil)
+            }
+        }
+        #expect(items.contains { $0["explained_score"] != nil })
+        let folded = try fixture.post(
+            "/recommend", #"{"user_id":"ann","explain":true,"basket":[{"item_id":"d"}]}"#)
+        #expect(folded.body.contains("contribution") && !folded.body.contains("explained_score"))
     }
 
     @Test(

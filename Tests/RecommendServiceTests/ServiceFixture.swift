@@ -73,15 +73,18 @@ final class ServiceFixture {
     /// - Parameter models: served beside `room-service`, which answers by default.
     /// - Parameter following: answers with this follower's models instead.
     /// - Parameter experiments: on `room-service`, as is `shadow`.
+    /// - Parameter change: of the contents, at last.
     /// - Parameter admin: makes the operator's part from the directory, in which a registry may be kept, and the models.
     init(
         loaded: Bool = true, foldIn: Bool = true, models: [String] = [], following follower: ModelFollower? = nil,
         experiments: [Experiment] = [], shadow: ShadowDeclaration? = nil, accessLog: AccessLog? = nil,
-        admin: ((TemporaryDirectory, ModelStore) throws -> (UnavailableItems, Admin?))? = nil
+        admin: ((TemporaryDirectory, ModelStore) throws -> (UnavailableItems, Admin?))? = nil,
+        change: (inout ModelContents) -> Void = { _ in }
     ) throws {
         directory = try TemporaryDirectory()
         var contents = Self.contents
         if foldIn { contents.foldIn = FoldInParameters(alpha: 2, regularization: 0.5) }
+        change(&contents)
         try writeModelFile(contents, to: directory.file("model.safetensors"))
         snapshot = try ModelSnapshot.open(path: directory.file("model.safetensors"))
         let declared = (["room-service"] + models).map {

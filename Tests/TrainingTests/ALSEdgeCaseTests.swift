@@ -91,12 +91,66 @@ import VectorKernels
         }
     }
 
-    @Test("with λ = 0 and too few rows, conjugate gradient finds a solution and Cholesky says there are many")
+    /// Data that λ near 0 leaves with more factors than equations.
+    private static let few: [(name: String, data: InteractionMatrix)] = [
+        ("one order", matrix([[(0, 1)]], items: 1)), ("two items", matrix([[(0, 1), (1, 1)]], items: 2)),
+        ("two guests", matrix([[(0, 1)], [(1, 1)]], items: 2)), ("heavy", matrix([[(0, 4999)], [(1, 1)]], items: 2)),
+        ("checkerboard", checkerboard(6)), ("random", randomMatrix(users: 20, items: 14, seed: 41)),
+    ]
+
+    @Test(
+        "with λ too small for float32 and fewer rows than factors, the model is right or refused with advice, never noise",
+        arguments: 0..<few.count, [0, 1e-12, 1e-9, 1e-8, 1e-7] as [Float])
+    func tinyRegularization(number: Int, regularization: Float) throws {
+        let (name, data) = Self.few[number]
+        for factors in [16, 64, 200] {
+            do throws(TrainingError) {
+                let result = try trainALS(data, settings(factors: factors) { $0.regularization = regularization })
+                let naive = naiveLoss(data, result.factors, alpha: 40, regularization: regularization)
+                let sum = data.values.reduce(0) { $0 + 1 + 40 * Double($1) }
+                #expect(result.loss >= 0 && abs(result.loss - naive) <= 1e-3 * naive + 2e-5 * sum, "\(name) \(factors)")
+                for user in 0..<data.rowCount {
+                    for place in data.range(ofRow: user) {
+                        let score = result.factors.score(user, Int(data.indices[place]))
+                        #expect(abs(score - 1) < 0.02, "\(name) \(factors): \(score)")
+                    }
+                }
+            } catch {
+                switch error {
+                case .unsolved, .notFinite: break
+                default: throw error
+                }
+                #expect("\(error)".contains("raise "), "\(error)")
+            }
+        }
+    }
+
+    @Test("one order of one guest with λ = 1e-7, whose score was -10240, is refused; with 1e-5 it is 1")
+    func oneOrder() throws {
+        let data = matrix([[(0, 1)]], items: 1)
+        let error = #expect(throws: TrainingError.self) {
+            try trainALS(data, settings(factors: 64) { $0.regularization = 1e-7 })
+        }
+        guard case .unsolved(_, factors: 64, regularization: 1e-7) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        let right = try trainALS(data, settings(factors: 64) { $0.regularization = 1e-5 })
+        #expect(abs(right.factors.score(0, 0) - 1) < 1e-4)
+    }
+
+    @Test(
+        "a λ so large that nothing but dust remains is no error, up to the bound",
+        arguments: [1e3, 1e5, 1e9] as [Float])
+    func largeRegularization(regularization: Float) throws {
+        let data = randomMatrix(users: 30, items: 20, seed: 42)
+        let result = try trainALS(data, settings(factors: 16) { $0.regularization = regularization })
+        #expect(abs(result.factors.score(0, 0)) < 1 && result.loss >= 0)
+    }
+
+    @Test("with λ = 0 and too few rows Cholesky says that there are many solutions")
     func singular() throws {
         let data = checkerboard(6)
-        let free = settings(factors: 16) { $0.regularization = 0 }
-        let result = try trainALS(data, free)
-        #expect(result.loss.isFinite)
         #expect(throws: TrainingError.singular(side: .user, row: 0, factors: 16, regularization: 0)) {
             try trainALS(
                 data,

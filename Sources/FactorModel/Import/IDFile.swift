@@ -22,7 +22,8 @@ struct IDTable {
 extension IDTable {
     /// Reads ids, one a line in row order: LF or CRLF, the last line with or without it, UTF-8 with or without a byte order mark.
     ///
-    /// - Throws: `badLine` for an empty line, an id over 256 bytes, one that is not UTF-8 and one that was there before.
+    /// - Throws: `badLine` for an empty line, an id over 256 bytes, one that is not UTF-8, one with U+0000 in it, which no
+    ///   request can name, and one that was there before.
     init(path: String) throws(ImportError) {
         var cursor = ByteCursor(try InputFile(path).stream())
         var ids: [String] = []
@@ -71,6 +72,11 @@ extension IDTable {
         guard !bytes.isEmpty else { throw .badLine(path: path, line: number, got: "an empty line", wanted: "an id") }
         guard let id = String(validating: bytes, as: UTF8.self) else {
             throw .badLine(path: path, line: number, got: "bytes that are not UTF-8", wanted: "UTF-8")
+        }
+        if bytes.contains(0) {
+            throw .badLine(
+                path: path, line: number, got: "the id \(ImportError.excerpt(id)) with U+0000 in it",
+                wanted: "an id that a request can name: without U+0000")
         }
         return id
     }

@@ -59,6 +59,7 @@ private struct CatalogueBuilder {
         guard fields[1].utf8.count <= ModelLimits.nameBytesMax else {
             throw reader.fail("a name of \(fields[1].utf8.count) bytes", "at most \(ModelLimits.nameBytesMax)")
         }
+        try checkHasNoZero(fields[1], "name", reader)
         let price = try Self.price(fields[2], reader)
         if !fields[3].isEmpty { try checkID(fields[3], "department_id", reader) }
         let hotels = try hotelIDs(fields[4], reader)
@@ -102,6 +103,14 @@ private struct CatalogueBuilder {
     private func checkID(_ id: String, _ what: String, _ reader: CSVReader) throws(ImportError) {
         guard (1...ModelLimits.idBytesMax).contains(id.utf8.count) else {
             throw reader.fail("\(what) of \(id.utf8.count) bytes", "1 to \(ModelLimits.idBytesMax)")
+        }
+        try checkHasNoZero(id, what, reader)
+    }
+
+    /// Requests refuse U+0000 everywhere, so an id with it could never be named.
+    private func checkHasNoZero(_ text: String, _ what: String, _ reader: CSVReader) throws(ImportError) {
+        if text.utf8.contains(0) {
+            throw reader.fail("\(what) \(ImportError.excerpt(text)) with U+0000 in it", "text without U+0000")
         }
     }
 

@@ -41,6 +41,22 @@ extension ModelSnapshot {
 
     // MARK: Explain
 
+    /// Whether ``explain(item:scratch:)`` has what made the scratch's last answer: an answer that no vector made it explains by nothing,
+    /// one by a vector only when the history and the basket have a single solution. An imported vector may have no history at all.
+    ///
+    /// - Complexity: a fold-in, unless one made the answer; what is solved here is not solved again to explain.
+    package func canExplain(scratch: RecommendationScratch) -> Bool {
+        guard case .vector(let user, let basket, let snapshot) = scratch.subject else { return true }
+        precondition(snapshot == ObjectIdentifier(self), "BUG: explained by another snapshot")
+        return scratch.shared.solver.key == scratch.equationsKey || foldIn(user, basket, scratch)
+    }
+
+    /// The same before the query is answered.
+    package func canExplain(_ query: RecommendationQuery, scratch: RecommendationScratch) -> Bool {
+        _ = plan(query, scratch)
+        return canExplain(scratch: scratch)
+    }
+
     /// What each item of the history and the basket gave to the score of an item, for the vector that made the scratch's last
     /// answer: c·yᵢᵀ A⁻¹ yⱼ for item j (Hu, Koren and Volinsky, section 5).
     ///
@@ -50,13 +66,8 @@ extension ModelSnapshot {
     ///   the model does not say what it was trained with, or when its equations have no single solution.
     /// - Complexity: the first item of an answer costs a fold-in, unless one made it; each item O(factorCount² + items · factorCount).
     package func explain(item: ItemIndex, scratch: RecommendationScratch) -> [Contribution] {
-        guard case .vector(let user, let basket, let snapshot) = scratch.subject else { return [] }
-        precondition(snapshot == ObjectIdentifier(self), "BUG: explained by another snapshot")
-        let solver = scratch.shared.solver
-        if solver.key != scratch.equationsKey {
-            guard foldIn(user, basket, scratch) else { return [] }
-        }
-        return withItemFactors { solver.contributions(to: item, $0) }
+        guard case .vector = scratch.subject, canExplain(scratch: scratch) else { return [] }
+        return withItemFactors { scratch.shared.solver.contributions(to: item, $0) }
             .sorted { a, b in
                 a.contribution > b.contribution || (a.contribution == b.contribution && a.item < b.item)
             }

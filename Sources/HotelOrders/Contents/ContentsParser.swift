@@ -6,7 +6,7 @@
 ///
 /// Our own, because the field is read once per row of a table of millions and a JSON library takes none of the above.
 struct ContentsParser {
-    /// Brackets inside one element, and elements of one row.
+    /// Brackets inside one another, the element's own and the array's around it among them, and elements of one row.
     static let depthMax = 64
     static let elementCountMax = 1000
     /// Times that quotes are taken off before the text is given up.
@@ -67,6 +67,7 @@ struct ContentsParser {
 
     private mutating func parseArray(_ text: Span<UInt8>, _ cursor: inout JSONCursor) throws(ContentsProblem) {
         cursor.place += 1
+        cursor.outerDepth += 1
         while true {
             cursor.skipSpace(text)
             if cursor.take(UInt8(ascii: "]"), text) { return }
@@ -92,6 +93,7 @@ struct ContentsParser {
         var element = ContentsElement()
         var expected = 0
         cursor.place += 1
+        cursor.outerDepth += 1
         while true {
             cursor.skipSpace(text)
             if cursor.take(UInt8(ascii: "}"), text) { break }
@@ -117,6 +119,7 @@ struct ContentsParser {
             if cursor.take(UInt8(ascii: "}"), text) { break }
             guard cursor.take(UInt8(ascii: ","), text) else { throw .notJSON }
         }
+        cursor.outerDepth -= 1
         try append(element)
     }
 

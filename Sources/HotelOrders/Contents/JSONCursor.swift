@@ -2,6 +2,13 @@
 struct JSONCursor {
     var place: Int
     let end: Int
+    /// Brackets that are open around the values that ``skipValue(_:)`` steps over.
+    var outerDepth = 0
+
+    init(place: Int, end: Int) {
+        self.place = place
+        self.end = end
+    }
 
     /// The next byte, 0 at the end: a zero byte means nothing in JSON either.
     func peek(_ text: Span<UInt8>) -> UInt8 { place < end ? text[place] : 0 }
@@ -61,7 +68,7 @@ struct JSONCursor {
             switch peek(text) {
             case UInt8(ascii: "\""): _ = try string(text)
             case UInt8(ascii: "{"), UInt8(ascii: "["):
-                if depth == ContentsParser.depthMax { throw .tooDeep }
+                if outerDepth + depth == ContentsParser.depthMax { throw .tooDeep }
                 kinds = kinds << 1 | (text[place] == UInt8(ascii: "{") ? 1 : 0)
                 depth += 1
                 place += 1

@@ -51,6 +51,23 @@ struct CSVRecordReader: ~Copyable {
         return start < end
     }
 
+    /// Whether the line that comes next, as far as it was read, holds a carriage return outside quotes and not at its end: as in
+    /// a file whose lines end with carriage returns alone, which makes all of it one line.
+    func holdsLoneCarriageReturn() -> Bool {
+        var isQuoted = false
+        for place in start..<end {
+            switch bytes[place] {
+            case CSVScanner.quote: isQuoted.toggle()
+            case CSVScanner.lineFeed where !isQuoted: return false
+            case CSVScanner.carriageReturn
+            where !isQuoted && place + 1 < end && bytes[place + 1] != CSVScanner.lineFeed:
+                return true
+            default: break
+            }
+        }
+        return false
+    }
+
     /// The next record; empty lines are stepped over.
     mutating func next() throws(OrdersError) -> Outcome {
         while true {

@@ -7,7 +7,7 @@ extension LoopService {
         _ query: Span<UInt8>, _ rules: ParameterRules, _ model: ServedModel, into body: inout ByteBuffer
     ) throws(Problem) -> StaticString {
         try parameters.read(query: query, rules, model.snapshot, decoding: &queryItem)
-        let outcome = rank(model) { $0.popular($1, scratch: $2) }
+        let outcome = try rank(model) { $0.popular($1, scratch: $2) }
         writeRecommendation(
             outcome, scratch, userID: nil, model: model.name, version: model.version, snapshot: model.snapshot,
             written: model.writtenItems, requestID: requestID, into: &body)

@@ -29,7 +29,7 @@ extension LoopService {
     private func writeRecommend(_ model: ServedModel, into body: inout ByteBuffer) throws(Problem) -> StaticString {
         try checkRecommend(model.snapshot)
         countArm()
-        let outcome = rank(model) { $0.recommend($1, scratch: $2) }
+        let outcome = try rank(model) { $0.recommend($1, scratch: $2) }
         parameters.withUserID { userID in
             writeRecommendation(
                 outcome, scratch, userID: userID, explains: parameters.explain, model: model.name,
@@ -60,15 +60,16 @@ extension LoopService {
     /// Checks what depends on the model: whether the user may fall back and the answer can be explained.
     func checkRecommend(_ snapshot: ModelSnapshot) throws(Problem) { try parameters.check(snapshot) }
 
-    /// Runs one ranking on the loop's scratch, timed and counted.
+    /// Runs one ranking on the loop's scratch, timed and counted, unless it was to be explained and cannot be.
     func rank(
         _ model: ServedModel,
         _ ranking: (ModelSnapshot, RecommendationQuery, RecommendationScratch) -> RecommendationOutcome
-    ) -> RecommendationOutcome {
+    ) throws(Problem) -> RecommendationOutcome {
         denyUnavailable(model)
         let stopwatch = Stopwatch()
         let outcome = ranking(model.snapshot, parameters.query, scratch)
         let took = stopwatch.seconds
+        if parameters.explain, !model.snapshot.canExplain(scratch: scratch) { throw .cannotExplain(.unsolvable) }
         accessEntry.strategy = outcome.strategy
         rankSeconds = took
         lastOutcome = outcome

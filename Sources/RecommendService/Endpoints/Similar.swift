@@ -12,7 +12,7 @@ extension LoopService {
         try decodeSegment(segment, "item_id")
         try parameters.read(query: query, rules, model.snapshot, decoding: &queryItem)
         guard let item = pathID.withBytes({ model.snapshot.item(id: $0) }) else { throw .unknownItem }
-        let outcome = rank(model) { $0.similar(to: item, $1, scratch: $2) }
+        let outcome = try rank(model) { $0.similar(to: item, $1, scratch: $2) }
         pathID.withBytes { id in
             writeRecommendation(
                 outcome, scratch, userID: nil, itemID: id, model: model.name, version: model.version,

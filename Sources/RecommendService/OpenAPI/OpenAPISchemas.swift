@@ -40,9 +40,10 @@ enum OpenAPISchemas {
           "items":{"allOf":[{"$ref":"#/components/schemas/Attributes"}],"unevaluatedProperties":false,
           "type":"object","required":["score"],"properties":{
           "score":{"type":"number","description":"An inner product, a cosine or a count of orders, by strategy."},
-          "because":{"type":"array","description":"With explain: what carried the score; the contributions sum to it.",
+          "because":{"type":"array","description":"With explain: what carried the score; the contributions sum to explained_score, or without it to score. Empty when no vector ranked.",
            "items":{"type":"object","additionalProperties":false,"required":["item_id","contribution"],"properties":{
-           "item_id":{"type":"string"},"contribution":{"type":["number","null"]}}}}}}},
+           "item_id":{"type":"string"},"contribution":{"type":["number","null"]}}}},
+          "explained_score":{"type":"number","description":"With explain, only where it is not the score: the sum of the contributions. The user's vector was imported and is not the fold-in of the history."}}}},
          "request_id":{"type":"string"}}},
         "Scores":{"type":"object","additionalProperties":false,
          "required":["user_id","model","model_version","fallback_reason","scores","request_id"],"properties":{

@@ -36,7 +36,10 @@ extension Route {
         "404", "No such model is served, or it does not know the user and strict asks for no fallback."
     )
     private static let unknownModel = ("404", "No model of this name is served.")
-    private static let cannotExplain = ("409", "The model lacks what an explanation is made from.")
+    private static let cannotExplain = (
+        "409",
+        "The model lacks what an explanation is made from, or the user's history does not give the vector that ranks."
+    )
     private static let unready = ("503", "No model is loaded yet, or the server has too much to do.")
 
     /// The GET of this route; nil when there is none.
@@ -103,7 +106,7 @@ extension Route {
         case .metrics:
             OperationDescription(
                 id: "metrics", tag: "Operate", summary: "Prometheus' metrics",
-                description: "Text format 0.0.4.", answerType: "text/plain; version=0.0.4; charset=utf-8")
+                description: "Text format 0.0.4.", answerType: "text/plain")
         case .openAPI:
             OperationDescription(
                 id: "openAPI", tag: "Operate", summary: "This document", description: "OpenAPI 3.1.",
@@ -111,7 +114,7 @@ extension Route {
         case .docs:
             OperationDescription(
                 id: "docs", tag: "Operate", summary: "A page to try requests from",
-                description: "One page without outside assets.", answerType: "text/html; charset=utf-8")
+                description: "One page without outside assets.", answerType: "text/html")
         case .recommendBulk, .score, .adminReload, .adminItem, .adminItems, .adminDrain, .adminUndrain, .none: nil
         }
     }

@@ -26,6 +26,9 @@ package struct RecommendationRequest: Sendable {
         let rules = ParameterRules(known: .recommendBody, required: .userID)
         try parameters.read(document, rules, snapshot)
         try parameters.check(snapshot)
+        if parameters.explain, !snapshot.canExplain(parameters.query, scratch: RecommendationScratch()) {
+            throw .cannotExplain(.unsolvable)
+        }
         query = parameters.query
         explains = parameters.explain
     }
@@ -39,7 +42,7 @@ extension RecommendParameters {
     func check(_ snapshot: ModelSnapshot) throws(Problem) {
         if strict, query.user == nil { throw .unknownUser }
         guard explain else { return }
-        guard snapshot.hasFoldIn else { throw .cannotExplain }
+        guard snapshot.hasFoldIn else { throw .cannotExplain(.untrained) }
         let history = query.user.map { snapshot.withHistory($0) { items, _ in items.count } } ?? 0
         let contributions = min(query.k, snapshot.itemCount) * (history + query.basket.count)
         guard contributions <= Self.contributionsMax else {

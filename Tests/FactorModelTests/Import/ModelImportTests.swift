@@ -121,6 +121,22 @@ import Testing
         #expect(try badLine(files) == "latin.txt:2: bytes that are not UTF-8")
     }
 
+    @Test("U+0000 in an id or a name is refused with its line: no request could name such an id, to deny it for one")
+    func zeroBytes() throws {
+        #expect(
+            try badLine(try implicitFiles(items: "i1\nx\0y\ni3\n")) == "items.txt:2: the id 'x·y' with U+0000 in it")
+        #expect(try badLine(try implicitFiles(users: "u1\nu2\nu3\n\0")) == "users.txt:4: the id '·' with U+0000 in it")
+        // Other control characters have escapes that requests take.
+        #expect(
+            try importModel(try implicitFiles(items: "i1\nx\u{1}y\ni3\n")).contents.catalogue.itemIDs[1] == "x\u{1}y")
+        for (line, got) in [
+            ("i\0,a,1,2,h", "item_id 'i·'"), ("i1,a\0b,1,2,h", "name 'a·b'"), ("i1,a,1,\0,h", "department_id '·'"),
+            ("i1,a,1,2,g|\0h", "hotel id '·h'"), ("unknown,\0,1,2,h", "name '·'"),
+        ] {
+            #expect(try badItem("i2,a,1,2,h\n\(line)\n") == "items.csv:3: \(got) with U+0000 in it")
+        }
+    }
+
     @Test("another number of ids than rows is refused with both files")
     func idCount() throws {
         for users in ["", "u1\nu2\nu3\n", "1\n2\n3\n4\n5\n"] {
