@@ -32,7 +32,8 @@ package struct ConnectionState: Sendable {
     private var phase = Phase.waiting
     private var parser = RequestParser()
     private var body = ChunkedBody()
-    private var head: RequestHead?
+    /// Of the request that is being read, once it is whole and lies at the front of the input.
+    package private(set) var head: RequestHead?
     private var answeredCount = 0
     private var answeredInTurn = 0
     private var skippedEmptyLine = false

@@ -207,8 +207,8 @@ extension EventLoop {
             case .sendContinue: output.appendContinue()
             case .refuse(let refusal):
                 refuse(
-                    refusal, .close, connection.state.method, requestBytes: input.count, connection.origin, input,
-                    &output)
+                    refusal, .close, connection.state.method, head: connection.state.head, requestBytes: input.count,
+                    connection.origin, input, &output)
                 connection.end = .answered
                 connection.state.refused(now: now, policy: policy)
             case .read, .write, .yield:
