@@ -224,7 +224,7 @@ extension RegistryCommand {
             for number in numbers {
                 do throws(RegistryError) {
                     let golden = try registry.opened.verify(
-                        registry.model, version: number, threads: ProcessInfo.processInfo.activeProcessorCount)
+                        registry.model, version: number, threads: AvailableProcessors.count())
                     let answered = golden > 0 ? "\(golden) golden queries answered" : "no golden queries"
                     standardOutput("\(registry.model) version \(number): fine, \(answered)\n")
                 } catch {

@@ -24,7 +24,11 @@ struct Serve: ParsableCommand {
 
     @OptionGroup var listening: ListenOptions
 
-    @Option(help: "Event loops, one thread each, 1 to 256. Default: the cores of this machine.")
+    @Option(
+        help: """
+            Event loops, one thread each, 1 to 256. Default: the CPUs that this process may use, by its affinity and by the quota of CPU \
+            time of its control group (cpu.max) in whole CPUs rounded up, at most 256.
+            """)
     var threads: Int?
 
     @Option(help: "Seconds to go on serving after SIGTERM while /readyz says 503, 0 to 3600.")
@@ -75,7 +79,7 @@ struct Serve: ParsableCommand {
         LargeBlocks.returnToSystem()
         let signals = Signals()
         let log = Logger(label: "nextloop", factory: { StreamLogHandler.standardError(label: $0) })
-        let loops = threads ?? ProcessInfo.processInfo.activeProcessorCount
+        let loops = threads ?? AvailableProcessors.count()
         try raiseFileLimit(loops: loops)
         var configuration = ServerConfiguration(
             listeners: try listening.listeners(), loops: loops, limits: limits.limits)
