@@ -100,9 +100,6 @@ extension ModelStore {
     /// A version was loaded and passed everything.
     package func noteLoaded() { note { $0.loads[.success, default: 0] += 1 } }
 
-    /// Forgets what was said of a version, so that it is tried again.
-    package func forgetNote(_ name: String, version: Int) { edit(name) { $0.notes[version] = nil } }
-
     private func edit(_ name: String, _ body: (inout Entry) -> Void) {
         note { state in
             guard let place = state.place(of: name) else { return }
