@@ -4,6 +4,7 @@ import HTTPServer
 import Logging
 import ModelRegistry
 import RecommendService
+import Synchronization
 
 /// The parts of a process that serves, how they start and how they stop. What they are made of: ``Serve/wired(_:_:)``.
 struct ServingProcess: Sendable {
@@ -32,8 +33,20 @@ struct ServingProcess: Sendable {
     /// Listens, loads what can be served now, says ready, and follows the registry from then on.
     ///
     /// - Parameter signals: SIGHUP looks at the registry.
-    /// - Throws: when nothing can be listened on, or a model has no version that can be served, unless it is to wait.
+    /// - Throws: when nothing can be listened on, or a model has no version that can be served, unless it is to wait. By then what was
+    ///   answered meanwhile is in the access log. Does not return when a stop came first: that ends the process.
     func start(_ signals: Signals) throws {
+        do {
+            try begin(signals)
+        } catch {
+            if service.readiness.beginDraining() == .draining { Self.awaitEnd() }
+            server.drain(within: .zero)
+            keepWhatWaits()
+            throw error
+        }
+    }
+
+    private func begin(_ signals: Signals) throws {
         // Listening comes first: whoever probes while a large model is verified gets a 503 that says so.
         try reporting { () throws(ServerError) in try server.start() }
         let watch = RegistryWatch(
@@ -42,8 +55,8 @@ struct ServingProcess: Sendable {
         // Marks first: a version never answers without them.
         try unavailable.start()
         try firstLook()
-        // A stop that was asked for while the model was loading: never say ready first.
-        if !signals.isStopPending { service.readiness.become(.ready) }
+        // A stop came first: never say ready after it.
+        guard service.readiness.becomeReady() else { return }
         logReadiness()
         // Behind the readiness: requests are answered meanwhile, exactly as after it, only slower.
         follower.prepareLoaded()
@@ -74,21 +87,47 @@ struct ServingProcess: Sendable {
 
     // MARK: Stop
 
-    /// Drains, finishes what is in flight, and writes down what must not be lost.
+    /// Ends the process as an operator asked for, on whatever thread that came to: drains, finishes what is in flight, writes down what must
+    /// not be lost, and exits with 0. A process that never said ready has nobody to drain for, and ends at once.
+    ///
+    /// Returns only when ``start(_:)`` has failed and is ending the process.
     func stop(_ signal: Int32) {
-        log.info("signal \(signal): draining for \(settings.drainSeconds) s")
-        service.readiness.become(.draining)
-        server.beginClosing()
-        sleep(seconds: settings.drainSeconds)
-        let finished = server.drain(within: .seconds(settings.shutdownTimeout))
+        let before = service.readiness.beginDraining()
+        if before == .draining { return }
+        let wasReady = before == .ready
+        log.info(
+            wasReady
+                ? "signal \(signal): draining for \(settings.drainSeconds) s"
+                : "signal \(signal) before the process was ready: ending")
+        if wasReady {
+            server.beginClosing()
+            sleep(seconds: settings.drainSeconds)
+        }
+        let answered = server.drain(
+            within: .seconds(wasReady ? settings.shutdownTimeout : min(Self.unreadySeconds, settings.shutdownTimeout)))
+        keepWhatWaits()
+        log.info(
+            answered ? "stopped: every request was answered" : "stopped: some connections were cut at the deadline")
+        // Not `exit`: its handlers take apart what a thread that loads still uses.
+        _exit(0)
+    }
+
+    /// Changes and log lines of answers that were given.
+    private func keepWhatWaits() {
         let unmade = unavailable.finishChanges(within: Self.changeSeconds)
         if unmade > 0 {
             log.warning("\(unmade) changes of unavailable items were not made: the disk or a lock took too long")
         }
         accessLog?.end(log: log)
-        log.info(
-            finished ? "stopped: every request was answered" : "stopped: some connections were cut at the deadline")
     }
+
+    /// For the thread that has nothing more to do: another one ends the process.
+    static func awaitEnd() -> Never {
+        while true { pause() }
+    }
+
+    /// For requests in flight when the process never said ready: probes, which are answered in no time.
+    private static let unreadySeconds = 1.0
 
     /// For changes of items that operators asked for before the end. All that may wait take a fifth of a second on a disk that works.
     private static let changeSeconds = 5.0
@@ -128,5 +167,17 @@ struct ServingProcess: Sendable {
         zip(server.boundAddresses, listeners).filter { $1.role == role }.map { address, listener in
             if case .tcp = address { "\(listener.tls == nil ? "http" : "https")://\(address)" } else { "\(address)" }
         }.joined(separator: ", ")
+    }
+}
+
+/// Who is told of a stop from the very beginning: before its parts are put together there is nothing of a process to end but itself.
+final class StopReceiver: Sendable {
+    private let process = Mutex<ServingProcess?>(nil)
+
+    func hand(to process: ServingProcess) { self.process.withLock { $0 = process } }
+
+    func receive(_ signal: Int32) {
+        guard let process = process.withLock({ $0 }) else { _exit(0) }
+        process.stop(signal)
     }
 }

@@ -10,8 +10,8 @@ struct Serve: ParsableCommand {
             Versions are followed, verified and held against gates while the one before serves on; GET /models tells what \
             became of each. SIGHUP: look at the registry now, also at what was refused.
             SIGTERM or SIGINT: /readyz turns 503 at once, requests are answered for --drain-seconds more, then what \
-            is in flight is finished, within --shutdown-timeout, and the process exits 0. A second signal ends it at once \
-            (143 or 130 in a shell). SIGHUP also reads the TLS certificates again, opens the access log again and ends nothing. Sockets of \
+            is in flight is finished, within --shutdown-timeout, and the process exits 0. Before it was ready it exits 0 \
+            without that. A second signal ends it at once (143 or 130 in a shell). SIGHUP also reads the TLS certificates again, opens the access log again and ends nothing. Sockets of \
             systemd (LISTEN_FDS) are listened on.
             """)
 
@@ -55,8 +55,12 @@ struct Serve: ParsableCommand {
         LargeBlocks.returnToSystem()
         let signals = Signals()
         let log = Logger(label: "nextloop", factory: { StreamLogHandler.standardError(label: $0) })
+        // Before anything that may take its time.
+        let stops = StopReceiver()
+        try signals.onStop { stops.receive($0) }
         let process = try wired(signals, log)
+        stops.hand(to: process)
         try process.start(signals)
-        process.stop(signals.waitForStop())
+        ServingProcess.awaitEnd()
     }
 }
