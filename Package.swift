@@ -17,8 +17,10 @@ let package = Package(
         .library(name: "FaultyCalls", type: .dynamic, targets: ["FaultyCalls"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        // Exact: Package.resolved is not kept in git, so these lines alone say what a clone builds, today and in a year.
+        // Neither has dependencies of its own. Dependabot moves them (.github/dependabot.yml).
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
     ],
     targets: [
         // C only where Swift cannot say it.

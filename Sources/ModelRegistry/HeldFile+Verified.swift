@@ -76,7 +76,9 @@ extension HeldFile {
     private static func checkDigest(
         of descriptor: Int32, _ file: Manifest.File, _ path: String, _ options: OpenOptions
     ) throws(RegistryError) {
-        let found = try sha256(of: descriptor, path: path, bytesPerSecondMax: options.bytesPerSecondMax)
+        let found = try sha256(
+            of: descriptor, path: path, bytesPerSecondMax: options.bytesPerSecondMax, interruption: options.interruption
+        )
         guard found == file.sha256 else { throw .wrongDigest(path: path, got: found, wanted: file.sha256) }
     }
 

@@ -1,3 +1,16 @@
+import Synchronization
+
+/// Ends an opening early, from another thread.
+package final class Interruption: Sendable {
+    private let wasAsked = Atomic<Bool>(false)
+
+    package init() {}
+
+    package func interrupt() { wasAsked.store(true, ordering: .relaxed) }
+
+    package var isAsked: Bool { wasAsked.load(ordering: .relaxed) }
+}
+
 /// How a version is opened, by someone who has other things to do at the same time.
 package struct OpenOptions: Sendable {
     /// For the checks of the model file, 1 to 256.
@@ -15,12 +28,14 @@ package struct OpenOptions: Sendable {
     /// Leaves the digest and the checks of the codes to ``VersionCodes/prepare(_:)``: for the first version of a process, which answers
     /// before it has any. The file is there, of its length and held open then, and nothing more is known of it.
     package var defersCodes: Bool
+    /// Looked at between two pieces of a file; nil: nobody ends it early.
+    package var interruption: Interruption?
     /// Where memory is asked for; tests put a directory of their own here.
     package var systemRoot = ""
 
     package init(
         threads: Int = 1, bytesPerSecondMax: Int? = nil, memoryBytesMax: Int? = nil, memoryBytesInUse: Int = 0,
-        records: VerificationRecords? = nil, defersCodes: Bool = false
+        records: VerificationRecords? = nil, defersCodes: Bool = false, interruption: Interruption? = nil
     ) {
         self.threads = threads
         self.bytesPerSecondMax = bytesPerSecondMax
@@ -28,5 +43,6 @@ package struct OpenOptions: Sendable {
         self.memoryBytesInUse = memoryBytesInUse
         self.records = records
         self.defersCodes = defersCodes
+        self.interruption = interruption
     }
 }

@@ -15,14 +15,19 @@ struct ReadPace {
     /// When the next piece may be read, counted from the beginning.
     func due(afterReading total: Double) -> Duration { .seconds(total / Double(bytesPerSecondMax)) }
 
-    /// Sleeps until the bytes read so far are not too many.
-    mutating func wait(afterReading count: Int) {
+    /// Sleeps until the bytes read so far are not too many, or somebody asks for an end.
+    mutating func wait(afterReading count: Int, unless interruption: Interruption? = nil) {
         bytes += Double(count)
-        let ahead = due(afterReading: bytes) - (ContinuousClock.now - began)
-        guard ahead > .zero else { return }
-        let (seconds, attoseconds) = ahead.components
-        var time = timespec(tv_sec: Int(seconds), tv_nsec: Int(attoseconds / 1_000_000_000))
-        // SAFETY: reads the struct that it is given. An interrupted sleep is made up for after the next piece.
-        unsafe _ = nanosleep(&time, nil)
+        while interruption?.isAsked != true {
+            let ahead = due(afterReading: bytes) - (ContinuousClock.now - began)
+            guard ahead > .zero else { return }
+            let (_, attoseconds) = min(ahead, Self.napMax).components
+            var time = timespec(tv_sec: 0, tv_nsec: Int(attoseconds / 1_000_000_000))
+            // SAFETY: reads the struct that it is given. A sleep that a signal ends is made up for by the next.
+            unsafe _ = nanosleep(&time, nil)
+        }
     }
+
+    /// Between two looks at whether somebody asks for an end.
+    private static var napMax: Duration { .milliseconds(50) }
 }

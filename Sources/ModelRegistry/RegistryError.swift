@@ -41,6 +41,8 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
     case unknownFile(path: String)
     /// The file is not the one any more that was checked.
     case changedMeanwhile(path: String)
+    /// Nobody wants the version any more that was being opened.
+    case interrupted(path: String)
     case notEnoughMemory(path: String, needed: Int, inUse: Int, available: Int, source: String)
     /// The version can be served, but prune cannot be told: errno of the lock.
     case noLease(path: String, code: Int32)
@@ -71,7 +73,7 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
         case .badModelFile(_, .system): .io
         case .badModelFile: .badModel
         case .notPromoted(_, let error): error.kind
-        case .system, .notEnoughMemory, .noLease, .locked: .io
+        case .system, .notEnoughMemory, .noLease, .locked, .interrupted: .io
         }
     }
 
@@ -133,6 +135,7 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
             "\(path) would have \(bytes) bytes; wanted at most \(Registry.unavailableBytesMax)"
         case .unknownFile(let path):
             "\(path) is not in the manifest; wanted only what was published: remove it, or publish the model again"
+        case .interrupted(let path): "\(path) was not read to its end: nobody wants its version any more"
         case .changedMeanwhile(let path): "\(path) was changed or exchanged while it was checked; versions never change"
         case .notEnoughMemory(let path, let needed, let inUse, let available, let source):
             "\(path) needs \(needed) bytes of memory beside \(inUse) in use; \(source) leaves \(available)"

@@ -4,6 +4,9 @@
 package struct VersionFingerprint: Hashable, Sendable {
     let directory: FileIdentity
     let files: [String: FileIdentity]
+
+    /// Of all its files.
+    package var bytes: Int { files.values.reduce(0) { $0 + $1.bytes } }
 }
 
 /// Everything that may change what should be served: aliases, what was forced or refused, and versions with their files.

@@ -33,7 +33,11 @@ private func hexadecimal(_ bytes: [UInt8]) -> String {
 }
 
 /// The same of a file that is open, from where it stands to its end; `path` is for errors.
-func sha256(of file: Int32, path: String, bytesPerSecondMax: Int?) throws(RegistryError) -> String {
+///
+/// - Throws: `interrupted` besides, when somebody asked for that.
+func sha256(
+    of file: Int32, path: String, bytesPerSecondMax: Int?, interruption: Interruption? = nil
+) throws(RegistryError) -> String {
     posix_fadvise(file, 0, 0, Int32(POSIX_FADV_SEQUENTIAL))
     // SAFETY: the context is made, used and freed here only. OpenSSL's calls return 1 on success; they fail only when
     // memory runs out, in which case there is no digest to compare and the precondition below stops us.
@@ -49,7 +53,8 @@ func sha256(of file: Int32, path: String, bytesPerSecondMax: Int?) throws(Regist
         if count < 0, errno == EINTR { continue }
         guard count >= 0 else { throw .system(call: "read", path: path, code: errno) }
         if count == 0 { break }
-        pace?.wait(afterReading: count)
+        pace?.wait(afterReading: count, unless: interruption)
+        if interruption?.isAsked == true { throw .interrupted(path: path) }
         isFine = unsafe chunk.withUnsafeBytes { unsafe EVP_DigestUpdate(context, $0.baseAddress, count) } == 1
     }
     var digest = [UInt8](repeating: 0, count: 32)

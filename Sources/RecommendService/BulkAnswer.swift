@@ -95,9 +95,12 @@ struct BulkBlock: ~Copyable {
     private var current = 0
     private var userIDs = ByteBuffer(capacity: 1024)
     private var itemsWanted = 0
+    private var cost = 0
 
     /// Items of all answers together, so that a block of large answers stays some hundred kilobytes.
     private static let itemsMax = 1000
+    /// Of all queries together (``ModelSnapshot/cost(of:isExplained:)``): some 2 ms, in which the loop answers nobody else.
+    private static let costMax = 32_000_000
     /// Versions in a block; each takes the memory of a window of answers.
     static let versionsMax = 4
 
@@ -108,6 +111,7 @@ struct BulkBlock: ~Copyable {
         lines.removeAll(keepingCapacity: true)
         userIDs.removeAll()
         itemsWanted = 0
+        cost = 0
         letGo()
     }
 
@@ -124,7 +128,9 @@ struct BulkBlock: ~Copyable {
         return true
     }
 
-    var isFull: Bool { lines.count >= BulkScratch.windowCount || itemsWanted >= Self.itemsMax }
+    var isFull: Bool {
+        lines.count >= BulkScratch.windowCount || itemsWanted >= Self.itemsMax || cost >= Self.costMax
+    }
 
     mutating func append(_ query: RecommendationQuery, userID: Span<UInt8>, explains: Bool, arm: ArmStatement) {
         let start = userIDs.count
@@ -135,6 +141,7 @@ struct BulkBlock: ~Copyable {
                 explains: explains, arm: arm))
         groups[current].queries.append(query)
         itemsWanted += query.k
+        cost += groups[current].model?.snapshot.cost(of: query, isExplained: explains) ?? 0
     }
 
     mutating func append(_ problem: Problem) { lines.append(.problem(problem)) }

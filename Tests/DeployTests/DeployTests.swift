@@ -90,6 +90,14 @@ struct DeployTests {
         .enabled(if: ScenarioProgram.canRun("prometheus"), "prometheus is missing: scripts/setup test"))
     func judgedByPrometheus() async throws { try await Scenario.run("judged-by-prometheus") }
 
+    @Test("bulk streams count with their errors and not with the time that their clients take")
+    func bulkStreams() async throws { try await Scenario.run("bulk-streams-have-no-latency") }
+
+    @Test(
+        "bulk streams count in Prometheus's numbers as they do in the tool's own",
+        .enabled(if: ScenarioProgram.canRun("prometheus"), "prometheus is missing: scripts/setup test"))
+    func bulkStreamsInPrometheus() async throws { try await Scenario.run("bulk-streams-in-prometheus") }
+
     @Test("Slack hears version, colour, verdict and duration; a webhook that fails changes nothing")
     func slackMessages() async throws { try await Scenario.run("slack-messages") }
 

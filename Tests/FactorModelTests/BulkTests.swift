@@ -72,6 +72,25 @@ import VectorKernels
         try check(contents, queries, BulkScratch(), isPrepared: true)
     }
 
+    @Test("a query costs what its solve, its explanations and its ranking read") func cost() throws {
+        let directory = try TemporaryDirectory()
+        var contents = sampleContents(users: 4, items: 1000, factors: 32)
+        contents.foldIn = FoldInParameters(alpha: 2, regularization: 0.5)
+        let model = try openedModel(contents, in: directory)
+        let ranking = 1000 * 32 / 8
+        let plain = RecommendationQuery(user: UserIndex(0), k: 10)
+        #expect(model.cost(of: plain, isExplained: false) == ranking)
+        let seen = model.withHistory(UserIndex(0)) { items, _ in items.count }
+        var basket = plain
+        basket.basket = (0..<300).map { BasketItem(item: ItemIndex($0), count: 1) }
+        let solve = (300 + seen + 10) * 32 * 32
+        #expect(model.cost(of: basket, isExplained: false) == solve + ranking)
+        basket.user = nil
+        #expect(model.cost(of: basket, isExplained: false) == 310 * 32 * 32 + ranking)
+        let explanations = 10 * (32 + seen) * 32
+        #expect(model.cost(of: plain, isExplained: true) == (seen + 10) * 32 * 32 + explanations + ranking)
+    }
+
     @Test("any number of users of one filter", arguments: [0, 1, 3, 4, 5, 63, 64, 65, 127, 128, 129, 200])
     func counts(count: Int) throws {
         let contents = sampleContents(users: 200, items: 600, factors: 9)

@@ -142,7 +142,7 @@ final class FollowFixture {
         store = ModelStore(declarations, loops: 1)
         let (told, time) = (told, Time())
         self.time = time
-        follower = ModelFollower(
+        follower = try ModelFollower(
             store, source, settings: settings, clock: { time.seconds.withLock { $0 } },
             report: { event in told.events.withLock { $0.append(event) } })
     }

@@ -444,7 +444,92 @@ import Testing
         #expect(try fixture.registry.verdicts(of: name).filter(\.isRefusal).map(\.comparedWith) == [1])
     }
 
+    @Test(
+        "what force let in for another alias is refused to the followed one in the registry too: a rollback passes over it"
+    )
+    func letThroughElsewhere() throws {
+        let fixture = try FollowFixture(arm: .alias("staging"))
+        for contents in [Self.good, Self.alike] {
+            try fixture.publish(contents)
+            fixture.follower.look()
+        }
+        try fixture.publish(Self.bad, promote: nil)
+        try fixture.registry.promote(name, version: 3, alias: "staging", force: true)
+        fixture.follower.look()
+        #expect(fixture.loaded.contains(3))
+        try fixture.registry.promote(name, version: 3, alias: "production")
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(try fixture.registry.verdicts(of: name).filter(\.isRefusal).map(\.version) == [3])
+        try fixture.publish(FollowFixture.contents(users: 60, items: 2000, noise: 0.02))
+        fixture.follower.look()
+        #expect(fixture.live == 4)
+        let (version, refused) = try fixture.registry.rollback(name, alias: "production")
+        #expect(version == 2 && refused == [3])
+    }
+
     // MARK: A pin
+
+    @Test("a pin without force is not answered by what force let in for an arm; with force it is")
+    func pinOfLetThrough()
+        throws
+    {
+        let fixture = try FollowFixture(arm: .alias("staging"))
+        try fixture.publish(Self.good)
+        fixture.follower.look()
+        try fixture.publish(Self.bad, promote: nil)
+        try fixture.registry.promote(name, version: 2, alias: "staging", force: true)
+        fixture.follower.look()
+        #expect(fixture.loaded == [1, 2])
+        #expect(!fixture.follower.pin(name, version: 2, force: false))
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        #expect(fixture.status.problem?.contains("version 2 is rejected by the gate overlap") == true)
+        #expect(fixture.status.standsInFor == 2)
+        #expect(fixture.follower.pin(name, version: 2, force: true))
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(fixture.follower.pin(name, version: 2, force: false), "it answers already")
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+    }
+
+    @Test("a pin is answered although the table of aliases is damaged, and held against the gates")
+    func pinBesideDamage()
+        throws
+    {
+        let fixture = try FollowFixture()
+        for contents in [Self.good, Self.alike, Self.bad] { try fixture.publish(contents, promote: nil) }
+        try fixture.registry.promote(name, version: 1, alias: "production")
+        fixture.follower.look()
+        try Data("{".utf8).write(to: URL(filePath: fixture.directory.file("models/\(name)/aliases.json")))
+        fixture.follower.look()
+        #expect(fixture.status.problem?.contains("aliases.json") == true)
+        _ = fixture.follower.pin(name, version: 2, force: false)
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        _ = fixture.follower.pin(name, version: 3, force: false)
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        #expect(fixture.status.problem?.contains("version 3 is rejected") == true)
+        _ = fixture.follower.pin(name, version: 3, force: true)
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+    }
+
+    @Test("a pin in a process that waits for an alias answers, and ends when the alias is there and names another")
+    func pinWithoutAlias() throws {
+        let fixture = try FollowFixture()
+        for contents in [Self.good, Self.alike] { try fixture.publish(contents, promote: nil) }
+        fixture.follower.look()
+        #expect(fixture.live == nil)
+        _ = fixture.follower.pin(name, version: 1, force: false)
+        fixture.follower.look()
+        #expect(fixture.live == 1)
+        try fixture.registry.promote(name, version: 2, alias: "production")
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+    }
 
     /// Three versions that nobody looked at before: 2 is unlike 1, and 3, forced, unlike both.
     private func poorFirst() throws -> FollowFixture {

@@ -145,8 +145,8 @@ check_load() { # check_load COLOUR
     p99=$(cut -d' ' -f2 "$work/load" | sort -n | awk -v n="$answered" 'NR >= n * 0.99 { print; exit }')
     local verdict=()
     read -ra verdict <<<"$(judge "$wanted" "$errors" "${p99:-nan}" "" "" "")"
-    if [ "${verdict[0]}" = fail ]; then
-        failure="synthetic load: ${verdict[*]:1}"
+    if [ "${verdict[0]}" != pass ]; then
+        failure="synthetic load: ${verdict[*]}"
         return 1
     fi
     tell load "$colour" "synthetic load: $wanted requests in $(since "$began") s, $errors errors, p99 ${p99} s" \

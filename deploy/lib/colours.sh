@@ -204,13 +204,6 @@ prepare_env_compose() {
     fail 74 "cannot write $file (disk full, or read-only? df $file)"
 }
 
-compose() { # The file that Compose is always given holds what differs between machines, too.
-    local file=${setting[STATE]}/compose.env
-    [ ! -e "$file" ] || return 0
-    printf '%s\n' "# Values of compose.yaml on this machine, such as NEXTLOOP_MODELS=/srv/models: yours. NEXTLOOP_BLUE_* and NEXTLOOP_GREEN_*:" \
-        "# written by blue-green at every deploy." >"$file"
-}
-
 compose() {
     timeout -k 5 "$((setting[STOP_SECONDS] + setting[READY_SECONDS]))" \
         "${compose_command[@]}" --env-file "${setting[STATE]}/compose.env" -f "${setting[COMPOSE_FILE]}" "$@" 8>&- 9>&-

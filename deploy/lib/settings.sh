@@ -81,6 +81,9 @@ check_settings() {
     for name in READY_SECONDS LOAD_CONNECTIONS LOAD_SECONDS SAMPLES_MIN STOP_SECONDS SLACK_SECONDS OVERLAP_K; do
         [ "${setting[$name]}" -ge 1 ] || fail 78 "settings: BLUE_GREEN_$name is 0; wanted 1 or more"
     done
+    if [ "${setting[LOAD_REQUESTS]}" != 0 ] && [ "${setting[LOAD_REQUESTS]}" -lt "${setting[SAMPLES_MIN]}" ]; then
+        fail 78 "settings: BLUE_GREEN_LOAD_REQUESTS is ${setting[LOAD_REQUESTS]}, which is too few for a verdict; wanted 0 for none, or BLUE_GREEN_SAMPLES_MIN (${setting[SAMPLES_MIN]}) or more"
+    fi
     for name in OVERLAP_MIN ERROR_RATIO_MAX P99_SECONDS_MAX P99_TIMES_MAX P99_FLOOR_SECONDS; do
         [[ ${setting[$name]} =~ ^[0-9]{1,6}(\.[0-9]{1,6})?$ ]] ||
             fail 78 "settings: BLUE_GREEN_$name is '${setting[$name]}'; wanted a number such as 0.01"

@@ -6,12 +6,21 @@ enum FloatScanCost {
     /// Many users of one filter: see ``ScoreTile``.
     case shared
 
-    /// What the score of a row costs, in rows of codes; docs/engine.md, "What is read", has the figures behind it.
-    fileprivate var rowsPerRow: Double {
+    /// What the score of a row costs, in rows of codes; docs/engine.md, "What is read" and "Bulk", has the figures behind it.
+    ///
+    /// - Parameter isCached: see ``areCodesCached(itemCount:factorCount:)``.
+    fileprivate func rowsPerRow(isCached: Bool) -> Double {
         switch self {
         case .alone: 6
-        case .shared: 0.75
+        case .shared: isCached ? 1.6 : 0.75
         }
+    }
+
+    /// Whether a cache holds the codes of so many items. Once it does not, user after user waits for memory, and those who share the rows do
+    /// not.
+    static func areCodesCached(itemCount: Int, factorCount: Int) -> Bool {
+        // Half of the last-level cache of a small server; two codes a byte.
+        itemCount * factorCount / 2 <= 16 << 20
     }
 }
 
@@ -117,7 +126,8 @@ extension ModelSnapshot {
         }
         // What floats cost: the attributes of the items that are sold, and the score of every one that passes.
         let looks = asksRows ? attributeEffort * Double(choice.servedCount) : 0
-        let scores = cost.rowsPerRow * Double(choice.servedCount)
+        let isCached = FloatScanCost.areCodesCached(itemCount: choice.servedCount, factorCount: factorCount)
+        let scores = cost.rowsPerRow(isCached: isCached) * Double(choice.servedCount)
         return ScanEffort(rowsMax: Int(asksRows ? looks : scores), rowsMaxIfAllPass: Int(looks + scores))
     }
 

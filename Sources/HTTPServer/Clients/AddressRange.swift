@@ -1,5 +1,7 @@
 /// Addresses with the same first bits, as CIDR writes them: `10.0.0.0/8`, `2001:db8::/32`, one address, or `unix`.
 package struct AddressRange: Sendable, Equatable {
+    /// `unix` says where a client comes from, not which bits its address has: `::/128` is none of it.
+    private let isUnixSocket: Bool
     private let high: UInt64
     private let low: UInt64
     private let highMask: UInt64
@@ -7,7 +9,8 @@ package struct AddressRange: Sendable, Equatable {
 
     /// Nil for what is no address, for a length out of range, and for bits beyond the length, which are a slip of the pen.
     package init?(_ text: String) {
-        if text == "unix" {
+        isUnixSocket = text == "unix"
+        if isUnixSocket {
             (high, low, highMask, lowMask) = (0, 0, .max, .max)
             return
         }
@@ -33,7 +36,7 @@ package struct AddressRange: Sendable, Equatable {
     private static func unspecified(_ text: Substring) -> ClientAddress? { text == "::" ? .unixSocket : nil }
 
     package func contains(_ address: ClientAddress) -> Bool {
-        if address.isUnixSocket { return highMask == .max && lowMask == .max && high == 0 && low == 0 }
+        if isUnixSocket || address.isUnixSocket { return isUnixSocket && address.isUnixSocket }
         return address.high & highMask == high && address.low & lowMask == low
     }
 

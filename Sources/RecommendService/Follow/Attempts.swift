@@ -74,10 +74,10 @@ struct Attempts {
     func failure(_ version: Int) -> FollowFailure? { refusals[version]?.failure }
 
     /// What a gate said of a version that it compared with another; nil when it was compared with none.
-    func finding(_ version: Int) -> ModelFollower.Finding? {
+    func finding(_ version: Int) -> FollowedModel.Finding? {
         guard let refusal = refusals[version], let live = refusal.live, let contents = refusal.contents
         else { return nil }
-        return ModelFollower.Finding(
+        return FollowedModel.Finding(
             comparedWith: live, contents: contents, refusal: GateRefusal(gate: refusal.gate, reason: refusal.reason))
     }
 

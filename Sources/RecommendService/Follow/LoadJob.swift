@@ -18,9 +18,10 @@ struct LoadJob: Sendable {
     let isForced: Bool
     let lease: ServingLease?
     let loops: Int
-    /// Bytes of the versions that stay in memory beside it.
-    let mappedBytes: Int
+    /// Bytes of the versions that stay in memory beside it, and of those that other models are loading.
+    let bytesInUse: Int
     let clock: @Sendable () -> Double
+    let interruption = Interruption()
 
     /// A version that may answer.
     struct Loaded {
@@ -80,7 +81,8 @@ struct LoadJob: Sendable {
         OpenOptions(
             threads: live == nil ? settings.firstLoadThreads : 1,
             bytesPerSecondMax: live == nil ? nil : settings.loadBytesPerSecond,
-            memoryBytesInUse: mappedBytes, records: settings.records, defersCodes: live == nil)
+            memoryBytesInUse: bytesInUse, records: settings.records, defersCodes: live == nil,
+            interruption: interruption)
     }
 }
 
@@ -94,6 +96,11 @@ struct LoadRefusal: Error {
 
     /// Whether it may be otherwise later though the files stay as they are.
     var mayPass: Bool { error?.kind == .io }
+
+    /// Whether it was given up because nobody wants it any more.
+    var isInterruption: Bool {
+        if case .interrupted = error { true } else { false }
+    }
 
     func failure(_ version: Int) -> FollowFailure {
         error.map { .registry($0) } ?? .refused(version: version, gate, reason: reason)

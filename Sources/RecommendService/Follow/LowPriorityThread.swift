@@ -7,7 +7,7 @@ import Synchronization
 
 /// A thread of low priority that does what it is given, one thing after another. It ends with the object.
 ///
-/// One for all loads of a process: what a load allocates and what letting go of it frees are then the same part of the heap, which no
+/// One for all loads of a model: what a load allocates and what letting go of it frees are then the same part of the heap, which no
 /// loop allocates from. What the thread holds while it is put aside, everybody waits for: so it must take no lock that loops take.
 package final class LowPriorityThread: Sendable {
     private let jobs = Jobs()
@@ -36,24 +36,36 @@ package final class LowPriorityThread: Sendable {
     ///
     /// - Precondition: not called on the thread itself.
     package func run<R: Sendable>(_ work: @escaping @Sendable () -> R) -> R {
+        let done = DispatchSemaphore(value: 0)
+        let result = begin(work) { done.signal() }
+        done.wait()
+        guard let made = result.take() else { preconditionFailure("BUG: work without a result") }
+        return made
+    }
+
+    /// Runs `work` there, and then `then`.
+    ///
+    /// - Returns: where its result will be.
+    func begin<R: Sendable>(
+        _ work: @escaping @Sendable () -> R, then: @escaping @Sendable () -> Void
+    ) -> Handed<R> {
+        let (given, result) = (Handed(work), Handed<R>())
+        let job: @Sendable () -> Void = {
+            if let work = given.take() { result.give(work()) }
+            then()
+        }
         // Where the system makes no more threads the work is done here, at the caller's priority, and the next one tries again.
         guard
             isStarted.withLock({
                 $0 = $0 || start(); return $0
             })
-        else { return work() }
-        let (given, result) = (Handed(work), Handed<R>())
-        let done = DispatchSemaphore(value: 0)
-        jobs.waiting.withLock { waiting in
-            waiting.append {
-                if let work = given.take() { result.give(work()) }
-                done.signal()
-            }
+        else {
+            job()
+            return result
         }
+        jobs.waiting.withLock { $0.append(job) }
         jobs.arrivals.signal()
-        done.wait()
-        guard let made = result.take() else { preconditionFailure("BUG: work without a result") }
-        return made
+        return result
     }
 
     /// - Returns: whether there is a thread now.

@@ -70,9 +70,17 @@ extension ModelStore {
         note { state in state.place(of: name).flatMap { state.entries[$0].standsInFor } }
     }
 
-    package func noteLoading(_ name: String, version: Int, at time: Double) {
-        edit(name) { $0.notes[version] = VersionStatus(version: version, state: .loading, since: time) }
+    package func noteLoading(_ name: String, version: Int, bytes: Int = 0, at time: Double) {
+        edit(name) {
+            $0.notes[version] = VersionStatus(version: version, state: .loading, since: time)
+            $0.loadingBytes = bytes
+        }
     }
+
+    func noteLoadEnded(_ name: String) { edit(name) { $0.loadingBytes = 0 } }
+
+    /// Versions that are loaded and answer only those who asked for them by force.
+    func noteLetThrough(_ name: String, _ versions: Set<Int>) { edit(name) { $0.letThrough = versions } }
 
     /// - Parameters:
     ///   - isNew: false when the same was said before: then it is not counted again.
@@ -99,6 +107,9 @@ extension ModelStore {
 
     /// A version was loaded and passed everything.
     package func noteLoaded() { note { $0.loads[.success, default: 0] += 1 } }
+
+    /// Forgets what was said of a version, so that it is tried again.
+    package func forgetNote(_ name: String, version: Int) { edit(name) { $0.notes[version] = nil } }
 
     private func edit(_ name: String, _ body: (inout Entry) -> Void) {
         note { state in

@@ -67,10 +67,13 @@ package final class ModelStore: Sendable {
 
     /// Makes a loaded version the one that answers: immediate, for nothing is read.
     ///
-    /// - Returns: false when it is not loaded.
-    package func makeLive(_ name: String, version: Int) -> Bool {
+    /// - Parameter isForced: false to leave out one that a gate refused and force let in for somebody else.
+    /// - Returns: false when it is not loaded, or left out.
+    package func makeLive(_ name: String, version: Int, isForced: Bool = true) -> Bool {
         change { state in
-            guard let place = state.place(of: name), state.entries[place].loaded[version] != nil else { return false }
+            guard let place = state.place(of: name), state.entries[place].loaded[version] != nil,
+                isForced || state.entries[place].live == version || !state.entries[place].letThrough.contains(version)
+            else { return false }
             state.entries[place].setLive(version)
             return true
         }
@@ -128,6 +131,11 @@ package final class ModelStore: Sendable {
             let loaded = state.entries.flatMap(\.loaded.values) + state.retired
             return loaded.reduce(0) { $0 + $1.snapshot.mappedBytes }
         }
+    }
+
+    /// Bytes of the versions that other models are loading, which are nowhere else counted yet.
+    func loadingBytes(besides name: String) -> Int {
+        note { $0.entries.reduce(0) { $0 + ($1.declaration.name == name ? 0 : $1.loadingBytes) } }
     }
 
     /// Takes old plans from loops that are between two requests, and unmaps what nobody uses any more.
@@ -191,6 +199,10 @@ struct Entry {
     /// The version that the policy wants, while another answers in its place.
     var standsInFor: Int?
     var lookedAt: Double?
+    /// Loaded versions that a gate refused and force let in, for whoever asked for them by force.
+    var letThrough: Set<Int> = []
+    /// Of the files of the version that is being loaded.
+    var loadingBytes = 0
 
     let experiments: ModelExperiments?
     let shadow: Shadow?

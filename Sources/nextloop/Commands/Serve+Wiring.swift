@@ -25,7 +25,7 @@ extension Serve {
         if let accessLog { try signals.onHangup { accessLog.reopen(log: log) } }
         let models = ModelStore(try experiments.completed(try follow.declarations()), loops: loops)
         let unavailable = UnavailableItems(follow.opened, models) { log.warning("\($0)") }
-        let follower = follower(models, unavailable, loops: loops, log)
+        let follower = try follower(models, unavailable, loops: loops, log)
         let service = Service(
             models, follower: follower, unavailable: unavailable, admin: try admin.admin(unavailable, log),
             version: BuildInfo.version, commit: BuildInfo.commit,
@@ -44,12 +44,12 @@ extension Serve {
 
     private func follower(
         _ models: ModelStore, _ unavailable: UnavailableItems, loops: Int, _ log: Logger
-    ) -> ModelFollower {
+    ) throws -> ModelFollower {
         let settings = follow.settings(gates: gates.settings, threads: loops)
         if let problem = settings.records?.problem {
             log.warning("--verification-records: \(problem); every file is read at each start")
         }
-        return ModelFollower(models, follow.opened, settings: settings, prepare: unavailable.prepare) { event in
+        return try ModelFollower(models, follow.opened, settings: settings, prepare: unavailable.prepare) { event in
             log.log(level: event.isError ? .error : event.isWarning ? .warning : .info, "\(event)")
         }
     }

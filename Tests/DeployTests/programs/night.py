@@ -64,7 +64,7 @@ def disk_full(binary):
 @scenario
 def live_colour_dies(binary):
     """The live colour is killed while a candidate is looked at: the candidate is all there is, and nothing may stop it."""
-    with Stage(binary, CANARY_SECONDS=20, SAMPLES_MIN=100000) as stage:
+    with Stage(binary, CANARY_SECONDS=20, SAMPLES_MIN=100000, LOAD_REQUESTS=0) as stage:
         stage.tool("deploy", "--version", 1)
         stage.start_load(rate=400)
         # In the canary.

@@ -66,9 +66,9 @@ def wait_for(condition, seconds, what):
     raise Failed(f"waited {seconds} s for {what}")
 
 
-def fetch(url, timeout=3, headers=None, data=None):
+def fetch(url, timeout=3, headers=None, data=None, method=None):
     """Status, headers and body; HTTP errors are answers, not exceptions."""
-    request = urllib.request.Request(url, headers=headers or {}, data=data)
+    request = urllib.request.Request(url, headers=headers or {}, data=data, method=method)
     try:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             return answer.status, answer.headers, answer.read()

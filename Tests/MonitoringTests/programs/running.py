@@ -37,9 +37,11 @@ def check_compose():
             if not port.startswith("127.0.0.1:"):
                 outside.append((name, port))
         for volume in service.get("volumes", []):
-            source, _, options = (re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume) + ":").split(":")[:3]
+            source, target, options = (re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume) + ":").split(":")[:3]
             if source.startswith("."):
-                expect((DEPLOY / source).exists() and options == "ro", f"{name}: {volume}")
+                # The colours keep beside the versions what is taken from sale.
+                wanted = "" if name in ("blue", "green") and target == "/models" else "ro"
+                expect((DEPLOY / source).exists() and options == wanted, f"{name}: {volume}")
         expect(set(service.get("networks", [])) <= set(whole["networks"]), f"{name}: networks")
         for secret in service.get("secrets", []):
             expect((secret if isinstance(secret, str) else secret["source"]) in whole["secrets"], f"{name}: {secret}")
@@ -89,6 +91,19 @@ def check_units():
     print(said.strip().split("\n")[-1])
 
 
+def check_rights(workflows):
+    """Whatever a pull request can start may read the contents and nothing more; what may write does not run for one."""
+    for file in workflows:
+        workflow = yaml.safe_load(file.read_text(encoding="utf-8"))
+        expect("permissions" in workflow, f"{file.name} says what its jobs may do")
+        for name, job in workflow["jobs"].items():
+            rights = job.get("permissions", workflow["permissions"])
+            # YAML 1.1 reads the key `on` as true.
+            from_outside = "pull_request" in workflow[True] and job.get("if") != "github.event_name == 'push'"
+            writes = [right for right, kind in rights.items() if (right, kind) != ("contents", "read")]
+            expect(not (from_outside and writes), f"{file.name}, {name}: a pull request has {writes}")
+
+
 def check_workflows():
     """actionlint, zizmor, the schemas; and every action is pinned by the commit of a named version."""
     workflows = sorted((REPOSITORY / ".github/workflows").glob("*.yml"))
@@ -101,6 +116,7 @@ def check_workflows():
         for line in file.read_text(encoding="utf-8").split("\n"):
             if "uses:" in line:
                 expect(re.search(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line), f"{file.name}: {line.strip()}")
+    check_rights(workflows)
     deploy, rollback = (yaml.safe_load((REPOSITORY / f".github/workflows/{name}.yml").read_text(encoding="utf-8")) for name in ("deploy", "rollback"))
     expect(deploy["jobs"]["deploy"]["environment"] == "production" and deploy["concurrency"]["group"] == "production", "approval and one at a time")
     for job in (deploy["jobs"]["deploy"], rollback["jobs"]["rollback"]):

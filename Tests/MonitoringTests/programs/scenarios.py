@@ -31,7 +31,7 @@ def scenario(function):
 @scenario
 def killed_service(binary):
     """Kill the service: Slack hears it. Bring it back: Slack hears that too. Then with one colour in reserve, and nginx."""
-    with Watch(binary, seconds=170, LOAD_REQUESTS=50, WATCH_SECONDS=1) as stage:
+    with Watch(binary, seconds=170, LOAD_REQUESTS=100, WATCH_SECONDS=1) as stage:
         stage.tool("deploy", "--version", 1)
         stage.wait_for_value('up{job="nextloop",colour="blue"}', 1)
         stage.wait_for_value('nextloop_live_colour{colour="blue"}', 1)
@@ -193,7 +193,7 @@ def image_and_compose(binary):
 @scenario
 def every_query(binary):
     """Rules, dashboards and runbooks ask a Prometheus that scraped a real service under load: all of it parses and has data."""
-    with Watch(binary, seconds=170, with_tls=True, LOAD_REQUESTS=50, WATCH_SECONDS=0) as stage:
+    with Watch(binary, seconds=170, with_tls=True, LOAD_REQUESTS=100, WATCH_SECONDS=0) as stage:
         token = stage.directory / "token"
         token.write_text("0123456789abcdef\n")
         token.chmod(0o600)

@@ -5,7 +5,7 @@ import ModelRegistry
 /// What a version refused by a running server is, after that server's restart: the first version of a process has no live one beside it, so
 /// refusals are kept in the registry, and a version of which nothing is kept is compared with what the one before it answered where it was
 /// made. A process never goes without a version while there is one that was not refused.
-extension ModelFollower {
+extension FollowedModel {
     /// What the comparing gates said of a version.
     struct Finding {
         let comparedWith: Int
@@ -101,7 +101,7 @@ extension ModelFollower {
     /// A version whose refusal was taken back, by promoting it again or by other files, is worth another attempt; one that another server
     /// passed is taken at the next start.
     func keptVerdicts(
-        _ name: String, _ policy: VersionPolicy, wanted: Int?, _ order: [Int], _ progress: inout Progress
+        wanted: Int?, _ order: [Int], _ progress: inout Progress
     ) -> KeptVerdicts? {
         guard case .alias(let alias) = policy, let wanted else { return nil }
         let thresholds = settings.gates.comparison
@@ -122,7 +122,7 @@ extension ModelFollower {
         } catch {
             if !progress.hasVerdictComplaint {
                 progress.hasVerdictComplaint = true
-                report(.problem(model: name, reason: "\(error)", live: live(name)?.version))
+                report(.problem(model: name, reason: "\(error)", live: liveModel?.version))
             }
             return KeptVerdicts(
                 alias: alias, wanted: wanted, isFollowed: isFollowed, thresholds: thresholds, of: [])
@@ -134,20 +134,20 @@ extension ModelFollower {
     ///
     /// - Returns: the versions that were tried in its place.
     func holdBack(
-        _ name: String, _ policy: VersionPolicy, _ order: [Int], _ admitted: Set<Int>, _ kept: KeptVerdicts?,
+        _ order: [Int], _ admitted: Set<Int>, _ kept: KeptVerdicts?,
         _ force: Force, quietly: Bool, _ progress: inout Progress
     ) -> [Int] {
-        guard let kept, kept.isFollowed, live(name) == nil, !admitted.contains(kept.wanted),
+        guard let kept, kept.isFollowed, liveModel == nil, !admitted.contains(kept.wanted),
             !progress.held.contains(kept.wanted),
             let refusal = kept.refusal(of: kept.wanted)
         else { return [] }
-        let tried = lookBack(name, policy, order, kept, force, quietly: quietly, &progress)
-        if refusal.thresholds == kept.thresholds { refuse(name, refusal, &progress) }
+        let tried = lookBack(order, kept, force, quietly: quietly, &progress)
+        if refusal.thresholds == kept.thresholds { refuse(refusal, &progress) }
         return tried
     }
 
     /// Takes over what a server found before.
-    private func refuse(_ name: String, _ verdict: GateVerdict, _ progress: inout Progress) {
+    private func refuse(_ verdict: GateVerdict, _ progress: inout Progress) {
         let version = verdict.version
         let known = verdict.gate.flatMap { Gate(rawValue: $0) }
         // Metrics and /models count by the gates of this build.
@@ -157,18 +157,18 @@ extension ModelFollower {
             \(foreign)\(verdict.reason ?? "no reason was kept") (found by \(verdict.who) at \(verdict.at.formatted(.iso8601)); promote it \
             again to have it compared anew, with --force to let it through)
             """
-        let live = live(name)?.version
+        let live = liveModel?.version
         let fingerprint = try? source.fingerprint(of: name, version: version)
         let isNew = progress.attempts.refused(
             version, gate: gate, reason: reason, failure: .refused(version: version, gate, reason: reason),
             fingerprint: fingerprint, mayPass: false, live: live, contents: verdict.contents, now: clock(),
             settings: settings)
         progress.held.insert(version)
-        tellRejected(name, version, gate, reason: reason, isNew: isNew, progress)
+        tellRejected(version, gate, reason: reason, isNew: isNew, progress)
     }
 
     /// The versions that the alias named before and that no server refused, the latest first.
-    func earlier(_ name: String, _ kept: KeptVerdicts) -> [Int] {
+    func earlier(_ kept: KeptVerdicts) -> [Int] {
         let versions = try? source.versions(before: kept.wanted, of: kept.alias, model: name)
         return (versions ?? []).filter { kept.refusal(of: $0) == nil }
     }
@@ -179,14 +179,14 @@ extension ModelFollower {
     /// and that no server refused: a newer one may be what the operator goes back from.
     ///
     /// - Returns: nil for a version that is compared with the live one, if there is one and it was not live here before.
-    func reference(_ name: String, _ version: Int, _ kept: KeptVerdicts?, _ progress: Progress) -> Reference? {
+    func reference(_ version: Int, _ kept: KeptVerdicts?, _ progress: Progress) -> Reference? {
         guard let kept else { return nil }
-        let isWayBack = isWayBack(name, version, kept)
+        let isWayBack = isWayBack(version, kept)
         if kept.hasPassed(version) { return isWayBack ? Reference(answers: nil, note: nil, isWayBack: true) : nil }
-        if let live = live(name), version > live.version && !isWayBack || wasLive(name, version, progress) {
+        if let live = liveModel, version > live.version && !isWayBack || wasLive(version, progress) {
             return nil
         }
-        guard let before = earlier(name, kept).first(where: { $0 < version }) else {
+        guard let before = earlier(kept).first(where: { $0 < version }) else {
             return Reference(answers: nil, note: nil, isNothingBefore: true, isWayBack: isWayBack)
         }
         do throws(RegistryError) {
@@ -200,8 +200,8 @@ extension ModelFollower {
 
     /// Whether the followed alias was rolled back to a version that no server refused, from an older one that is live here: whoever goes
     /// back from a bad version must not be held against it.
-    private func isWayBack(_ name: String, _ version: Int, _ kept: KeptVerdicts) -> Bool {
-        guard let live = live(name), version > live.version, kept.wanted == version, kept.refusal(of: version) == nil,
+    private func isWayBack(_ version: Int, _ kept: KeptVerdicts) -> Bool {
+        guard let live = liveModel, version > live.version, kept.wanted == version, kept.refusal(of: version) == nil,
             let change = try? source.lastChange(of: kept.alias, model: name)
         else { return false }
         return change.action == .rollback && change.to == version
@@ -209,8 +209,8 @@ extension ModelFollower {
 
     /// Tells once that the live version answers although a gate refused it: that was taken back, and it was compared with none. Why is
     /// said here when no version is left; otherwise a note of the load has said it.
-    func tellUncompared(_ name: String, _ kept: KeptVerdicts?, _ progress: inout Progress) {
-        guard let kept, let live = live(name)?.version, let isNothingBefore = progress.uncompared[live],
+    func tellUncompared(_ kept: KeptVerdicts?, _ progress: inout Progress) {
+        guard let kept, let live = liveModel?.version, let isNothingBefore = progress.uncompared[live],
             let verdict = kept.takenBack(of: live), let takenBack = verdict.takenBack, let gate = verdict.gate
         else { return }
         progress.uncompared[live] = nil
@@ -220,16 +220,18 @@ extension ModelFollower {
                 isNothingBefore: isNothingBefore))
     }
 
-    func wasLive(_ name: String, _ version: Int, _ progress: Progress) -> Bool {
+    func wasLive(_ version: Int, _ progress: Progress) -> Bool {
         guard let before = progress.wereLive[version] else { return false }
         return before == (try? source.fingerprint(of: name, version: version))
     }
 
     /// Writes down what the comparing gates said of the version that the alias names, once. A refusal that could not be written is tried
     /// again at later looks.
-    func keepFinding(_ name: String, _ version: Int, _ kept: KeptVerdicts?, _ progress: inout Progress) {
+    func keepFinding(_ version: Int, _ kept: KeptVerdicts?, _ progress: inout Progress) {
         // Refused before, perhaps for an experiment's arm, it was not compared again.
-        let finding = progress.findings.removeValue(forKey: version) ?? progress.attempts.finding(version)
+        let finding =
+            progress.findings.removeValue(forKey: version) ?? progress.attempts.finding(version)
+            ?? progress.letThrough[version]?.finding
         guard let finding, let kept, kept.wanted == version else { return }
         if let refusal = finding.refusal {
             guard [.overlap, .scoreShift, .catalogue].contains(refusal.gate), !progress.held.contains(version)

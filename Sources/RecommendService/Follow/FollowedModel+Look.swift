@@ -3,9 +3,15 @@ import FoundationEssentials
 import Glibc
 import ModelRegistry
 
-extension ModelFollower {
-    /// One look at one model: what does the registry hold, what is wanted, what has to be done.
-    func look(at name: String, _ policy: VersionPolicy, quietly: Bool, _ progress: inout Progress) {
+extension FollowedModel {
+    enum LookOutcome {
+        case done
+        /// What is wanted changed while a version was loaded: look again.
+        case isOutdated
+    }
+
+    /// One look: what does the registry hold, what is wanted, what has to be done.
+    func look(quietly: Bool, _ progress: inout Progress) -> LookOutcome {
         let known: [Int]
         let wanted: [Int]
         let marks: [String: Int]
@@ -13,7 +19,7 @@ extension ModelFollower {
             let aliases = try source.aliases(of: name)
             known = try source.versions(of: name)
             store.noteRegistry(name, versions: known, aliases: aliases, at: wallClock)
-            if takeRetry(name) {
+            if takeRetry() {
                 progress.attempts.keepOnly([])
                 progress.held = []
             }
@@ -21,74 +27,111 @@ extension ModelFollower {
             wanted = try source.versions(wanted: policy, of: name)
             marks = try source.forced(of: name)
         } catch {
-            // First, so that what is due is tried; then what could not be is put off.
-            if case .noVersion(let gone, _, _) = error { standIn(name, policy, for: gone, quietly: quietly, &progress) }
-            progress.postpone(now: clock(), settings)
-            // What is in memory can be asked for all the same.
-            let pinned = pin(of: name, policyWanted: nil)
-            if let pinned { makeLive(name, pinned, &progress) }
-            noteStandIn(name, after: error, pinned: pinned)
-            return setProblem(name, .registry(error), &progress)
+            goOn(without: error, quietly: quietly, &progress)
+            return .done
         }
-        let order = self.order(name, policy, wanted: wanted, known: known)
+        let order = self.order(wanted: wanted, known: known)
         progress.wanted = order.first
-        let force = Force(byOperator: takeForced(name), marks: marks)
+        let force = Force(byOperator: takeForced(), marks: marks)
         let admitted = Set(order.filter { force.opens($0, for: policy) })
-        let kept = keptVerdicts(name, policy, wanted: wanted.first, order, &progress)
-        let before = holdBack(name, policy, order, admitted, kept, force, quietly: quietly, &progress)
-        for version in order where !isLoaded(name, version) && known.contains(version) {
+        let kept = keptVerdicts(wanted: wanted.first, order, &progress)
+        let before = holdBack(order, admitted, kept, force, quietly: quietly, &progress)
+        for version in order where !isLoaded(version) && known.contains(version) {
             // Whoever asks for it now wants an attempt now; the registry's mark opens the gates and changes nothing else.
             if force.byOperator.contains(version) { progress.attempts.forget(version) }
             let isForced = admitted.contains(version)
             // Nothing answers that it could be compared with, and it was refused before.
-            if !isForced, live(name) == nil, progress.held.contains(version) { continue }
-            let reference = isForced ? nil : reference(name, version, kept, progress)
+            if !isForced, liveModel == nil, progress.held.contains(version) { continue }
+            let reference = isForced ? nil : reference(version, kept, progress)
             let first = load(
-                name, version, isForced: isForced, quietly: quietly, reference: reference, kept: kept, &progress)
-            // What was passed, and what could not be written before.
-            keepFinding(name, version, kept, &progress)
-            settle(name, order, admitted, &progress)
+                version, isForced: isForced, quietly: quietly, reference: reference, kept: kept, &progress)
+            // What was passed, and what could not be written before. By force it is no question.
+            if !isForced { keepFinding(version, kept, &progress) }
+            if isOutdated(wanted) {
+                complete(first, quietly: quietly)
+                keepWishes(force.byOperator)
+                return .isOutdated
+            }
+            settle(order, admitted, &progress)
             complete(first, quietly: quietly)
         }
-        let older = before + lookBack(name, policy, order, kept, force, quietly: quietly, &progress)
-        settle(name, order, admitted, &progress)
-        tellUncompared(name, kept, &progress)
-        let selected = select(name, known, force, kept, quietly: quietly, &progress)
-        reloadChanged(name, known, quietly: quietly, &progress)
-        retire(name, order + selected, &progress)
-        let loaded = loadedVersions(name)
+        if let first = order.first, !admitted.contains(first) {
+            // Let in by force for somebody else, it was refused all the same.
+            keepFinding(first, kept, &progress)
+        }
+        let older = before + lookBack(order, kept, force, quietly: quietly, &progress)
+        settle(order, admitted, &progress)
+        tellUncompared(kept, &progress)
+        let selected = select(known, force, kept, quietly: quietly, &progress)
+        reloadChanged(known, quietly: quietly, &progress)
+        retire(order + selected, &progress)
+        let loaded = loadedVersions
         progress.keepOnly(loaded: loaded, wanted: order, known: known)
+        store.noteLetThrough(name, Set(progress.letThrough.keys))
         progress.attempts.keepOnly(order + older + selected + loaded)
         progress.postpone(now: clock(), settings)
-        note(failure(name, order, known, progress), order, name, &progress)
-        noteStandIn(name, for: order.first)
+        note(failure(order, known, progress), order, &progress)
+        noteStandIn(for: order.first)
+        return .done
+    }
+
+    /// Whether the policy wants other versions than when the look began. Then what was loaded meanwhile must not answer because of it.
+    private func isOutdated(_ wanted: [Int]) -> Bool {
+        do throws(RegistryError) {
+            return try source.versions(wanted: policy, of: name) != wanted
+        } catch {
+            return Wishes.Wanted(error) != nil
+        }
+    }
+
+    /// What is done when nobody knows what is wanted: what is in memory goes on, and the operator's word counts all the same.
+    private func goOn(without error: RegistryError, quietly: Bool, _ progress: inout Progress) {
+        // First, so that what is due is tried; then what could not be is put off.
+        if case .noVersion(let gone, _, _) = error { standIn(for: gone, quietly: quietly, &progress) }
+        let pin = if let wanted = Wishes.Wanted(error) { pin(wanted: wanted) } else { self.pin }
+        if let pin { answer(pin, quietly: quietly, &progress) }
+        progress.postpone(now: clock(), settings)
+        noteStandIn(after: error, pinned: pin?.version)
+        let refusal = pin.flatMap { progress.attempts.failure($0.version) ?? progress.letThrough[$0.version]?.failure }
+        setProblem(refusal ?? .registry(error), isRefusal: refusal != nil, &progress)
+    }
+
+    /// Loads what the operator asked for, if it is there, and lets it answer.
+    private func answer(_ pin: Wishes.Pin, quietly: Bool, _ progress: inout Progress) {
+        let version = pin.version
+        var first: ServedModel?
+        if !isLoaded(version), let known = try? source.versions(of: name), known.contains(version) {
+            progress.wanted = version
+            if takeForced().contains(version) { progress.attempts.forget(version) }
+            first = load(version, isForced: pin.isForced, quietly: quietly, &progress)
+        }
+        settle([version], pin.isForced ? [version] : [], &progress)
+        complete(first, quietly: quietly)
     }
 
     /// Notes whether another version than the wanted one answers.
-    private func noteStandIn(_ name: String, for wanted: Int?) {
-        store.noteStandIn(name, for: live(name)?.version == wanted ? nil : wanted)
+    private func noteStandIn(for wanted: Int?) {
+        store.noteStandIn(name, for: liveModel?.version == wanted ? nil : wanted)
     }
 
     /// The same after a look that ended in an error. While the registry cannot be read, what was wanted before is wanted still.
-    private func noteStandIn(_ name: String, after error: RegistryError, pinned: Int?) {
+    private func noteStandIn(after error: RegistryError, pinned: Int?) {
         switch error {
-        case _ where pinned != nil: noteStandIn(name, for: pinned)
-        case .noVersion(let gone, _, _): noteStandIn(name, for: gone)
+        case _ where pinned != nil: noteStandIn(for: pinned)
+        case .noVersion(let gone, _, _): noteStandIn(for: gone)
         case .noAlias, .noVersions, .noModel: store.noteStandIn(name, for: nil)
-        default: noteStandIn(name, for: store.standIn(of: name))
+        default: noteStandIn(for: store.standIn(of: name))
         }
     }
 
     /// An alias names a version that is not there (any more), and nothing answers yet: the one that it named before does.
-    private func standIn(
-        _ name: String, _ policy: VersionPolicy, for gone: Int, quietly: Bool, _ progress: inout Progress
-    ) {
-        guard live(name) == nil else { return }
+    private func standIn(for gone: Int, quietly: Bool, _ progress: inout Progress) {
+        guard liveModel == nil else { return }
         progress.wanted = gone
-        let kept = keptVerdicts(name, policy, wanted: gone, [gone], &progress)
-        let force = Force(byOperator: takeForced(name), marks: [:])
-        _ = lookBack(name, policy, [gone], kept, force, quietly: quietly, &progress)
-        tellUncompared(name, kept, &progress)
+        let kept = keptVerdicts(wanted: gone, [gone], &progress)
+        let force = Force(byOperator: takeForced(), marks: [:])
+        _ = lookBack([gone], kept, force, quietly: quietly, &progress)
+        tellUncompared(kept, &progress)
     }
 
     /// Nothing of what the policy wants can be had and nothing answers yet: the newest of the older versions that is good is better than
@@ -96,31 +139,31 @@ extension ModelFollower {
     ///
     /// - Returns: the versions that were tried.
     func lookBack(
-        _ name: String, _ policy: VersionPolicy, _ order: [Int], _ kept: KeptVerdicts?, _ force: Force, quietly: Bool,
+        _ order: [Int], _ kept: KeptVerdicts?, _ force: Force, quietly: Bool,
         _ progress: inout Progress
     ) -> [Int] {
-        guard live(name) == nil else { return [] }
+        guard liveModel == nil else { return [] }
         var tried: [Int] = []
-        for version in earlier(name, policy, kept) where !order.contains(version) && live(name) == nil {
+        for version in earlier(kept) where !order.contains(version) && liveModel == nil {
             tried.append(version)
             let isForced = force.byOperator.contains(version)
-            let first = load(name, version, isForced: isForced, quietly: quietly, &progress)
-            settle(name, [version], isForced ? [version] : [], &progress)
+            let first = load(version, isForced: isForced, quietly: quietly, &progress)
+            settle([version], isForced ? [version] : [], &progress)
             complete(first, quietly: quietly)
         }
-        if let live = live(name)?.version, let wanted = order.first {
+        if let live = liveModel?.version, let wanted = order.first {
             report(.standsIn(model: name, version: live, wanted: wanted))
         }
         return tried
     }
 
-    private func earlier(_ name: String, _ policy: VersionPolicy, _ kept: KeptVerdicts?) -> [Int] {
+    private func earlier(_ kept: KeptVerdicts?) -> [Int] {
         switch policy {
         case .version: return []
         case .alias:
             // What the operator asks for stands in for nobody.
             guard let kept, kept.isFollowed else { return [] }
-            return Array(earlier(name, kept).prefix(Self.lookBackMax))
+            return Array(earlier(kept).prefix(Self.lookBackMax))
         case .latest(let count):
             let wider = VersionPolicy.latest(min(count + Self.lookBackMax, Registry.latestCountMax))
             return (try? source.versions(wanted: wider, of: name)) ?? []
@@ -136,28 +179,23 @@ extension ModelFollower {
         if quietly, let first { complete(first) }
     }
 
-    private func complete(_ first: ServedModel) {
+    /// The same without asking whether it is a first one.
+    func complete(_ first: ServedModel) {
         guard let problem = first.prepare() else { return }
         report(.codesUnusable(model: first.name, version: first.version, reason: "\(problem)"))
     }
 
-    /// The same of the versions that a process has started with, those of arms and shadows included: any of them may be the live one later,
-    /// and none is completed a second time. Call it once, when the process is ready and before it follows.
-    package func prepareLoaded() {
-        for version in store.plan.models.flatMap(\.loaded) { complete(version) }
-    }
-
-    private func policyKeepsSeveral(_ policy: VersionPolicy) -> Bool {
+    var policyKeepsSeveral: Bool {
         if case .latest = policy { true } else { false }
     }
 
     /// The versions to hold, the one to answer with first.
-    private func order(_ name: String, _ policy: VersionPolicy, wanted: [Int], known: [Int]) -> [Int] {
-        if let pinned = pin(of: name, policyWanted: wanted.first) {
-            return [pinned] + (policyKeepsSeveral(policy) ? wanted.filter { $0 != pinned } : [])
+    private func order(wanted: [Int], known: [Int]) -> [Int] {
+        if let pinned = pin(wanted: wanted.first.map { .version($0) } ?? .nothing)?.version {
+            return [pinned] + (policyKeepsSeveral ? wanted.filter { $0 != pinned } : [])
         }
         // The newest of a policy that was removed from the registry goes on until a newer one comes.
-        if policyKeepsSeveral(policy), let live = live(name)?.version, let newest = wanted.first, live > newest,
+        if policyKeepsSeveral, let live = liveModel?.version, let newest = wanted.first, live > newest,
             !known.contains(live)
         {
             return [live] + wanted
@@ -165,34 +203,35 @@ extension ModelFollower {
         return wanted
     }
 
-    func live(_ name: String) -> ServedModel? { store.plan.model(named: name)?.live }
+    var liveModel: ServedModel? { store.plan.model(named: name)?.live }
 
-    func isLoaded(_ name: String, _ version: Int) -> Bool {
+    func isLoaded(_ version: Int) -> Bool {
         store.plan.model(named: name)?.version(version) != nil
     }
 
-    func loadedVersions(_ name: String) -> [Int] { store.plan.model(named: name)?.loaded.map(\.version) ?? [] }
+    var loadedVersions: [Int] { store.plan.model(named: name)?.loaded.map(\.version) ?? [] }
 
     // MARK: Swap
 
     /// Makes the first of the versions that is loaded and may answer the one that does.
-    private func settle(_ name: String, _ order: [Int], _ admitted: Set<Int>, _ progress: inout Progress) {
+    private func settle(_ order: [Int], _ admitted: Set<Int>, _ progress: inout Progress) {
         // Loading took a while: what the operator asked for meanwhile comes first.
-        let pinned = pin(of: name, policyWanted: nil)
-        let best = ((pinned.map { [$0] } ?? []) + order).first {
-            mayAnswer(name, $0, isForced: $0 == pinned || admitted.contains($0), progress)
+        let pin = pin
+        let admitted = pin.map { $0.isForced ? admitted.union([$0.version]) : admitted } ?? admitted
+        let best = ((pin.map { [$0.version] } ?? []) + order).first {
+            mayAnswer($0, isForced: admitted.contains($0), progress)
         }
-        if let best { makeLive(name, best, &progress) }
+        if let best { makeLive(best, &progress) }
     }
 
     /// Whether a version is loaded, and not only because force let it through on behalf of somebody else.
-    func mayAnswer(_ name: String, _ version: Int, isForced: Bool, _ progress: Progress) -> Bool {
-        guard isLoaded(name, version) else { return false }
-        return isForced || progress.letThrough[version] == nil || live(name)?.version == version
+    func mayAnswer(_ version: Int, isForced: Bool, _ progress: Progress) -> Bool {
+        guard isLoaded(version) else { return false }
+        return isForced || progress.letThrough[version] == nil || liveModel?.version == version
     }
 
-    private func makeLive(_ name: String, _ version: Int, _ progress: inout Progress) {
-        let before = live(name)?.version
+    private func makeLive(_ version: Int, _ progress: inout Progress) {
+        let before = liveModel?.version
         guard before != version, store.makeLive(name, version: version) else { return }
         if let before { progress.previous = [before] + progress.previous.filter { $0 != before && $0 != version } }
         // By force it is no proof of anything.
@@ -203,10 +242,10 @@ extension ModelFollower {
     }
 
     /// Lets go of what nobody wants.
-    private func retire(_ name: String, _ order: [Int], _ progress: inout Progress) {
+    private func retire(_ order: [Int], _ progress: inout Progress) {
         guard let plan = store.plan.model(named: name), let live = plan.live else { return }
         // A pin may have made another version live since: the one before it counts as previous too.
-        progress.previous.removeAll { !isLoaded(name, $0) || $0 == live.version }
+        progress.previous.removeAll { !isLoaded($0) || $0 == live.version }
         let others = plan.others.map(\.version).filter { !order.contains($0) && !progress.previous.contains($0) }
         progress.previous = others + progress.previous
         var kept = Set(order)
@@ -223,36 +262,40 @@ extension ModelFollower {
     /// - Returns: the version when its model has no live one, which lets it answer before everything of it is computed: the caller completes
     ///   it.
     func load(
-        _ name: String, _ version: Int, isForced: Bool, quietly: Bool, reference: Reference? = nil,
+        _ version: Int, isForced: Bool, quietly: Bool, reference: Reference? = nil,
         kept: KeptVerdicts? = nil, _ progress: inout Progress
     ) -> ServedModel? {
         awaitReclaim(quietly: quietly)
-        let live = live(name)
+        let live = liveModel
         let wayBack: WayBack? =
-            wasLive(name, version, progress) ? .wasLive : reference?.isWayBack == true ? .rolledBack : nil
+            wasLive(version, progress) ? .wasLive : reference?.isWayBack == true ? .rolledBack : nil
         let comparedWith = reference?.answers?.version ?? (wayBack != nil ? nil : live?.version)
         let fingerprint = try? source.fingerprint(of: name, version: version)
         guard
             progress.attempts.isWorthTrying(
                 version, isForced: isForced, fingerprint: fingerprint, live: comparedWith, now: clock())
         else { return nil }
-        store.noteLoading(name, version: version, at: wallClock)
-        let lease = lease(name, version, &progress)
+        store.noteLoading(name, version: version, bytes: fingerprint?.bytes ?? 0, at: wallClock)
+        defer { store.noteLoadEnded(name) }
+        let lease = lease(version, &progress)
         let job = LoadJob(
             source: source, settings: settings, model: name, version: version, live: live,
             reference: reference?.answers, wayBack: wayBack, isForced: isForced, lease: lease, loops: store.loops,
-            mappedBytes: store.mappedBytes, clock: clock)
+            bytesInUse: store.mappedBytes + store.loadingBytes(besides: name), clock: clock)
         do throws(LoadRefusal) {
-            let loaded = try (quietly ? thread.run { job.run() } : job.run()).get()
+            let loaded = try (quietly ? run(job) : job.run()).get()
             for note in loaded.notes + [reference?.note].compactMap({ $0 }) {
                 report(.note(model: name, version: version, note))
             }
             progress.attempts.forget(version)
             progress.findings[version] = Finding(
                 comparedWith: loaded.comparedWith, contents: loaded.contents, refusal: nil)
-            progress.letThrough[version] = loaded.overruled.map {
-                .refused(version: version, $0.gate, reason: $0.reason)
+            progress.letThrough[version] = loaded.overruled.map { refusal in
+                LetThrough(
+                    failure: .refused(version: version, refusal.gate, reason: refusal.reason),
+                    finding: Finding(comparedWith: comparedWith, contents: loaded.contents, refusal: refusal))
             }
+            store.noteLetThrough(name, Set(progress.letThrough.keys))
             progress.fingerprints[version] = fingerprint
             if isForced, loaded.comparedWith == nil {
                 progress.unproven.insert(version)
@@ -266,6 +309,9 @@ extension ModelFollower {
             prepare(loaded.model)
             store.publish(loaded.model, live: false)
             return live == nil ? loaded.model : nil
+        } catch  where error.isInterruption {
+            store.forgetNote(name, version: version)
+            return nil
         } catch {
             progress.findings[version] = Finding(
                 comparedWith: comparedWith, contents: error.contents,
@@ -274,25 +320,25 @@ extension ModelFollower {
                 version, gate: error.gate, reason: error.reason, failure: error.failure(version),
                 fingerprint: fingerprint, mayPass: error.mayPass, live: comparedWith,
                 contents: error.contents, now: clock(), settings: settings)
-            keepFinding(name, version, kept, &progress)
-            tellRejected(name, version, error.gate, reason: error.reason, isNew: isNew, progress)
+            keepFinding(version, kept, &progress)
+            tellRejected(version, error.gate, reason: error.reason, isNew: isNew, progress)
             return nil
         }
     }
 
     func tellRejected(
-        _ name: String, _ version: Int, _ gate: Gate, reason: String, isNew: Bool, _ progress: Progress
+        _ version: Int, _ gate: Gate, reason: String, isNew: Bool, _ progress: Progress
     ) {
         store.noteRejected(
             name, version: version, gate: gate, reason: reason, isNew: isNew,
             problem: progress.wanted == version ? progress.attempts.failure(version).map { "\($0)" } : nil,
             at: wallClock)
         guard isNew else { return }
-        report(.rejected(model: name, version: version, gate: gate, reason: reason, live: live(name)?.version))
+        report(.rejected(model: name, version: version, gate: gate, reason: reason, live: liveModel?.version))
     }
 
     /// A mark against prunes; nil where there are no locks, and for a version of which opening will say what is wrong.
-    private func lease(_ name: String, _ version: Int, _ progress: inout Progress) -> ServingLease? {
+    private func lease(_ version: Int, _ progress: inout Progress) -> ServingLease? {
         do throws(RegistryError) {
             return try source.lease(name, version: version)
         } catch {
@@ -319,26 +365,26 @@ extension ModelFollower {
 
     /// What stands between a model and the version it should answer with; nil when it does.
     private func failure(
-        _ name: String, _ order: [Int], _ known: [Int], _ progress: Progress
+        _ order: [Int], _ known: [Int], _ progress: Progress
     ) -> FollowFailure? {
-        guard let first = order.first, live(name)?.version != first else { return nil }
+        guard let first = order.first, liveModel?.version != first else { return nil }
         if !known.contains(first) { return .missing(version: first) }
-        return progress.attempts.failure(first) ?? progress.letThrough[first]
+        return progress.attempts.failure(first) ?? progress.letThrough[first]?.failure
     }
 
     /// Says what a look ended with: what is not as the policy wants it, else what is wrong with a version that is loaded.
-    private func note(_ failure: FollowFailure?, _ order: [Int], _ name: String, _ progress: inout Progress) {
+    private func note(_ failure: FollowFailure?, _ order: [Int], _ progress: inout Progress) {
         guard let failure else {
             let changed = progress.changed.min().map { FollowFailure.changed(version: $0) }
-            return setProblem(name, changed, isRefusal: true, &progress)
+            return setProblem(changed, isRefusal: true, &progress)
         }
         let isAttempt = order.first.map { progress.attempts.failure($0) == failure } ?? false
-        setProblem(name, failure, isRefusal: isAttempt, &progress)
+        setProblem(failure, isRefusal: isAttempt, &progress)
     }
 
     /// - Parameter isRefusal: whether the problem is that of an attempt.
     private func setProblem(
-        _ name: String, _ problem: FollowFailure?, isRefusal: Bool = false, _ progress: inout Progress
+        _ problem: FollowFailure?, isRefusal: Bool = false, _ progress: inout Progress
     ) {
         store.noteProblem(name, problem.map { "\($0)" }, at: wallClock)
         guard progress.problem != problem else { return }
@@ -348,7 +394,7 @@ extension ModelFollower {
         // What became of an attempt was reported with its gate.
         case .some where isRefusal: break
         case let problem?:
-            report(.problem(model: name, reason: "\(problem)", live: live(name)?.version))
+            report(.problem(model: name, reason: "\(problem)", live: liveModel?.version))
         }
     }
 

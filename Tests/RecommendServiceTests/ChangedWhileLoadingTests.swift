@@ -1,0 +1,148 @@
+import Foundation
+import ModelRegistry
+import RecommendService
+import Synchronization
+import TestSupport
+import Testing
+
+/// Goal: what an operator asks for while a version is loaded counts, whatever is under way.
+@Suite("What is wanted changes while a version loads") struct ChangedWhileLoadingTests {
+    private let name = FollowFixture.name
+    private static let first = FollowFixture.contents()
+    private static let second = FollowFixture.contents(noise: 0.01)
+    private static let third = FollowFixture.contents(noise: 0.02)
+
+    /// Does something once, when a version is about to be opened.
+    private func when(_ version: Int, _ fixture: FollowFixture, _ work: @escaping @Sendable () -> Void) {
+        let isDone = Mutex(false)
+        fixture.source.whileOpening.withLock { hook in
+            hook = { opened in
+                guard opened == version,
+                    isDone.withLock({ done in
+                        defer { done = true }; return !done
+                    })
+                else { return }
+                work()
+            }
+        }
+    }
+
+    /// The versions that answered, in order.
+    private func answered(_ fixture: FollowFixture) -> [Int] {
+        fixture.events().compactMap { if case .live(_, let version, _) = $0 { version } else { nil } }
+    }
+
+    @Test("a version that was rolled back from meanwhile never answers") func rolledBack() throws {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.first)
+        fixture.follower.look()
+        try fixture.publish(Self.second)
+        let registry = fixture.registry
+        when(2, fixture) { _ = try? registry.rollback(FollowFixture.name, alias: "production") }
+        fixture.follower.look()
+        #expect(answered(fixture) == [1])
+        #expect(fixture.live == 1 && fixture.loaded == [1])
+        #expect(fixture.status.problem == nil && fixture.status.standsInFor == nil)
+    }
+
+    @Test("nor does the first of a process; what is wanted by then does") func rolledBackAtStart() throws {
+        let fixture = try FollowFixture()
+        try fixture.publish(Self.first)
+        try fixture.publish(Self.second)
+        let registry = fixture.registry
+        when(2, fixture) { _ = try? registry.rollback(FollowFixture.name, alias: "production") }
+        fixture.follower.look()
+        #expect(answered(fixture) == [1])
+    }
+
+    @Test("force for a version by name holds when the alias moves on meanwhile, force for what is wanted does not")
+    func force() throws {
+        for isByName in [true, false] {
+            var settings = FollowSettings()
+            settings.gates.overlapMin = 1
+            let fixture = try FollowFixture(settings: settings)
+            try fixture.publish(Self.first)
+            fixture.follower.look()
+            try fixture.publish(Self.second)
+            fixture.follower.look()
+            #expect(fixture.live == 1 && fixture.gate(2) == .overlap)
+            let (registry, third) = (fixture.registry, try fixture.publish(Self.third, promote: nil))
+            when(2, fixture) { try? registry.promote(FollowFixture.name, version: third, alias: "production") }
+            if isByName {
+                _ = fixture.follower.pin(name, version: 2, force: true)
+            } else {
+                fixture.follower.follow([name], force: true)
+            }
+            fixture.follower.look()
+            #expect(fixture.gate(3) == .overlap)
+            #expect(fixture.live == 1, "what was forced is not wanted any more, and what is was not forced")
+        }
+    }
+
+    @Test("a running follower gives up reading what nobody wants any more, and goes on with what somebody does")
+    func interrupted() throws {
+        var settings = FollowSettings()
+        settings.loadBytesPerSecond = 1
+        let fixture = try FollowFixture(settings: settings)
+        try fixture.publish(Self.first)
+        fixture.follower.look()
+        // At a byte a second it would take hours.
+        try fixture.publish(Self.second)
+        try fixture.follower.start()
+        defer { fixture.follower.stop() }
+        fixture.follower.wake()
+        try eventually { fixture.state(2) == .loading && fixture.source.opened.withLock { $0.last } == 2 }
+        _ = try fixture.registry.rollback(name, alias: "production")
+        fixture.follower.wake()
+        try eventually { fixture.state(2) == .available }
+        #expect(fixture.live == 1)
+        #expect(fixture.status.problem == nil)
+    }
+
+    @Test("a model does not wait for the load of another") func severalModels() throws {
+        var settings = FollowSettings()
+        settings.loadBytesPerSecond = 1
+        settings.previousKept = 1
+        let fixture = try FollowFixture(
+            [name: FollowFixture.alias, "minibar": FollowFixture.alias], settings: settings)
+        for model in [name, "minibar"] { try fixture.publish(Self.first, model: model) }
+        fixture.follower.look()
+        try fixture.publish(Self.second, model: name)
+        try fixture.follower.start()
+        defer { fixture.follower.stop() }
+        fixture.follower.wake()
+        try eventually { fixture.state(2) == .loading }
+        let minibar = { fixture.store.status(of: "minibar") }
+        try fixture.publish(Self.second, model: "minibar", promote: nil)
+        try fixture.registry.promote("minibar", version: 2, alias: "production")
+        fixture.follower.wake()
+        try eventually { minibar()?.versions.first { $0.version == 2 }?.state == .loading }
+        #expect(fixture.state(2) == .loading)
+    }
+
+    @Test("a pin that comes during a load is ended by the promotion after it") func pinned() throws {
+        var settings = FollowSettings()
+        settings.loadBytesPerSecond = 1
+        let fixture = try FollowFixture(settings: settings)
+        try fixture.publish(Self.first)
+        fixture.follower.look()
+        try fixture.publish(Self.second)
+        try fixture.follower.start()
+        defer { fixture.follower.stop() }
+        fixture.follower.wake()
+        try eventually { fixture.state(2) == .loading && fixture.source.opened.withLock { $0.last } == 2 }
+        #expect(fixture.follower.pin(name, version: 1, force: false))
+        try eventually { fixture.state(2) != .loading }
+        let third = try fixture.publish(Self.third)
+        fixture.follower.wake()
+        try eventually { fixture.state(third) == .loading }
+    }
+
+    private func eventually(_ isTrue: () -> Bool) throws {
+        for _ in 0..<3000 {
+            if isTrue() { return }
+            usleep(10_000)
+        }
+        Issue.record("never")
+    }
+}
