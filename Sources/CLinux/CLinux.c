@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -381,6 +382,14 @@ int clinux_map_large_blocks(int bytes) {
     (void)bytes;
     return 0;
 #endif
+}
+
+int clinux_allowed_cpus(void) {
+    // Room for 65,536 CPUs: the call refuses a set that is smaller than the kernel's own.
+    cpu_set_t sets[64];
+    memset(sets, 0, sizeof sets);
+    if (sched_getaffinity(0, sizeof sets, sets) != 0) return -errno;
+    return CPU_COUNT_S(sizeof sets, sets);
 }
 
 uint64_t clinux_monotonic_nanoseconds(void) {

@@ -179,14 +179,6 @@ package struct Response: ~Copyable {
         output.appendDecimal(value)
     }
 
-    /// Lends the output to a writer of body bytes, which may only append: one call for a whole document.
-    package mutating func withBody<R, E: Error>(_ write: (inout ByteBuffer) throws(E) -> R) throws(E) -> R {
-        endHead()
-        let before = output.count
-        defer { precondition(output.count >= before, "BUG: a body writer took bytes away") }
-        return try write(&output)
-    }
-
     /// Body bytes written so far.
     package var bodyByteCount: Int { bodyStart.map { output.count - $0 } ?? 0 }
 

@@ -2,10 +2,17 @@
 package struct ReadProgress: Equatable, Sendable {
     /// Bytes of the files, compressed where they are.
     package let bytesRead: Int
-    /// 0 when unknown, as for pipes.
-    package let totalBytes: Int
+    /// Of all files, as they were when reading began; nil when one of them has no size, as a pipe has none.
+    package let totalBytes: Int?
     package let rows: Int
     package let rejectedRows: Int
+
+    /// The share that is read, 0 to 1; nil when the end is not known. A file that grows meanwhile is read to where it ends by then, and
+    /// stands at 1 from where it ended before.
+    package var fraction: Double? {
+        guard let totalBytes, totalBytes > 0 else { return nil }
+        return Double(min(bytesRead, totalBytes)) / Double(totalBytes)
+    }
 }
 
 /// Reads hotel_order exports, plain or gzip, into what training needs.

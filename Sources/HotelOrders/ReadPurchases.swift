@@ -20,7 +20,7 @@ func readPurchases<Sink: PurchaseSink & ~Copyable>(
         throw .invalidSetting(name: "the allowed share of rejects", got: "\(maxRejectShare)", wanted: "0 to 1")
     }
     let paths = paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    let totalBytes = try InputFile.sizes(of: paths).reduce(0, +)
+    let totalBytes = try InputFile.totalBytes(of: paths)
     if let rejectsPath, paths.contains(where: { InputFile.areSame($0, rejectsPath) }) {
         throw .invalidSetting(name: "the rejects file", got: rejectsPath, wanted: "another file than the orders")
     }
@@ -40,11 +40,11 @@ private struct OrdersReading: ~Copyable {
     private var seenOrders = SeenOrders()
     private var contents = ContentsParser()
     private var rejects: RejectsFile?
-    private let totalBytes: Int
+    private let totalBytes: Int?
     private let clock = ContinuousClock()
     private var lastProgress: ContinuousClock.Instant
 
-    init(rejectsPath: String?, totalBytes: Int) throws(OrdersError) {
+    init(rejectsPath: String?, totalBytes: Int?) throws(OrdersError) {
         self.totalBytes = totalBytes
         lastProgress = clock.now
         if let rejectsPath { rejects = try RejectsFile(path: rejectsPath) } else { rejects = nil }

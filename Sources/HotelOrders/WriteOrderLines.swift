@@ -61,8 +61,10 @@ private func checkFiles(_ paths: [String], output: String, rejectsPath: String?)
 extension ReadProgress {
     /// Progress of one of several equal readings as progress of the whole.
     fileprivate func of(readings: Int, done: Int) -> ReadProgress {
-        ReadProgress(
-            bytesRead: done * totalBytes + bytesRead, totalBytes: readings * totalBytes, rows: rows,
+        guard let totalBytes else { return self }
+        // A file that grows must not take what belongs to the next reading.
+        return ReadProgress(
+            bytesRead: done * totalBytes + min(bytesRead, totalBytes), totalBytes: readings * totalBytes, rows: rows,
             rejectedRows: rejectedRows)
     }
 }

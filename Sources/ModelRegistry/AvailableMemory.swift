@@ -14,69 +14,42 @@ struct AvailableMemory: Equatable, Sendable {
     ///
     /// - Parameter root: of the file system that has /proc and /sys.
     static func now(root: String = "") -> AvailableMemory? {
+        let groups = ControlGroups(root: root)
         var found: [AvailableMemory] = []
-        if let machine = machine(root) { found.append(machine) }
-        for line in text(root, "/proc/self/cgroup").split(separator: "\n") {
-            let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-            guard fields.count == 3 else { continue }
-            if fields[1].isEmpty {
-                found += groups(
-                    root, "/sys/fs/cgroup", String(fields[2]), limit: "memory.max", usage: "memory.current",
-                    cache: "file")
-            } else if fields[1].split(separator: ",").contains("memory") {
-                found += groups(
-                    root, "/sys/fs/cgroup/memory", String(fields[2]), limit: "memory.limit_in_bytes",
-                    usage: "memory.usage_in_bytes", cache: "total_cache")
-            }
+        if let machine = machine(groups) { found.append(machine) }
+        for (directory, version) in groups.directories(controller: "memory") {
+            let left =
+                version == 2
+                ? left(groups, directory, limit: "memory.max", usage: "memory.current", cache: "file")
+                : left(
+                    groups, directory, limit: "memory.limit_in_bytes", usage: "memory.usage_in_bytes",
+                    cache: "total_cache")
+            if let left { found.append(left) }
         }
         return found.min { $0.bytes < $1.bytes }
     }
 
-    private static func machine(_ root: String) -> AvailableMemory? {
-        for line in text(root, "/proc/meminfo").split(separator: "\n") where line.hasPrefix("MemAvailable:") {
+    private static func machine(_ groups: ControlGroups) -> AvailableMemory? {
+        for line in groups.text("/proc/meminfo").split(separator: "\n") where line.hasPrefix("MemAvailable:") {
             let words = line.split(separator: " ")
-            guard words.count >= 2, let kibibytes = number(words[1]) else { return nil }
+            guard words.count >= 2, let kibibytes = ControlGroups.number(words[1]) else { return nil }
             return AvailableMemory(bytes: kibibytes * 1024, source: "MemAvailable of this machine")
         }
         return nil
     }
 
-    /// A group and those it lies in: each may have a limit. In a container the path may name groups that are not shown
-    /// here; then the top of what is shown is the container's own.
-    private static func groups(
-        _ root: String, _ mount: String, _ path: String, limit: String, usage: String, cache: String
-    ) -> [AvailableMemory] {
-        var found: [AvailableMemory] = []
-        var names = path.split(separator: "/").filter { $0 != ".." }
-        while true {
-            let directory = mount + names.map { "/\($0)" }.joined()
-            // "max" is no number; version 1 says no limit by one that no machine has.
-            if let limitBytes = number(text(root, "\(directory)/\(limit)")),
-                let usedBytes = number(text(root, "\(directory)/\(usage)")), limitBytes < 1 << 60
-            {
-                let statistics = text(root, "\(directory)/memory.stat").split(separator: "\n")
-                let cached = statistics.first { $0.hasPrefix("\(cache) ") }.flatMap {
-                    number($0.dropFirst(cache.count + 1))
-                }
-                found.append(
-                    AvailableMemory(
-                        bytes: max(0, limitBytes - max(0, usedBytes - (cached ?? 0))), source: "\(directory)/\(limit)"))
-            }
-            if names.isEmpty { return found }
-            names.removeLast()
+    /// What one group leaves; nil when it has no limit: "max" is no number, and version 1 says no limit by one that no machine has.
+    private static func left(
+        _ groups: ControlGroups, _ directory: String, limit: String, usage: String, cache: String
+    ) -> AvailableMemory? {
+        guard let limitBytes = ControlGroups.number(groups.text("\(directory)/\(limit)")),
+            let usedBytes = ControlGroups.number(groups.text("\(directory)/\(usage)")), limitBytes < 1 << 60
+        else { return nil }
+        let statistics = groups.text("\(directory)/memory.stat").split(separator: "\n")
+        let cached = statistics.first { $0.hasPrefix("\(cache) ") }.flatMap {
+            ControlGroups.number($0.dropFirst(cache.count + 1))
         }
-    }
-
-    private static func text(_ root: String, _ path: String) -> String {
-        let bytes = try? POSIXFileSystem().read(root + path, bytesMax: 1 << 20)
-        return String(decoding: bytes ?? [], as: UTF8.self)
-    }
-
-    private static func number(_ text: some StringProtocol) -> Int? {
-        let digits = text.hasSuffix("\n") ? text.dropLast() : text[...]
-        guard (1...18).contains(digits.utf8.count), digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
-            return nil
-        }
-        return Int(digits)
+        return AvailableMemory(
+            bytes: max(0, limitBytes - max(0, usedBytes - (cached ?? 0))), source: "\(directory)/\(limit)")
     }
 }

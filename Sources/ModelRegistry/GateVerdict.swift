@@ -102,28 +102,52 @@ extension Registry {
     }
 
     private func storedVerdicts(of model: String) throws(RegistryError) -> [GateVerdict] {
-        let file = "\(try existingDirectory(of: model))/\(Self.verdictsFileName)"
-        guard let bytes = try fileSystem.read(file, bytesMax: Self.verdictsBytesMax) else { return [] }
+        guard let bytes = try verdictBytes(of: model) else { return [] }
         let decoder = registryDecoder()
         guard let verdicts = try? decoder.decode([GateVerdict].self, from: Data(bytes)) else {
-            throw .badVerdicts(path: file)
+            throw .badVerdicts(path: try verdictsFile(of: model))
         }
         return verdicts
+    }
+
+    /// `verdicts.json` of a model; nil when there is none.
+    ///
+    /// - Throws: `badVerdicts` of more than ``verdictsBytesMax``: no server writes so much.
+    func verdictBytes(of model: String) throws(RegistryError) -> [UInt8]? {
+        let file = try verdictsFile(of: model)
+        do throws(RegistryError) {
+            return try fileSystem.read(file, bytesMax: Self.verdictsBytesMax)
+        } catch .system(_, _, EFBIG) {
+            throw .badVerdicts(path: file)
+        }
+    }
+
+    private func verdictsFile(of model: String) throws(RegistryError) -> String {
+        "\(try existingDirectory(of: model))/\(Self.verdictsFileName)"
+    }
+
+    /// The verdicts to go on from. A damaged list is worth nothing to anybody and counts as empty; one that cannot be read now, for want of
+    /// a descriptor or for a disk, is still there and must not be written over.
+    private func verdictsUnlessDamaged(of model: String) throws(RegistryError) -> [GateVerdict] {
+        do throws(RegistryError) {
+            return try verdicts(of: model)
+        } catch .badVerdicts {
+            return []
+        }
     }
 
     /// Keeps a verdict, durably. One of the same question is kept: a pass, once there is one, else the first refusal. What one sample
     /// of users passed, another does not refuse. A refusal that was taken back gives way to either.
     ///
     /// - Throws: `locked` when another process changes the model for more than five seconds (a tenth for a pass), `system` when the registry cannot be written
-    ///   to; then nothing was changed.
+    ///   to, or what is kept not be read; then nothing was changed.
     package func keep(_ verdict: GateVerdict, of model: String) throws(RegistryError) {
         // Where nothing may be written, another server may have kept it.
-        if isKept(verdict, in: (try? verdicts(of: model)) ?? []) { return }
+        if isKept(verdict, in: try verdictsUnlessDamaged(of: model)) { return }
         // A pass that is not kept costs another comparison; a start does not wait for it.
         let lock = try lock(
             "\(try existingDirectory(of: model))/\(Self.lockFileName)", milliseconds: verdict.isRefusal ? 5000 : 100)
-        // A damaged list is replaced: it is worth nothing to anybody.
-        let before = (try? verdicts(of: model)) ?? []
+        let before = try verdictsUnlessDamaged(of: model)
         if isKept(verdict, in: before) { return }
         let known = Set(try versions(of: model))
         let kept = before.filter { known.contains($0.version) && !$0.isOfSameQuestion(as: verdict) } + [verdict]
@@ -153,7 +177,7 @@ extension Registry {
     func takeBackRefusals(
         of model: String, alias: String, version: Int, by takenBack: GateVerdict.TakenBack
     ) throws(RegistryError) {
-        guard var verdicts = try? verdicts(of: model) else { return }
+        var verdicts = try verdictsUnlessDamaged(of: model)
         var count = 0
         for place in verdicts.indices {
             let verdict = verdicts[place]
@@ -168,9 +192,8 @@ extension Registry {
         guard let bytes = try? registryEncoder().encode(verdicts) else {
             preconditionFailure("BUG: verdicts that JSON cannot say")
         }
-        let directory = try existingDirectory(of: model)
-        try replace("\(directory)/\(Self.verdictsFileName)", with: [UInt8](bytes) + [UInt8(ascii: "\n")])
-        try fileSystem.synchronize(directory: directory)
+        try replace(try verdictsFile(of: model), with: [UInt8](bytes) + [UInt8(ascii: "\n")])
+        try fileSystem.synchronize(directory: try existingDirectory(of: model))
     }
 
     /// The version to go back to from what `alias` names, by a rollback or because a server refuses that: the latest one that it named
@@ -182,10 +205,6 @@ extension Registry {
 
     /// The versions that a server refused under an alias, by whatever thresholds. A damaged list refuses nothing: servers compare anew.
     func refused(under alias: String, of model: String) throws(RegistryError) -> Set<Int> {
-        do throws(RegistryError) {
-            return Set(try verdicts(of: model).filter { $0.isRefusal && $0.alias == alias }.map(\.version))
-        } catch .badVerdicts {
-            return []
-        }
+        Set(try verdictsUnlessDamaged(of: model).filter { $0.isRefusal && $0.alias == alias }.map(\.version))
     }
 }

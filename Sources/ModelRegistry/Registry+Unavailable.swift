@@ -38,16 +38,25 @@ extension Registry {
         "\(try existingDirectory(of: model))/\(Self.unavailableFileName)"
     }
 
-    /// Waits for a lock for so long and no longer.
+    /// Waits for a lock, whose file is made if need be, for so long and no longer.
     func lock(_ path: String, milliseconds: Int) throws(RegistryError) -> FileLock {
         for _ in 0..<max(1, milliseconds / 2) {
             switch try fileSystem.tryLock(path, .exclusive) {
             case .locked(let lock): return lock
-            case .absent: return try fileSystem.lock(path)
+            case .absent: try makeLockFile(path)
             case .unsupported(let code): throw .system(call: "flock", path: path, code: code)
             case .busy: usleep(2000)
             }
         }
         throw .locked(path: path)
+    }
+
+    /// Somebody else may make it at the same time, and lock it first.
+    private func makeLockFile(_ path: String) throws(RegistryError) {
+        do throws(RegistryError) {
+            try fileSystem.writeNewFile(path, [])
+        } catch .system(_, _, EEXIST) {
+            return
+        }
     }
 }

@@ -45,9 +45,16 @@ struct RegistryState: Equatable, Sendable {
                 "\(directory)/\(Registry.aliasesFileName)", bytesMax: Registry.aliasesBytesMax),
             forced: try registry.fileSystem.read(
                 "\(directory)/\(Registry.forcedFileName)", bytesMax: Registry.forcedBytesMax),
-            verdicts: try registry.fileSystem.read(
-                "\(directory)/\(Registry.verdictsFileName)", bytesMax: Registry.verdictsBytesMax),
-            versions: versions)
+            verdicts: try verdicts(registry, model), versions: versions)
+    }
+
+    /// A list that is too long to be one hides nothing else: all such are alike.
+    private static func verdicts(_ registry: Registry, _ model: String) throws(RegistryError) -> [UInt8]? {
+        do throws(RegistryError) {
+            return try registry.verdictBytes(of: model)
+        } catch .badVerdicts {
+            return []
+        }
     }
 }
 

@@ -13,7 +13,20 @@ package final class Readiness: Sendable {
 
     package var state: State { State(rawValue: value.load(ordering: .relaxed)) ?? .loading }
 
-    package func become(_ state: State) { value.store(state.rawValue, ordering: .relaxed) }
+    /// From loading to ready.
+    ///
+    /// - Returns: false when the process is draining already: a stop that came first is not taken back.
+    package func becomeReady() -> Bool {
+        // Relaxed, here and below: it says when to send traffic, and guards nothing.
+        value.compareExchange(
+            expected: State.loading.rawValue, desired: State.ready.rawValue, ordering: .relaxed
+        ).exchanged
+    }
+
+    /// - Returns: what it was until now. One caller gets another answer than `draining`: it is the one that ends the process.
+    package func beginDraining() -> State {
+        State(rawValue: value.exchange(State.draining.rawValue, ordering: .relaxed)) ?? .draining
+    }
 
     /// Asks for no more traffic, or for it again: by an operator, whatever the process itself is at.
     package func hold(back isHeldBack: Bool) { self.isHeldBack.store(isHeldBack, ordering: .relaxed) }

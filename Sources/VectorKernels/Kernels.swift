@@ -45,9 +45,3 @@ package struct Kernels: @unchecked Sendable {  // Sendable: points at a constant
         unsafe String(cString: table.pointee.name)
     }
 }
-
-/// What the kernels found on this machine.
-package enum CPUFeatures {
-    /// "avx512vnni", "avx512", "avx2", "neon" or "portable": which instruction set the kernels use.
-    package static var kernelName: String { Kernels.best.name }
-}

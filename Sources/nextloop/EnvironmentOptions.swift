@@ -12,7 +12,8 @@ struct EnvironmentOptions {
 
     /// Options of which one rules out the others: the command line's choice silences the variables of the rest.
     private static let alternatives: [[String]] = [
-        ["--alias", "--version", "--latest"], ["--implicit", "--user-factors"], ["--implicit", "--item-factors"],
+        ["--alias", "--version", "--latest"], ["--all", "--alias"], ["--all", "--version"],
+        ["--implicit", "--user-factors"], ["--implicit", "--item-factors"],
         ["--listen", "--host"], ["--listen", "--port"], ["--admin-listen", "--admin-port"],
     ]
     /// Between the values of an option that may be repeated, as in PATH.

@@ -16,13 +16,15 @@ final class ProgressReporter {
         began = clock.now
     }
 
-    /// - Parameter fraction: done, 0 to 1; nil when the end is not known.
+    /// - Parameter fraction: done, 0 to 1, and taken for the nearer of the two when it is neither between them; nil when the end is not known.
     func update(fraction: Double?, detail: @autoclosure () -> String) {
         let now = clock.now
         let pause: Duration = isTerminal ? .milliseconds(100) : .seconds(5)
         if let lastShown, now - lastShown < pause { return }
         if lastShown == nil, !isTerminal, now - began < pause { return }
         lastShown = now
+        // A bar is no reason to end hours of work.
+        let fraction = fraction.flatMap { $0.isNaN ? nil : min(max($0, 0), 1) }
         let percent = fraction.map { String(Int(($0 * 100).rounded(.down))) + " %" } ?? ""
         if isTerminal {
             let filled = Int(((fraction ?? 0) * 24).rounded(.down))

@@ -5,12 +5,9 @@ import Synchronization
 
 /// The signals of a server: SIGTERM and SIGINT ask it to stop, SIGHUP to read its files again; SIGPIPE is nothing.
 ///
-/// The first three are blocked in every thread before any other thread starts, so that they arrive at ``waitForStop()`` and
-/// nowhere else, at a point where ordinary code may run.
-@safe
-final class Signals: @unchecked Sendable {  // Sendable: the sets are written in init only; the rest is behind the lock.
-    private var all = sigset_t()
-    private var stops = sigset_t()
+/// The first three are blocked in every thread before any other thread starts, so that they arrive at the thread of ``onStop(_:)`` and
+/// nowhere else, at a point where ordinary code may run, and at any time: also while a model is loaded.
+final class Signals: Sendable {
     private let state = Mutex(State())
     private let hangups = DispatchSemaphore(value: 0)
 
@@ -21,16 +18,66 @@ final class Signals: @unchecked Sendable {  // Sendable: the sets are written in
 
     /// Call before the first thread is made: threads inherit the mask.
     init() {
-        // SAFETY: the sets are values of this object; the calls only read and write them.
-        unsafe sigemptyset(&stops)
-        unsafe sigaddset(&stops, SIGTERM)
-        unsafe sigaddset(&stops, SIGINT)
-        all = stops
-        unsafe sigaddset(&all, SIGHUP)
+        var all = Self.set(of: [SIGTERM, SIGINT, SIGHUP])
+        // SAFETY: the call reads the set.
         unsafe pthread_sigmask(SIG_BLOCK, &all, nil)
         // A client that closed early must not end the process; the server's sends ask for no signal anyway.
         signal(SIGPIPE, SIG_IGN)
     }
+
+    private static func set(of signals: [Int32]) -> sigset_t {
+        var set = sigset_t()
+        // SAFETY, here and below: the calls write to the set, which is this function's own.
+        unsafe sigemptyset(&set)
+        for signal in signals { unsafe sigaddset(&set, signal) }
+        return set
+    }
+
+    // MARK: Stop
+
+    /// Has `work` done at the first SIGTERM or SIGINT, on a thread of its own, from now on and whatever other threads are at. A second
+    /// one ends the process at once, by the signal itself (a shell says 143 or 130): the second Ctrl-C of an impatient operator. SIGHUP
+    /// never does. Call it once.
+    func onStop(_ work: @escaping @Sendable (Int32) -> Void) throws(SystemError) {
+        try POSIXThread.detach(name: "signals") {
+            let first = self.nextStop()
+            do throws(SystemError) {
+                try POSIXThread.detach(name: "stop") { work(first) }
+            } catch {
+                // No thread to be had is no reason to go on: then nobody waits for the second signal, and it comes by itself.
+                Self.unblockStops()
+                return work(first)
+            }
+            Self.end(by: self.nextStop())
+        }
+    }
+
+    /// Waits for SIGTERM or SIGINT; hands on SIGHUP meanwhile.
+    private func nextStop() -> Int32 {
+        var all = Self.set(of: [SIGTERM, SIGINT, SIGHUP])
+        while true {
+            var received: Int32 = 0
+            // SAFETY: sigwait reads the set and writes the number of the signal.
+            guard unsafe sigwait(&all, &received) == 0 else { continue }
+            if received != SIGHUP { return received }
+            hangups.signal()
+        }
+    }
+
+    private static func unblockStops() {
+        var stops = set(of: [SIGTERM, SIGINT])
+        // SAFETY: the call reads the set.
+        unsafe pthread_sigmask(SIG_UNBLOCK, &stops, nil)
+    }
+
+    private static func end(by signal: Int32) -> Never {
+        unblockStops()
+        raise(signal)
+        // The first process of a container is spared by signals that it has no handler for.
+        _exit(128 + signal)
+    }
+
+    // MARK: SIGHUP
 
     /// Has `work` done at each SIGHUP, after what was subscribed before it, on a thread of its own: it may take its time
     /// and must not throw the process away. Signals that come meanwhile are one more turn when it is over.
@@ -50,27 +97,5 @@ final class Signals: @unchecked Sendable {  // Sendable: the sets are written in
             while hangups.wait(timeout: .now()) == .success {}
             for work in state.withLock({ $0.onHangup }) { work() }
         }
-    }
-
-    /// Whether a stop has been asked for and not yet been waited for.
-    var isStopPending: Bool {
-        var pending = sigset_t()
-        // SAFETY: sigpending fills the set that it is given; sigismember reads it.
-        unsafe sigpending(&pending)
-        return unsafe sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1
-    }
-
-    /// Blocks until SIGTERM or SIGINT comes, and returns it. From then on another one ends the process at once, by the
-    /// signal itself (a shell says 143 or 130): the second Ctrl-C of an impatient operator. SIGHUP never does.
-    func waitForStop() -> Int32 {
-        var received: Int32 = 0
-        repeat {
-            // SAFETY: sigwait reads the set and writes the number of the signal.
-            while unsafe sigwait(&all, &received) != 0 {}
-            if received == SIGHUP { hangups.signal() }
-        } while received == SIGHUP
-        // SAFETY: as in init.
-        unsafe pthread_sigmask(SIG_UNBLOCK, &stops, nil)
-        return received
     }
 }

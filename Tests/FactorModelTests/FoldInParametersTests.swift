@@ -1,7 +1,8 @@
-import FactorModel
 import Foundation
 import TestSupport
 import Testing
+
+@testable import FactorModel
 
 @Suite("Fold-in parameters") struct FoldInParametersTests {
     @Test(
@@ -12,7 +13,7 @@ import Testing
         var contents = sampleContents()
         contents.foldIn = FoldInParameters(alpha: values.0, regularization: values.1, confidence: confidence)
         let directory = try TemporaryDirectory()
-        #expect(try openedModel(contents, in: directory).foldInParameters == contents.foldIn)
+        #expect(try openedModel(contents, in: directory).columns.foldIn == contents.foldIn)
     }
 
     @Test(
@@ -42,7 +43,7 @@ import Testing
     @Test("a file that does not name the confidence means 1 + alpha * r")
     func noConfidence() throws {
         let model = try opened(replacing: "\"confidence\":", by: "\"konfidence\":")
-        #expect(model.foldInParameters == FoldInParameters(alpha: 40, regularization: 0.01))
+        #expect(model.columns.foldIn == FoldInParameters(alpha: 40, regularization: 0.01))
     }
 
     @Test(

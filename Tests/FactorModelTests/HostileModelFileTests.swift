@@ -41,8 +41,8 @@ import Testing
                 #expect(scratch.count <= 5)
                 for rank in 0..<scratch.count {
                     #expect(scratch[rank].score.isFinite)
+                    _ = departmentID(of: scratch[rank].item, in: model)
                     _ = model.withItemName(scratch[rank].item, string)
-                    _ = model.withDepartmentID(scratch[rank].item, string)
                 }
                 _ = model.popular(RecommendationQuery(user: user, k: 5, hotels: hotels), scratch: scratch)
             }

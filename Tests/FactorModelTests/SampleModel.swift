@@ -54,3 +54,10 @@ func string(_ bytes: Span<UInt8>) -> String {
     for index in bytes.indices { copy.append(bytes[index]) }
     return String(decoding: copy, as: UTF8.self)
 }
+
+/// The department that serves an item; empty when unknown.
+func departmentID(of item: ItemIndex, in model: ModelSnapshot) -> String {
+    var id = ""
+    model.withTexts(of: item) { _, _, department in id = string(department) }
+    return id
+}

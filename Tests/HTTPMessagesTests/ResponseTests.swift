@@ -27,7 +27,7 @@ import Testing
             response.appendDecimal(-10)
             response.append(",")
             response.append("치" as String)
-            response.withBody { $0.append("}" as String) }
+            response.append("}")
             let count = response.bodyByteCount
             #expect(count == 13)
         }

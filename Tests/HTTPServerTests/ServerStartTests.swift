@@ -80,6 +80,10 @@ import Testing
         }
     }
 
+    @Test("what the system refuses is told in its own words") func systemWords() {
+        #expect("\(ServerError.system(call: "epoll_create", code: EMFILE))" == "epoll_create: Too many open files")
+    }
+
     @Test("a server starts once, and ends without having started")
     func once() throws {
         let server = try start(ServerConfiguration(port: 0))

@@ -1,3 +1,4 @@
+import Glibc
 import HTTPServer
 import TestSupport
 import Testing
@@ -94,6 +95,13 @@ import Testing
         #expect(
             failure { configuration, _ in configuration.certificatePath = more }
                 == .tooLarge(.certificate, path: more, bytesMax: most))
+    }
+
+    @Test("a file that is not there is told in the system's words, with its path") func absent() throws {
+        let path = "/nowhere/server.pem"
+        let error = try #require(failure { configuration, _ in configuration.certificatePath = path })
+        #expect(error == .unreadable(.certificate, path: path, code: ENOENT))
+        #expect("\(error)".contains("\(path): No such file or directory; check the path"), "\(error)")
     }
 
     @Test("an encrypted key is refused without asking for the passphrase", arguments: [false, true])

@@ -78,14 +78,22 @@ import Testing
     @Test("a missing file and a directory are told apart")
     func missing() throws {
         let missing = directory.file("missing")
-        #expect(throws: OrdersError.fileMissing(path: missing)) { try InputFile.sizes(of: [missing]) }
+        #expect(throws: OrdersError.fileMissing(path: missing)) { try InputFile.totalBytes(of: [missing]) }
         #expect(throws: OrdersError.fileMissing(path: missing)) { try readAll(missing, blockBytes: 10) }
         #expect(throws: OrdersError.unreadable(path: directory.path, operation: "read", code: EISDIR)) {
-            try InputFile.sizes(of: [directory.path])
+            try InputFile.totalBytes(of: [directory.path])
         }
         #expect(throws: OrdersError.unreadable(path: directory.path, operation: "read", code: EISDIR)) {
             try readAll(directory.path, blockBytes: 10)
         }
+    }
+
+    @Test("one input without a size makes the size of all unknown")
+    func noSize() throws {
+        let path = try directory.write([1, 2, 3], as: "orders.csv")
+        #expect(try InputFile.totalBytes(of: [path, "/dev/null"]) == nil)
+        #expect(try InputFile.totalBytes(of: ["/dev/null", path]) == nil)
+        #expect(try InputFile.totalBytes(of: [path]) == 3)
     }
 
     @Test("progress counts bytes of the file, not of the text in it")
@@ -96,6 +104,6 @@ import Testing
         var block = [UInt8](repeating: 0, count: 10_000)
         while try input.read(into: &block, at: 0..<block.count) > 0 {}
         #expect(input.fileBytesRead == compressed.count)
-        #expect(try InputFile.sizes(of: [path]) == [compressed.count])
+        #expect(try InputFile.totalBytes(of: [path, path]) == 2 * compressed.count)
     }
 }

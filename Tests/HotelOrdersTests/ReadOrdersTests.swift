@@ -355,6 +355,15 @@ import Testing
         }
     }
 
+    @Test(
+        "a share read is never above 1, whatever is read, and unknown without a size",
+        arguments: [(0, 8, 0), (4, 8, 0.5), (8, 8, 1), (9, 8, 1), (900, 8, 1), (5, nil, nil), (5, 0, nil)]
+            as [(Int, Int?, Double?)])
+    func share(bytesRead: Int, totalBytes: Int?, fraction: Double?) {
+        let progress = ReadProgress(bytesRead: bytesRead, totalBytes: totalBytes, rows: 0, rejectedRows: 0)
+        #expect(progress.fraction == fraction)
+    }
+
     @Test("progress ends with all bytes and all rows")
     func progress() throws {
         let path = try write((0..<5000).map { Export.row("\($0)") })

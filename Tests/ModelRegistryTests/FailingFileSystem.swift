@@ -9,8 +9,17 @@ final class FailingFileSystem: RegistryFileSystem {
     private let real = POSIXFileSystem()
     private let failAt: Int
     private let calls = Mutex(0)
+    private let unreadableName: String?
+    private let lateName: Mutex<String?>
 
-    init(failAt: Int = .max) { self.failAt = failAt }
+    /// - Parameters:
+    ///   - unreadableName: a file that cannot be opened for want of a descriptor, while all else goes on.
+    ///   - lateName: a lock file that the first attempt to lock it does not find, as when another process makes it just then.
+    init(failAt: Int = .max, unreadableName: String? = nil, lateName: String? = nil) {
+        self.failAt = failAt
+        self.unreadableName = unreadableName
+        self.lateName = Mutex(lateName)
+    }
 
     /// Calls that were made, with those that failed.
     var callCount: Int { calls.withLock { $0 } }
@@ -56,6 +65,9 @@ final class FailingFileSystem: RegistryFileSystem {
 
     func read(_ path: String, bytesMax: Int) throws(RegistryError) -> [UInt8]? {
         try count(path)
+        if let unreadableName, path.hasSuffix("/\(unreadableName)") {
+            throw .system(call: "open", path: path, code: EMFILE)
+        }
         return try real.read(path, bytesMax: bytesMax)
     }
 
@@ -91,6 +103,12 @@ final class FailingFileSystem: RegistryFileSystem {
 
     func tryLock(_ path: String, _ kind: FileLock.Kind) throws(RegistryError) -> LockAttempt {
         try count(path)
+        let isLate = lateName.withLock { name in
+            guard let late = name, path.hasSuffix("/\(late)") else { return false }
+            name = nil
+            return true
+        }
+        if isLate { return .absent }
         return try real.tryLock(path, kind)
     }
 }

@@ -109,6 +109,20 @@ import Testing
         #expect(try mark("8").map(\.itemID) == ["310", "8"])
     }
 
+    @Test(
+        "a lock that another process makes and takes at the same time is waited for no longer", .timeLimit(.minutes(1)))
+    func lockMadeMeanwhile() throws {
+        let lock = directory.file("guests/.unavailable.lock")
+        try Data().write(to: URL(filePath: lock))
+        let late = Registry(path: directory.path, fileSystem: FailingFileSystem(lateName: ".unavailable.lock"))
+        try withLock(lock) {
+            #expect(throws: RegistryError.locked(path: lock)) {
+                _ = try late.mark(UnavailableItem(itemID: "7", since: noon), unavailableIn: "guests")
+            }
+        }
+        #expect(try registry.unavailableBytes(of: "guests") == nil)
+    }
+
     @Test("many writers at once lose nobody's mark", .timeLimit(.minutes(1)))
     func writers() throws {
         let registry = registry

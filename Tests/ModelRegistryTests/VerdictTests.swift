@@ -170,6 +170,35 @@ import Testing
         }
     }
 
+    @Test("a list that cannot be read now is not taken for an empty one: nothing is written, and nothing is lost")
+    func unreadableList() throws {
+        try registry.keep(verdict(2), of: "guests")
+        let failing = Registry(path: registry.path, fileSystem: FailingFileSystem(unreadableName: "verdicts.json"))
+        let error = RegistryError.system(call: "open", path: file, code: EMFILE)
+        #expect(throws: error) { try failing.keep(verdict(3), of: "guests") }
+        #expect(throws: error) { try failing.promote("guests", version: 2, alias: "production") }
+        #expect(throws: error) { _ = try failing.rollback("guests", alias: "production") }
+        #expect(try registry.verdicts(of: "guests") == [verdict(2)])
+        #expect(try registry.aliases(of: "guests") == ["production": 3])
+    }
+
+    @Test("a list over the bound counts as damaged: in nobody's way back, replaced by the next verdict, hiding nothing")
+    func tooLong() throws {
+        let bytesMax = 4 << 20
+        func write(byteCount: Int) throws {
+            try Data("[\(String(repeating: " ", count: byteCount - 2))]".utf8).write(to: URL(filePath: file))
+        }
+        try write(byteCount: bytesMax)
+        #expect(try registry.verdicts(of: "guests").isEmpty)
+        try write(byteCount: bytesMax + 1)
+        #expect(throws: RegistryError.badVerdicts(path: file)) { _ = try registry.verdicts(of: "guests") }
+        let watch = RegistryWatch(registry, models: ["guests"], interval: .milliseconds(10))
+        #expect(try registry.rollback("guests", alias: "production").version == 2)
+        #expect(watch.wait(), "the alias is seen to move")
+        try registry.keep(verdict(3), of: "guests")
+        #expect(try registry.verdicts(of: "guests") == [verdict(3)])
+    }
+
     @Test("the newest thousand are kept") func bound() throws {
         let many = (0..<Registry.verdictCountMax).map { verdict(3, thresholds: "\($0)") }
         let encoder = JSONEncoder()

@@ -365,4 +365,28 @@ import Testing
         #expect(run.exitCode == 64, "\(run.errors)")
         #expect(run.errors.contains(words), "\(run.errors)")
     }
+
+    @Test(
+        "an alias, version or latest that is for no model is 64, from the command line and from the environment",
+        arguments: [("--alias", "staging"), ("--version", "2"), ("--latest", "2")])
+    func policyForNobody(option: String, value: String) throws {
+        let words = "Got \(option), which is for models without a policy, and every --model has a policy of its own"
+        let own = ["serve", "--port", "0", "--registry", registry, "--model", "room-service=version:1"]
+        let given = try BuiltBinary.run(own + ["--model", "minibar=latest:1", option, value])
+        #expect(given.exitCode == 64 && given.errors.contains(words), "\(given.errors)")
+        let variable = "NEXTLOOP_\(option.dropFirst(2).uppercased())"
+        let named = try BuiltBinary.run(own, environment: [variable: value])
+        #expect(named.exitCode == 64 && named.errors.contains(words), "\(named.errors)")
+        #expect(named.errors.contains("may have come from the environment: \(variable)"), "\(named.errors)")
+    }
+
+    @Test("beside a model with a policy of its own the option is for the others") func policyForOthers() throws {
+        try FileManager.default.copyItem(atPath: "\(registry)/room-service", toPath: "\(registry)/minibar")
+        for number in 1...2 { try Self.replace("\(registry)/minibar/\(number)", "\"room-service\"", "\"minibar\"") }
+        let server = try RunningServer([
+            "--registry", registry, "--model", "room-service=version:1", "--model", "minibar", "--version", "2",
+        ])
+        #expect(try version(server) == "1")
+        #expect(try version(server, "&model=minibar") == "2")
+    }
 }

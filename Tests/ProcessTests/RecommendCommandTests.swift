@@ -143,4 +143,54 @@ import Testing
         #expect(!before[1].contains("because") && after[1].hasSuffix("because"))
         #expect(after[2].contains("+"))
     }
+
+    /// A copy of the registry with this list of marks.
+    private func registry(unavailable text: String) throws -> (directory: TemporaryDirectory, options: [String]) {
+        let directory = try TemporaryDirectory()
+        try FileManager.default.copyItem(atPath: made.registry, toPath: directory.file("models"))
+        try Data(text.utf8).write(to: URL(filePath: directory.file("models/room-service/unavailable.json")))
+        return (directory, ["--registry", directory.file("models"), "--model", "room-service"])
+    }
+
+    @Test("items taken from sale are left out as by the server: everywhere, at a hotel, and until their end")
+    func unavailable() throws {
+        let before = try recommend(["--user", made.guest, "--hotel", made.hotel, "-k", "1000", "--json"])
+        let items = try RecommendationAnswer(before.output).items.map(\.itemID)
+        try #require(items.count >= 4)
+        func mark(_ item: String, _ more: String = "") -> String {
+            #"{"item_id":"\#(item)","since":"2026-01-01T00:00:00Z"\#(more)}"#
+        }
+        let marks = [
+            mark(items[0]), mark(items[1], #","hotel_id":"\#(made.hotel)""#),
+            mark(items[2], #","until":"2026-01-02T00:00:00Z""#), mark(items[3], #","until":"2999-01-02T00:00:00Z""#),
+        ]
+        let (directory, options) = try registry(
+            unavailable: #"{"format":1,"items":[\#(marks.joined(separator: ","))]}"#)
+        let server = try RunningServer(options + ["--threads", "1"])
+        for hotel in [nil, made.hotel, "none"] {
+            let options =
+                options + ["--user", made.guest, "-k", "1000", "--json"] + (hotel.map { ["--hotel", $0] } ?? [])
+            let printed = try BuiltBinary.run(["recommend"] + options)
+            let query = "/recommend?user_id=\(made.guest)&k=1000" + (hotel.map { "&hotel_id=\($0)" } ?? "")
+            #expect(try object(printed.output) == object(server.get(query).text), "\(printed.errors)")
+            guard hotel == made.hotel else { continue }
+            let left = items.filter { ![items[0], items[1], items[3]].contains($0) }
+            #expect(try RecommendationAnswer(printed.output).items.map(\.itemID) == left)
+        }
+        withExtendedLifetime(directory) {}
+    }
+
+    @Test("a damaged list of items taken from sale is told, and the answer is that of a server that starts with it")
+    func damagedUnavailable() throws {
+        let (directory, options) = try registry(unavailable: "{")
+        let server = try RunningServer(options + ["--threads", "1"])
+        let printed = try BuiltBinary.run(["recommend", "--user", made.guest, "--json"] + options)
+        #expect(printed.exitCode == 0)
+        for errors in [printed.errors, server.errors] {
+            #expect(errors.contains("room-service: the unavailable items cannot be read"), "\(errors)")
+            #expect(errors.contains("unavailable.json is damaged"), "\(errors)")
+        }
+        #expect(try object(printed.output) == object(server.get("/recommend?user_id=\(made.guest)").text))
+        withExtendedLifetime(directory) {}
+    }
 }

@@ -92,6 +92,29 @@ import Testing
         #expect(try registry("show", "--json").output.contains("\"taken_back\""))
     }
 
+    @Test("options of which one would be dropped are wrong usage; the command line's choice silences a variable")
+    func oneOf() throws {
+        let cases: [(command: [String], words: String)] = [
+            (["show", "--version", "1", "--alias", "production"], "Got --alias and --version; wanted one of them"),
+            (["verify", "--version", "1", "--alias", "production"], "Got --alias and --version; wanted one of them"),
+            (["verify", "--all", "--version", "1"], "Got --all and --version; wanted one of them"),
+            (["verify", "--all", "--alias", "production"], "Got --all and --alias; wanted one of them"),
+        ]
+        for (command, words) in cases {
+            let run = try BuiltBinary.run(["registry"] + command + options)
+            #expect(run.exitCode == 64 && run.output.isEmpty, "\(command)")
+            #expect(run.errors.contains(words), "\(command): \(run.errors)")
+        }
+        let named = try BuiltBinary.run(
+            ["registry", "verify"] + options, environment: ["NEXTLOOP_ALL": "yes", "NEXTLOOP_ALIAS": "production"])
+        #expect(named.exitCode == 64 && named.errors.contains("Got --all and --alias"), "\(named.errors)")
+        let environment = ["NEXTLOOP_ALIAS": "nowhere", "NEXTLOOP_VERSION": ""]
+        let all = try BuiltBinary.run(["registry", "verify", "--all"] + options, environment: environment)
+        #expect(all.exitCode == 0 && all.output.split(separator: "\n").count == 3, "\(all.errors)")
+        let shown = try BuiltBinary.run(["registry", "show", "--version", "2"] + options, environment: environment)
+        #expect(shown.exitCode == 0 && shown.output.contains("\"version\" : 2"), "\(shown.errors)")
+    }
+
     @Test("history says who, when and why, as a table and as JSON; what cannot be kept is wrong usage")
     func history() throws {
         let run = try registry(

@@ -103,7 +103,7 @@ final class ServiceFixture {
             let first = served(version: 7)
             unavailable?.prepare(first)
             service.models.publish(first)
-            service.readiness.become(.ready)
+            _ = service.readiness.becomeReady()
         }
     }
 

@@ -42,7 +42,6 @@ extension Kernels {
     func pathsAvailable() {
         #expect(Kernels.available.contains(.portable))
         #expect(Kernels.best.name == Kernels.available.first?.rawValue)
-        #expect(CPUFeatures.kernelName == Kernels.best.name)
     }
 
     @Test("every path sums in the documented order, bit for bit", arguments: Kernels.available)

@@ -85,6 +85,9 @@ void clinux_nap(int milliseconds);
 // glibc does not take the bound; nothing to do elsewhere, as musl's bound is a fixed 128 KiB.
 int clinux_map_large_blocks(int bytes);
 
+// CPUs that the calling thread may run on, by its affinity mask.
+int clinux_allowed_cpus(void);
+
 // Names the calling thread (at most 15 bytes) and leaves signals to the other threads, except those that a fault raises.
 void clinux_prepare_thread(const char *name);
 

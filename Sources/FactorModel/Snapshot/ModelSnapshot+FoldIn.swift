@@ -2,9 +2,6 @@ extension ModelSnapshot {
     /// Whether the model says what it was trained with, so that a basket can be folded in and a score explained.
     package var hasFoldIn: Bool { columns.foldIn != nil }
 
-    /// What the model was trained with.
-    package var foldInParameters: FoldInParameters? { columns.foldIn }
-
     /// Solves the vector of a basket and, when the user is known, their history, into `scratch.vector`.
     ///
     /// x = A⁻¹ b with A = YᵀY + λI + Σ (c - 1)·y·yᵀ and b = Σ c·y over the different items (Hu, Koren and Volinsky, section 4).

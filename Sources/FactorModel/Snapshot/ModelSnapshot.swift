@@ -99,22 +99,11 @@ package final class ModelSnapshot: Sendable {
         columns.itemIDs.texts.withText(item.row, body)
     }
 
-    package func withHotelID<R>(_ hotel: HotelIndex, _ body: (Span<UInt8>) -> R) -> R {
-        columns.hotelIDs.texts.withText(hotel.row, body)
-    }
-
     // MARK: Attributes
 
     /// The menu's name of an item; empty when unknown.
     package func withItemName<R>(_ item: ItemIndex, _ body: (Span<UInt8>) -> R) -> R {
         columns.itemNames.withText(item.row, body)
-    }
-
-    /// The department that serves an item; empty when unknown.
-    package func withDepartmentID<R>(_ item: ItemIndex, _ body: (Span<UInt8>) -> R) -> R {
-        let department = columns.itemDepartment[item.row]
-        if department == ModelTensors.noDepartment { return body(Span()) }
-        return columns.departmentIDs.withText(Int(department), body)
     }
 
     /// Lends what an answer says of an item: its id, name and department, the last two empty when unknown.

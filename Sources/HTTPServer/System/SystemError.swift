@@ -6,9 +6,12 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
     /// `errno`.
     package var code: Int32
 
-    package var description: String {
+    package var description: String { "\(call): \(Self.message(code))" }
+
+    /// What the system says of an `errno`, for messages to an operator.
+    static func message(_ code: Int32) -> String {
         // SAFETY: strerror's text is copied before anybody can ask it again on this thread.
-        "\(call): \(unsafe String(cString: strerror(code)))"
+        unsafe String(cString: strerror(code))
     }
 
     package static func == (left: SystemError, right: SystemError) -> Bool { left.code == right.code }

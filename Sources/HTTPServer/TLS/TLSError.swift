@@ -23,7 +23,7 @@ package enum TLSError: Error, Equatable, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .unreadable(let file, let path, let code):
-            "cannot read the \(file.rawValue) file \(path): error \(code) (`errno \(code)` names it); check the path, "
+            "cannot read the \(file.rawValue) file \(path): \(SystemError.message(code)); check the path, "
                 + "and that the user of this process may read it"
         case .tooLarge(let file, let path, let bytesMax):
             "the \(file.rawValue) file \(path) is larger than \(bytesMax) bytes; want a PEM file of a few kilobytes"

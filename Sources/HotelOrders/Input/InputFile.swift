@@ -110,17 +110,19 @@ struct InputFile: ~Copyable {
             ? .fileMissing(path: path) : .unreadable(path: path, operation: operation, code: code)
     }
 
-    /// The size of each file in bytes, 0 for what has no size, so that a missing file is found before hours of reading.
-    static func sizes(of paths: [String]) throws(OrdersError) -> [Int] {
-        var sizes: [Int] = []
+    /// The bytes of all files, looked up before hours of reading, so that a missing file is found first.
+    ///
+    /// - Returns: nil when one of them has no size, as a pipe has none: how much there is to read is then not known.
+    static func totalBytes(of paths: [String]) throws(OrdersError) -> Int? {
+        var total: Int? = 0
         for path in paths {
             var status = stat()
             // SAFETY: both arguments live for the length of the call.
             guard unsafe stat(path, &status) == 0 else { throw failure(path, "look up", errno) }
             if status.st_mode & S_IFMT == S_IFDIR { throw .unreadable(path: path, operation: "read", code: EISDIR) }
-            sizes.append(status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : 0)
+            total = status.st_mode & S_IFMT == S_IFREG ? total.map { $0 + Int(status.st_size) } : nil
         }
-        return sizes
+        return total
     }
 
     /// Whether the file has bytes of its own, which can be read again: not a pipe, not a device.

@@ -1,5 +1,6 @@
 package import FactorModel
 import HTTPMessages
+package import ModelRegistry
 
 /// One recommendation that does not come over HTTP, read by the very rules of `POST /recommend`: the same names, bounds and words.
 package struct RecommendationRequest: Sendable {
@@ -8,9 +9,12 @@ package struct RecommendationRequest: Sendable {
 
     /// Reads the JSON object of one request.
     ///
+    /// - Parameter marks: the items taken from sale that are left out, as a server leaves them out: those in force.
     /// - Throws: what HTTP would answer with: an unknown, missing or bad parameter; an unknown user when `strict` asks for no
     ///   fallback; a model that cannot explain when `explain` asks for it.
-    package init(object text: Span<UInt8>, _ snapshot: ModelSnapshot) throws(Problem) {
+    package init(
+        object text: Span<UInt8>, _ snapshot: ModelSnapshot, without marks: [UnavailableItem]
+    ) throws(Problem) {
         var document = JSONDocument()
         var parameters = RecommendParameters()
         var limits = JSONLimits()
@@ -26,6 +30,7 @@ package struct RecommendationRequest: Sendable {
         let rules = ParameterRules(known: .recommendBody, required: .userID)
         try parameters.read(document, rules, snapshot)
         try parameters.check(snapshot)
+        parameters.deny(UnavailableRows(marks, snapshot), snapshot)
         if parameters.explain, !snapshot.canExplain(parameters.query, scratch: RecommendationScratch()) {
             throw .cannotExplain(.unsolvable)
         }

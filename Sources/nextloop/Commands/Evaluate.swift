@@ -77,7 +77,7 @@ func readHistory(_ paths: [String], rejects: String?, maxRejectShare: Double) th
     let history = try reporting { () throws(OrdersError) in
         try readOrders(paths: paths, rejectsPath: rejects, maxRejectShare: maxRejectShare) { progress in
             reporter.update(
-                fraction: progress.totalBytes > 0 ? Double(progress.bytesRead) / Double(progress.totalBytes) : nil,
+                fraction: progress.fraction,
                 detail: "\(progress.rows) rows, \(progress.rejectedRows) rejected")
         }
     }

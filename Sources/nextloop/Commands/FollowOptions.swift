@@ -52,6 +52,12 @@ struct FollowOptions: ParsableArguments {
             throw ValidationError("Got \(given.joined(separator: " and ")); wanted one of them.")
         }
         guard !model.isEmpty else { throw ValidationError("Got no --model; wanted at least one.") }
+        // It would be read and mean nothing, and its giver believe that it is followed.
+        if let option = given.first, model.allSatisfy({ $0.contains("=") }) {
+            throw ValidationError(
+                "Got \(option), which is for models without a policy, and every --model has a policy of its own; wanted one of the two."
+            )
+        }
         let names = try declarations().map(\.name)
         guard names.count <= Self.modelsMax, Set(names).count == names.count else {
             throw ValidationError(

@@ -30,7 +30,7 @@ struct OrderLines: ParsableCommand {
             try writeOrderLines(of: orders, to: output, rejectsPath: rejects, maxRejectShare: maxRejectShare) {
                 progress in
                 reporter.update(
-                    fraction: progress.totalBytes > 0 ? Double(progress.bytesRead) / Double(progress.totalBytes) : nil,
+                    fraction: progress.fraction,
                     detail: "\(progress.rows) rows, \(progress.rejectedRows) rejected")
             }
         }

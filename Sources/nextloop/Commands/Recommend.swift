@@ -1,5 +1,6 @@
 import ArgumentParser
 import FactorModel
+import FoundationEssentials
 import HTTPMessages
 import ModelRegistry
 import RecommendService
@@ -15,6 +16,10 @@ struct Recommend: ParsableCommand {
             [-k <k>] [--offset <offset>] [--hotel <hotel> ...] [--department <department> ...] [--min-price <min-price>] \
             [--max-price <max-price>] [--allow <allow> ...] [--deny <deny> ...] [--basket <item[:count]> ...] \
             [--exclude-seen] [--strict] [--explain] [--json]
+            """,
+        discussion: """
+            Items that are taken from sale are left out, as by a server that starts now: a list of them that cannot be read is told, and \
+            leaves nothing out.
             """)
 
     @OptionGroup var registry: RegistryOptions
@@ -29,9 +34,10 @@ struct Recommend: ParsableCommand {
             let number = try registry.opened.resolve(registry.model, version.selection)
             return (number, try registry.opened.open(registry.model, version: number, threads: 1).snapshot)
         }
+        let marks = unavailableItems()
         let request = try reporting { () throws(Problem) in
             try options.object().withBytes { object throws(Problem) in
-                try RecommendationRequest(object: object, snapshot)
+                try RecommendationRequest(object: object, snapshot, without: marks)
             }
         }
         tellUnknown("hotel", options.hotel, number) { snapshot.hotel(id: $0) == nil }
@@ -42,6 +48,17 @@ struct Recommend: ParsableCommand {
             printJSON(outcome, ranked, snapshot, version: number)
         } else {
             printTable(outcome, ranked, snapshot, version: number)
+        }
+    }
+
+    /// The marks that are in force now.
+    private func unavailableItems() -> [UnavailableItem] {
+        do throws(RegistryError) {
+            let now = Date()
+            return try registry.opened.unavailableItems(of: registry.model).filter { !$0.isOver(at: now) }
+        } catch {
+            standardError("warning: \(registry.model): the unavailable items cannot be read: \(error)")
+            return []
         }
     }
 

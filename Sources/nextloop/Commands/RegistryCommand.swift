@@ -88,6 +88,8 @@ extension RegistryCommand {
         @Flag(help: "Print JSON.")
         var json = false
 
+        func validate() throws { try VersionOptions.check(alias: alias, version: version) }
+
         func run() throws {
             if let selection = version.map({ .version($0) }) ?? alias.map({ VersionSelection.alias($0) }) {
                 let bytes = try reporting { () throws(RegistryError) in
@@ -214,6 +216,14 @@ extension RegistryCommand {
         @Flag(help: "Check every version of the model.")
         var all = false
 
+        func validate() throws {
+            guard all else { return }
+            for (option, isGiven) in [("--alias", selected.alias != nil), ("--version", selected.version != nil)]
+            where isGiven {
+                throw ValidationError("Got --all and \(option); wanted one of them.")
+            }
+        }
+
         func run() throws {
             let numbers = try reporting { () throws(RegistryError) in
                 all
@@ -224,7 +234,7 @@ extension RegistryCommand {
             for number in numbers {
                 do throws(RegistryError) {
                     let golden = try registry.opened.verify(
-                        registry.model, version: number, threads: ProcessInfo.processInfo.activeProcessorCount)
+                        registry.model, version: number, threads: AvailableProcessors.count())
                     let answered = golden > 0 ? "\(golden) golden queries answered" : "no golden queries"
                     standardOutput("\(registry.model) version \(number): fine, \(answered)\n")
                 } catch {

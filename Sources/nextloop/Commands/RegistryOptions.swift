@@ -20,7 +20,10 @@ struct VersionOptions: ParsableArguments {
     @Option(help: "Version number. Default: what the alias names.")
     var version: Int?
 
-    func validate() throws {
+    func validate() throws { try Self.check(alias: alias, version: version) }
+
+    /// An option beside another that decides would be read and mean nothing.
+    static func check(alias: String?, version: Int?) throws {
         if alias != nil, version != nil {
             throw ValidationError("Got --alias and --version; wanted one of them.")
         }
@@ -30,7 +33,6 @@ struct VersionOptions: ParsableArguments {
         if let version { return .version(version) }
         return .alias(alias ?? "production")
     }
-
 }
 
 /// What the history says of a change of an alias, beside the change.

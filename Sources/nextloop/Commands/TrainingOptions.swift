@@ -1,5 +1,4 @@
 import ArgumentParser
-import FoundationEssentials
 import ModelRegistry
 import Training
 import VectorKernels
@@ -21,7 +20,8 @@ struct TrainingOptions: ParsableArguments {
     @Option(help: "Seed of the first factors.")
     var seed: UInt64 = 42
 
-    @Option(help: "Threads, 1 to 256; never changes the result. Default: the cores of this machine.")
+    @Option(
+        help: "Threads, 1 to 256; never changes the result. Default: the CPUs that this process may use, at most 256.")
     var threads: Int?
 
     var configuration: ALSConfiguration {
@@ -31,7 +31,7 @@ struct TrainingOptions: ParsableArguments {
         configuration.regularization = regularization
         configuration.alpha = alpha
         configuration.seed = seed
-        configuration.threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
+        configuration.threads = threads ?? AvailableProcessors.count()
         return configuration
     }
 }
