@@ -6,9 +6,20 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
     /// `errno`.
     package var code: Int32
 
-    package var description: String {
+    package var description: String { Self.text("\(call)", code: code) }
+
+    /// What failed, why, and for what the system may have run out of, what to do.
+    static func text(_ call: String, code: Int32) -> String {
         // SAFETY: strerror's text is copied before anybody can ask it again on this thread.
-        "\(call): \(unsafe String(cString: strerror(code)))"
+        let reason = unsafe String(cString: strerror(code))
+        let hint =
+            switch (call, code) {
+            case ("pthread_create", EAGAIN):
+                "; no more threads are to be had: raise the limit of processes or memory (ulimit -u, -v)"
+            case (_, EMFILE): "; raise the limit of open files (ulimit -n)"
+            default: ""
+            }
+        return "cannot \(call): \(reason)\(hint)"
     }
 
     package static func == (left: SystemError, right: SystemError) -> Bool { left.code == right.code }

@@ -20,7 +20,7 @@ package final class UnavailableItems: Sendable {
     private let clock: @Sendable () -> Date
     private let state: Mutex<[String: State]>
     /// Makes one change after the other, each until it is in force: they take effect in the order in which they were asked for.
-    private let changes = DispatchQueue(label: "unavailable-changes")
+    private let changes = ChangeThread()
     /// Entered by every change until its `then` has returned.
     private let unfinished = DispatchGroup()
     private let waitingCount = Atomic<Int>(0)
@@ -61,8 +61,10 @@ package final class UnavailableItems: Sendable {
 
     // MARK: Following
 
-    /// Looks, and goes on looking on a thread of its own for as long as the process runs.
+    /// Looks, and goes on looking on a thread of its own for as long as the process runs. The thread that makes changes is there too
+    /// when it returns.
     package func start() throws(SystemError) {
+        try changes.start()
         look(at: Date())
         try POSIXThread.detach(name: "unavailable") { [self] in
             while true {
@@ -153,19 +155,23 @@ package final class UnavailableItems: Sendable {
     ///
     /// - Parameter then: told once, on that thread, when the change is durable and in force for all loops, or why it is neither; false when
     ///   there was no mark to take back.
-    /// - Returns: false, with nothing begun, when ``waitingMax`` changes wait.
+    /// - Returns: false, with nothing begun, when ``waitingMax`` changes wait, or when the system makes no thread for them, which after
+    ///   ``start()`` is there already.
     package func change(
         _ change: Change, in model: String, then: @escaping @Sendable (Result<Bool, RegistryError>) -> Void
     ) -> Bool {
+        guard (try? changes.start()) != nil else { return false }
         // Relaxed: it bounds, and guards nothing.
         guard waitingCount.add(1, ordering: .relaxed).newValue <= Self.waitingMax else {
             waitingCount.subtract(1, ordering: .relaxed)
             return false
         }
-        changes.async(group: unfinished) { [self] in
+        unfinished.enter()
+        changes.add { [self] in
             let result = Result { () throws(RegistryError) in try make(change, in: model) }
             waitingCount.subtract(1, ordering: .relaxed)
             then(result)
+            unfinished.leave()
         }
         return true
     }
