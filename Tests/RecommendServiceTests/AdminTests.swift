@@ -220,6 +220,20 @@ import Testing
         #expect(try get("/admin/items/unavailable").json["unavailable"] as? [String] == [])
     }
 
+    @Test(
+        "a time that the calendar does not have is refused, and the answer shows what was sent",
+        arguments: [
+            "2027-02-30T00:00:00Z", "2027-02-29T00:00:00Z", "2026-11-31T00:00:00Z", "2027-00-10T00:00:00Z",
+            "2027-13-01T00:00:00Z", "2027-01-00T00:00:00Z", "2027-01-01T24:00:00Z", "2027-01-01T25:00:00Z",
+            "2027-01-01T23:60:00Z", "2026-12-31T23:59:60Z", "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z",
+        ])
+    func noSuchTime(_ time: String) throws {
+        let answer = try put("/admin/items/c/unavailable?until=\(time)")
+        #expect(answer.status == 400)
+        #expect((answer.json["detail"] as? String)?.contains("was '\(time)'; wanted") == true, "\(answer.body)")
+        #expect(try fixture.get("/recommend?user_id=ann").itemIDs.first == "c")
+    }
+
     @Test("other methods are refused with those that are answered, once the token fits")
     func methods() throws {
         let answer = try fixture.send("POST", "/admin/items/c/unavailable", headers: bearer)
