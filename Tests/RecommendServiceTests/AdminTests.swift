@@ -234,6 +234,24 @@ import Testing
         #expect(try fixture.get("/recommend?user_id=ann").itemIDs.first == "c")
     }
 
+    @Test(
+        "a body is refused with where its members belong, and nothing is done",
+        arguments: [
+            ("PUT", "/admin/items/c/unavailable", "(hotel_id, until, model) belong into the query"),
+            ("DELETE", "/admin/items/c/unavailable", "(hotel_id, model) belong into the query"),
+            ("POST", "/admin/drain", "no parameters are taken"), ("POST", "/admin/undrain", "no parameters are taken"),
+        ])
+    func noBody(_ method: String, _ target: String, _ words: String) throws {
+        let body = Array(#"{"until":"2026-12-01T00:00:00Z"}"#.utf8)
+        let answer = try fixture.send(
+            method, target, headers: bearer + "Content-Type: application/json\r\n", body: body)
+        #expect(answer.status == 400)
+        #expect(answer.problem == "bad-body")
+        #expect((answer.json["detail"] as? String)?.contains(words) == true, "\(answer.body)")
+        #expect(try get("/admin/items/unavailable").json["unavailable"] as? [String] == [])
+        #expect(events.list.withLock { $0 }.isEmpty)
+    }
+
     @Test("other methods are refused with those that are answered, once the token fits")
     func methods() throws {
         let answer = try fixture.send("POST", "/admin/items/c/unavailable", headers: bearer)

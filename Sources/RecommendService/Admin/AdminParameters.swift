@@ -19,6 +19,15 @@ struct AdminParameters: ~Copyable {
         }
     }
 
+    /// Those that a request may give, in its query.
+    static func names(of route: Route, _ method: HTTPMethod) -> Names {
+        switch route {
+        case .adminItem: method == .put ? .all : .place
+        case .adminItems: .model
+        default: .none
+        }
+    }
+
     /// How far ahead an item may be taken from sale; longer is without an end.
     static let daysMax = 366.0
 
