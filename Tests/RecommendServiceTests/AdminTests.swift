@@ -252,6 +252,24 @@ import Testing
         #expect(events.list.withLock { $0 }.isEmpty)
     }
 
+    @Test("a mark that is made again is told as it is kept: since when it holds, and until when now")
+    func markedAgain() throws {
+        let registry = Registry(path: fixture.directory.path)
+        let began = Date(timeIntervalSince1970: 1_700_000_000)
+        _ = try registry.mark(UnavailableItem(itemID: "c", since: began), unavailableIn: "room-service")
+        let end = Date(timeIntervalSinceNow: 3600).formatted(.iso8601)
+        for until in [nil, end, end] {
+            let answer = try put("/admin/items/c/unavailable" + (until.map { "?until=\($0)" } ?? ""))
+            #expect(answer.status == 200)
+            let mark = try #require(answer.json["unavailable"] as? [String: Any])
+            #expect(mark["since"] as? String == "2023-11-14T22:13:20Z")
+            #expect(mark["until"] as? String == until)
+            let kept = try #require(try get("/admin/items/unavailable").json["unavailable"] as? [[String: Any]])
+            #expect(kept.count == 1)
+            #expect(kept.first?["since"] as? String == "2023-11-14T22:13:20Z")
+        }
+    }
+
     @Test("other methods are refused with those that are answered, once the token fits")
     func methods() throws {
         let answer = try fixture.send("POST", "/admin/items/c/unavailable", headers: bearer)

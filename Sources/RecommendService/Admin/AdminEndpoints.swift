@@ -110,22 +110,21 @@ extension LoopService {
     ///
     /// - Parameter result: nil when it was never begun.
     func write(
-        _ change: UnavailableItems.Change, in model: String, _ result: Result<Bool, RegistryError>?
+        _ change: UnavailableItems.Change, in model: String, _ result: Result<UnavailableItems.Made, RegistryError>?
     ) throws(Problem) {
-        let wasFound: Bool
+        let made: UnavailableItems.Made
         switch result {
         case nil: throw .busy(retryAfterSeconds: 1)
         case .failure(let error): throw .notStored(error)
-        case .success(let found): wasFound = found
+        case .success(.nothing): throw .notMarked
+        case .success(let done): made = done
         }
-        if !wasFound { throw .notMarked }
         body.append("{\"model\":" as StaticString)
         body.appendJSONString(model)
-        switch change {
-        case .mark(let mark):
+        if case .marked(let mark) = made {
             body.append(",\"unavailable\":" as StaticString)
             write(mark)
-        case .unmark(let itemID, let hotelID, _):
+        } else if case .unmark(let itemID, let hotelID, _) = change {
             body.append(",\"available\":{\"item_id\":" as StaticString)
             body.appendJSONString(itemID)
             body.append(",\"hotel_id\":" as StaticString)
