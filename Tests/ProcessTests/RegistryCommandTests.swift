@@ -122,6 +122,19 @@ import Testing
         #expect(published["version"] as? Int == 4)
     }
 
+    @Test("a damaged alias table: list and show print what they can, and end with 65", arguments: [false, true])
+    func damagedAliases(json: Bool) throws {
+        try Data("{".utf8).write(to: URL(filePath: directory.file("models/m/aliases.json")))
+        for command in ["list", "show"] {
+            let run = try BuiltBinary.run(["registry", command] + options + (json ? ["--json"] : []))
+            #expect(run.exitCode == 65, "\(command)")
+            #expect(run.errors.contains("aliases.json is damaged"), "\(run.errors)")
+            #expect(run.errors.split(separator: "\n").count == 1, "\(run.errors)")
+            #expect(run.output.contains(command == "list" ? "3" : "production"), "\(run.output)")
+            if json { #expect(run.output.contains("\"problem\"")) }
+        }
+    }
+
     @Test("list shows every model and version, as a table and as JSON") func list() throws {
         let table = try BuiltBinary.run(["registry", "list", "--registry", directory.file("models")])
         #expect(table.output.contains("m      1        production\n"))
