@@ -122,6 +122,14 @@ import Testing
         #expect(published["version"] as? Int == 4)
     }
 
+    @Test("the history shows what was done by force, also of the version that is there already") func forced() throws {
+        #expect(try registry("promote", "--version", "1", "--alias", "production", "--force").exitCode == 0)
+        let lines = try registry("history").output.split(separator: "\n")
+        try #require(lines.count == 3)
+        #expect(!lines[1].contains("forced"))
+        #expect(lines[2].contains("promote (forced)"), "\(lines[2])")
+    }
+
     @Test("a damaged alias table: list and show print what they can, and end with 65", arguments: [false, true])
     func damagedAliases(json: Bool) throws {
         try Data("{".utf8).write(to: URL(filePath: directory.file("models/m/aliases.json")))

@@ -215,7 +215,8 @@ extension RegistryCommand {
             [["at", "who", "did", "alias", "from", "to", "why"]]
                 + changes.map {
                     [
-                        $0.at.formatted(.iso8601), $0.who, $0.action.rawValue, $0.alias,
+                        $0.at.formatted(.iso8601), $0.who,
+                        $0.action.rawValue + ($0.forced == true ? " (forced)" : ""), $0.alias,
                         $0.from.map(String.init) ?? "-",
                         String($0.to), $0.reason,
                     ]
