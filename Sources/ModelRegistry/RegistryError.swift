@@ -33,6 +33,8 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
     /// A model that has no version yet.
     case noVersions(model: String)
     case badManifest(path: String, reason: String)
+    /// The manifest of another version, as `cp -r 6 7` leaves it.
+    case otherManifest(path: String, got: String, wanted: String)
     /// A version's directory without `manifest.json`, or with the beginning of one: as while it is being copied.
     case noManifest(path: String)
     case cutManifest(path: String, bytes: Int)
@@ -63,7 +65,8 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
             .badLatestCount, .tooLarge, .tooManyUnavailable:
             .usage
         case .noRegistry, .noModel, .noVersion, .noVersions, .noAlias, .nothingToRollBackTo: .missing
-        case .badAliases, .badUnavailable, .badVerdicts, .badLastVersion, .badManifest, .noManifest, .cutManifest,
+        case .badAliases, .badUnavailable, .badVerdicts, .badLastVersion, .badManifest, .otherManifest, .noManifest,
+            .cutManifest,
             .unknownFile,
             .changedMeanwhile,
             .missingFile, .wrongSize, .wrongDigest, .wrongShape, .badGolden, .wrongAnswer:
@@ -124,6 +127,8 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
             "\(path) is damaged; wanted the highest version number ever given out: write it there, with a line end"
         case .noVersions(let model): "'\(model)' has no version; `nextloop train` or `nextloop import` publishes one"
         case .badManifest(let path, let reason): "\(path) cannot be used: \(reason); publish the model again"
+        case .otherManifest(let path, let got, let wanted):
+            "\(path) is of \(got), wanted \(wanted): a version cannot be copied to another number; publish the model again"
         case .noManifest(let path):
             "\(path) is not there: the version is incomplete; if it is being copied, wait, else publish the model again"
         case .cutManifest(let path, let bytes):
