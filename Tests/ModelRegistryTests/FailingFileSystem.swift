@@ -8,9 +8,22 @@ import Synchronization
 final class FailingFileSystem: RegistryFileSystem {
     private let real = POSIXFileSystem()
     private let failAt: Int
+    private let meddleAt: Int
+    private let meddle: @Sendable () -> Void
     private let calls = Mutex(0)
 
-    init(failAt: Int = .max) { self.failAt = failAt }
+    init(failAt: Int = .max) {
+        self.failAt = failAt
+        meddleAt = .max
+        meddle = {}
+    }
+
+    /// Fails nothing: `meddle` comes between the calls, before call number `meddleAt`.
+    init(before meddleAt: Int, meddle: @escaping @Sendable () -> Void) {
+        failAt = .max
+        self.meddleAt = meddleAt
+        self.meddle = meddle
+    }
 
     /// Calls that were made, with those that failed.
     var callCount: Int { calls.withLock { $0 } }
@@ -20,6 +33,7 @@ final class FailingFileSystem: RegistryFileSystem {
             calls += 1
             return calls
         }
+        if call == meddleAt { meddle() }
         if call >= failAt { throw .system(call: "injected", path: path, code: EIO) }
     }
 
