@@ -28,6 +28,8 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
     case tooManyUnavailable(model: String, countMax: Int)
     /// Another process holds a lock that is held for milliseconds only.
     case locked(path: String)
+    /// Another process holds a model's lock, which is held for milliseconds or while a version is verified, for longer than that.
+    case lockHeld(path: String, holder: Int32?, seconds: Int)
     /// `last-version` does not hold a number: the next version might get one that was given out.
     case badLastVersion(path: String)
     /// A model that has no version yet.
@@ -74,7 +76,7 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
         case .badModelFile(_, .system): .io
         case .badModelFile: .badModel
         case .notPromoted(_, let error): error.kind
-        case .system, .notEnoughMemory, .noLease, .locked: .io
+        case .system, .notEnoughMemory, .noLease, .locked, .lockHeld: .io
         }
     }
 
@@ -123,6 +125,9 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
         case .tooManyUnavailable(let model, let countMax):
             "'\(model)' has \(countMax) unavailable items, the most that are taken; put some back first"
         case .locked(let path): "\(path) is held by another process; nothing was changed: try again"
+        case .lockHeld(let path, let holder, let seconds):
+            "\(path) was held by \(LockWait.words(holder)) for all of \(seconds) s; nothing was changed. See whether it is stopped or at work "
+                + "(`fuser -v \(path)`), let it end, then try again"
         case .badLastVersion(let path):
             "\(path) is damaged; wanted the highest version number ever given out: write it there, with a line end"
         case .noVersions(let model): "'\(model)' has no version; `nextloop train` or `nextloop import` publishes one"

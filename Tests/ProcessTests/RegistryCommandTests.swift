@@ -130,6 +130,23 @@ import Testing
         #expect(lines[2].contains("promote (forced)"), "\(lines[2])")
     }
 
+    @Test("who waits for the lock of another says whose it is, and goes on when it is free") func waits() throws {
+        let lock = directory.file("models/m/.lock")
+        let holder = Process()
+        holder.executableURL = URL(filePath: "/usr/bin/env")
+        holder.arguments = ["flock", lock, "sleep", "4"]
+        try holder.run()
+        defer { holder.waitUntilExit() }
+        // The holder takes a moment to begin.
+        while try BuiltBinary.runProgram("/usr/bin/env", ["flock", "-n", lock, "true"], seconds: 10).exitCode == 0 {
+            try #require(holder.isRunning)
+        }
+        let run = try registry("promote", "--version", "2", "--alias", "production")
+        #expect(run.exitCode == 0, "\(run.errors)")
+        #expect(run.errors.contains("waiting for \(lock), which "), "\(run.errors)")
+        #expect(run.errors.contains("giving up after 60 s"), "\(run.errors)")
+    }
+
     @Test("a damaged alias table: list and show print what they can, and end with 65", arguments: [false, true])
     func damagedAliases(json: Bool) throws {
         try Data("{".utf8).write(to: URL(filePath: directory.file("models/m/aliases.json")))
