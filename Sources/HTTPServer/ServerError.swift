@@ -41,7 +41,7 @@ package enum ServerError: Error, Equatable, Sendable, CustomStringConvertible {
             "cannot accept from descriptor \(descriptor): it is not a listening stream socket; "
                 + "a systemd socket unit wants ListenStream= and Accept=no"
         case .alreadyStarted: "the server was started before; make another one"
-        case .system(let call, let code): "\(call): \(SystemError.message(code))"
+        case .system(let call, let code): SystemError.text(call, code: code)
         }
     }
 

@@ -26,7 +26,7 @@ package protocol RegistryFileSystem: Sendable {
     func entryNames(of path: String) throws(RegistryError) -> [String]?
     /// What lies at a path: nil when nothing does. Links are not followed.
     func status(of path: String) throws(RegistryError) -> FileStatus?
-    /// Waits for the lock file at `path`, made if need be.
+    /// Waits for the lock file at `path`, made if need be, and gives up at some time.
     func lock(_ path: String) throws(RegistryError) -> FileLock
     /// Locks a file or directory that is there, if nobody holds a lock that rules it out. Never waits, writes nothing.
     func tryLock(_ path: String, _ kind: FileLock.Kind) throws(RegistryError) -> LockAttempt
@@ -36,7 +36,10 @@ package protocol RegistryFileSystem: Sendable {
 ///
 /// Every `unsafe` below that has no comment of its own lends a path as a NUL-terminated string for one call.
 package struct POSIXFileSystem: RegistryFileSystem {
-    package init() {}
+    private let patience: LockPatience
+
+    /// - Parameter patience: with locks of models that others hold.
+    package init(patience: LockPatience = LockPatience()) { self.patience = patience }
 
     package func makeDirectory(_ path: String) throws(RegistryError) -> Bool {
         if unsafe mkdir(path, 0o777) == 0 { return true }
@@ -152,7 +155,7 @@ package struct POSIXFileSystem: RegistryFileSystem {
         return FileStatus(status)
     }
 
-    package func lock(_ path: String) throws(RegistryError) -> FileLock { try FileLock(creating: path) }
+    package func lock(_ path: String) throws(RegistryError) -> FileLock { try FileLock(creating: path, patience) }
 
     package func tryLock(_ path: String, _ kind: FileLock.Kind) throws(RegistryError) -> LockAttempt {
         try FileLock.attempt(path, kind)

@@ -1,4 +1,3 @@
-import Dispatch
 import FactorModel
 import Glibc
 import Synchronization
@@ -93,20 +92,23 @@ extension HeldFile {
     }
 }
 
-/// Runs `work` here and `check` on another thread meanwhile.
+/// Runs `work` here and `check` on another thread meanwhile, or before it where the system makes no more threads.
 ///
 /// - Throws: what the check does, before what the work does.
 private func together<Value>(
     _ work: () throws(RegistryError) -> Value, _ check: @escaping @Sendable () throws(RegistryError) -> Void
 ) throws(RegistryError) -> Value {
     let checked = Mutex<Result<Void, RegistryError>?>(nil)
-    let group = DispatchGroup()
-    DispatchQueue.global(qos: .userInitiated).async(group: group) {
+    let checker = HelperThread {
         let outcome = Result { () throws(RegistryError) in try check() }
         checked.withLock { $0 = outcome }
     }
+    guard let checker else {
+        try check()
+        return try work()
+    }
     let done = Result { () throws(RegistryError) in try work() }
-    group.wait()
+    checker.join()
     try checked.withLock { $0 }?.get()
     return try done.get()
 }

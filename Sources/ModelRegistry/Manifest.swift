@@ -226,9 +226,8 @@ extension Manifest {
             throw .badManifest(path: path, reason: "its format is '\(format)', wanted '\(Self.currentFormat)'")
         }
         guard self.model == model, self.version == version else {
-            throw .badManifest(
-                path: path,
-                reason: "it is of '\(self.model)' version \(self.version), wanted '\(model)' version \(version)")
+            throw .otherManifest(
+                path: path, got: "'\(self.model)' version \(self.version)", wanted: "'\(model)' version \(version)")
         }
         guard (1...Self.fileCountMax).contains(files.count), Set(files.map(\.name)).count == files.count else {
             throw .badManifest(path: path, reason: "it lists \(files.count) files, wanted 1 to 64 different ones")

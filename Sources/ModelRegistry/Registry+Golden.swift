@@ -78,7 +78,7 @@ extension Registry {
             throw .missingFile(path: path)
         }
         guard bytes.count == file.bytes else { throw .wrongSize(path: path, got: bytes.count, wanted: file.bytes) }
-        let digest = sha256(of: bytes)
+        let digest = try sha256(of: bytes, path: path)
         guard digest == file.sha256 else { throw .wrongDigest(path: path, got: digest, wanted: file.sha256) }
         let golden = try Self.golden(bytes, path: path)
         guard golden.queries.count == manifest.goldenQueries else {
@@ -96,8 +96,10 @@ extension Registry {
         let golden = snapshot.goldenQueries()
         if golden.queries.isEmpty { return nil }
         let bytes = Self.bytes(of: golden)
-        try fileSystem.writeNewFile("\(directory)/\(Self.goldenFileName)", bytes)
-        let entry = Manifest.File(name: Self.goldenFileName, bytes: bytes.count, sha256: sha256(of: bytes))
+        let path = "\(directory)/\(Self.goldenFileName)"
+        try fileSystem.writeNewFile(path, bytes)
+        let digest = try sha256(of: bytes, path: path)
+        let entry = Manifest.File(name: Self.goldenFileName, bytes: bytes.count, sha256: digest)
         return (entry, golden.queries.count)
     }
 }

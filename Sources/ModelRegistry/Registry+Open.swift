@@ -45,6 +45,26 @@ extension Registry {
     /// A version never changes once it has its name, so what was checked here stays true while it is mapped. Codes can be left for later,
     /// see ``OpenOptions/defersCodes``; that they are those of the factors is only checked by ``verify(_:version:threads:thoroughly:)``.
     package func open(_ model: String, version: Int, options: OpenOptions) throws(RegistryError) -> OpenedVersion {
+        try unlessGone(model, version) { () throws(RegistryError) in
+            try openPresent(model, version: version, options: options)
+        }
+    }
+
+    /// Whatever goes wrong with a version that a prune removed meanwhile is told as what it is: the version is not there.
+    private func unlessGone<R>(
+        _ model: String, _ version: Int, _ work: () throws(RegistryError) -> R
+    ) throws(RegistryError) -> R {
+        do throws(RegistryError) {
+            return try work()
+        } catch {
+            guard let known = try? versions(of: model), !known.contains(version) else { throw error }
+            throw .noVersion(version, model: model, known: known)
+        }
+    }
+
+    private func openPresent(
+        _ model: String, version: Int, options: OpenOptions
+    ) throws(RegistryError) -> OpenedVersion {
         let (manifest, bytes) = try manifest(of: model, version: version)
         let directory = "\(try existingDirectory(of: model))/\(version)"
         try checkNames(manifest, in: directory)
@@ -89,13 +109,15 @@ extension Registry {
     package func verify(
         _ model: String, version: Int, threads: Int = 1, thoroughly: Bool = true
     ) throws(RegistryError) -> Int {
-        let opened = try open(model, version: version, options: OpenOptions(threads: threads))
-        if thoroughly {
-            let directory = "\(try existingDirectory(of: model))/\(version)"
-            try opened.checkCodes(path: "\(directory)/\(Self.codesFileName)")
-            try opened.checkGolden(path: directory)
+        try unlessGone(model, version) { () throws(RegistryError) in
+            let opened = try openPresent(model, version: version, options: OpenOptions(threads: threads))
+            if thoroughly {
+                let directory = "\(try existingDirectory(of: model))/\(version)"
+                try opened.checkCodes(path: "\(directory)/\(Self.codesFileName)")
+                try opened.checkGolden(path: directory)
+            }
+            return opened.golden?.queries.count ?? 0
         }
-        return opened.golden?.queries.count ?? 0
     }
 
     /// What is not in the manifest was not published: half a copy of something else, or somebody's own.

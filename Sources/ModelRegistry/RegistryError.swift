@@ -28,11 +28,15 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
     case tooManyUnavailable(model: String, countMax: Int)
     /// Another process holds a lock that is held for milliseconds only.
     case locked(path: String)
+    /// Another process holds a model's lock, which is held for milliseconds or while a version is verified, for longer than that.
+    case lockHeld(path: String, holder: Int32?, seconds: Int)
     /// `last-version` does not hold a number: the next version might get one that was given out.
     case badLastVersion(path: String)
     /// A model that has no version yet.
     case noVersions(model: String)
     case badManifest(path: String, reason: String)
+    /// The manifest of another version, as `cp -r 6 7` leaves it.
+    case otherManifest(path: String, got: String, wanted: String)
     /// A version's directory without `manifest.json`, or with the beginning of one: as while it is being copied.
     case noManifest(path: String)
     case cutManifest(path: String, bytes: Int)
@@ -65,7 +69,8 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
             .badLatestCount, .tooLarge, .tooManyUnavailable:
             .usage
         case .noRegistry, .noModel, .noVersion, .noVersions, .noAlias, .nothingToRollBackTo: .missing
-        case .badAliases, .badUnavailable, .badVerdicts, .badLastVersion, .badManifest, .noManifest, .cutManifest,
+        case .badAliases, .badUnavailable, .badVerdicts, .badLastVersion, .badManifest, .otherManifest, .noManifest,
+            .cutManifest,
             .unknownFile,
             .changedMeanwhile,
             .missingFile, .wrongSize, .wrongDigest, .wrongShape, .badGolden, .wrongAnswer:
@@ -73,7 +78,7 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
         case .badModelFile(_, .system): .io
         case .badModelFile: .badModel
         case .notPromoted(_, let error): error.kind
-        case .system, .notEnoughMemory, .noLease, .locked, .interrupted: .io
+        case .system, .notEnoughMemory, .noLease, .locked, .lockHeld, .interrupted: .io
         }
     }
 
@@ -122,10 +127,15 @@ package enum RegistryError: Error, Equatable, Sendable, CustomStringConvertible 
         case .tooManyUnavailable(let model, let countMax):
             "'\(model)' has \(countMax) unavailable items, the most that are taken; put some back first"
         case .locked(let path): "\(path) is held by another process; nothing was changed: try again"
+        case .lockHeld(let path, let holder, let seconds):
+            "\(path) was held by \(LockWait.words(holder)) for all of \(seconds) s; nothing was changed. See whether it is stopped or at work "
+                + "(`fuser -v \(path)`), let it end, then try again"
         case .badLastVersion(let path):
             "\(path) is damaged; wanted the highest version number ever given out: write it there, with a line end"
         case .noVersions(let model): "'\(model)' has no version; `nextloop train` or `nextloop import` publishes one"
         case .badManifest(let path, let reason): "\(path) cannot be used: \(reason); publish the model again"
+        case .otherManifest(let path, let got, let wanted):
+            "\(path) is of \(got), wanted \(wanted): a version cannot be copied to another number; publish the model again"
         case .noManifest(let path):
             "\(path) is not there: the version is incomplete; if it is being copied, wait, else publish the model again"
         case .cutManifest(let path, let bytes):

@@ -14,8 +14,8 @@ package func sha256(ofFile path: String, bytesPerSecondMax: Int? = nil) throws(R
     return try sha256(of: file, path: path, bytesPerSecondMax: bytesPerSecondMax)
 }
 
-/// The same of bytes in memory.
-func sha256(of bytes: [UInt8]) -> String {
+/// The same of bytes in memory; `path` is for errors.
+func sha256(of bytes: [UInt8], path: String) throws(RegistryError) -> String {
     var digest = [UInt8](repeating: 0, count: 32)
     // SAFETY: SHA-256 reads the array's bytes and writes 32; nil for the engine is the standard one. It fails only without memory.
     let isFine = unsafe bytes.withUnsafeBytes { source in
@@ -23,9 +23,12 @@ func sha256(of bytes: [UInt8]) -> String {
             unsafe EVP_Digest(source.baseAddress, source.count, target.baseAddress, nil, EVP_sha256(), nil) == 1
         }
     }
-    precondition(isFine, "out of memory in SHA-256")
+    guard isFine else { throw noDigest(path) }
     return hexadecimal(digest)
 }
+
+/// OpenSSL fails here only when it gets no memory.
+private func noDigest(_ path: String) -> RegistryError { .system(call: "compute SHA-256", path: path, code: ENOMEM) }
 
 private func hexadecimal(_ bytes: [UInt8]) -> String {
     let digits = Array("0123456789abcdef".utf8)
@@ -39,9 +42,8 @@ func sha256(
     of file: Int32, path: String, bytesPerSecondMax: Int?, interruption: Interruption? = nil
 ) throws(RegistryError) -> String {
     posix_fadvise(file, 0, 0, Int32(POSIX_FADV_SEQUENTIAL))
-    // SAFETY: the context is made, used and freed here only. OpenSSL's calls return 1 on success; they fail only when
-    // memory runs out, in which case there is no digest to compare and the precondition below stops us.
-    guard let context = unsafe EVP_MD_CTX_new() else { preconditionFailure("out of memory") }
+    // SAFETY: the context is made, used and freed here only. OpenSSL's calls return 1 on success.
+    guard let context = unsafe EVP_MD_CTX_new() else { throw noDigest(path) }
     defer { unsafe EVP_MD_CTX_free(context) }
     var isFine = unsafe EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1
     var pace = bytesPerSecondMax.map { ReadPace(bytesPerSecondMax: $0) }
@@ -62,6 +64,6 @@ func sha256(
     isFine =
         unsafe digest.withUnsafeMutableBufferPointer { unsafe EVP_DigestFinal_ex(context, $0.baseAddress, nil) } == 1
         && isFine
-    precondition(isFine, "out of memory in SHA-256")
+    guard isFine else { throw noDigest(path) }
     return hexadecimal(digest)
 }

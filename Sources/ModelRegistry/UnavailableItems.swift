@@ -25,7 +25,7 @@ package struct UnavailableItem: Codable, Hashable, Sendable {
     package func isOver(at now: Date) -> Bool { until.map { $0 <= now } ?? false }
 
     /// Whether both are about the same item in the same place.
-    func isSamePlace(as other: UnavailableItem) -> Bool { itemID == other.itemID && hotelID == other.hotelID }
+    package func isSamePlace(as other: UnavailableItem) -> Bool { itemID == other.itemID && hotelID == other.hotelID }
 }
 
 /// `unavailable.json`, beside the aliases: every process that serves the model reads it, whoever wrote it.

@@ -11,7 +11,7 @@ package enum VersionPolicy: Sendable, Equatable {
 package enum VersionCompleteness: Equatable, Sendable {
     /// Everything its manifest lists is there in full length. Not verified.
     case complete
-    /// Something is missing or too short, as while it is being copied. Look again when its ``VersionFingerprint`` changes.
+    /// Something is missing or too short, as while it is being copied, or the manifest is another version's. Look again when its ``VersionFingerprint`` changes.
     case incomplete(RegistryError)
 }
 
@@ -51,6 +51,8 @@ extension Registry {
             }
             return .complete
         } catch {
+            // A copy of another version, whole or not, is none of this number's: kept for the newest, it would cost one that can be served.
+            if case .otherManifest = error { return .incomplete(error) }
             if error.mayBecomeComplete { return .incomplete(error) }
             if error.kind == .badModel { return .complete }
             throw error

@@ -202,7 +202,7 @@ package enum Problem: Error, Equatable, Sendable {
 }
 
 /// A client's value in words that are safe to send back: at most 32 plain characters, or only its length.
-func harmless(_ value: Span<UInt8>) -> String {
+func harmless(_ value: Span<UInt8>, withColons: Bool = false) -> String {
     if value.isEmpty { return "empty" }
     var text = ""
     for index in value.indices {
@@ -210,6 +210,7 @@ func harmless(_ value: Span<UInt8>) -> String {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
             UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "+"):
             text.unicodeScalars.append(Unicode.Scalar(value[index]))
+        case UInt8(ascii: ":") where withColons: text.append(":")
         default: return "a value of \(value.count) bytes"
         }
     }

@@ -1,10 +1,5 @@
+import FactorModel
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#endif
 
 /// The results of `body` for every chunk in `0..<chunkCount`, in order, computed on up to `threads` threads.
 ///
@@ -16,13 +11,10 @@ package func parallelMap<Result: Sendable, Scratch: ~Copyable>(
     _ body: @escaping @Sendable (_ chunk: Int, _ scratch: inout Scratch) -> Result
 ) -> [Result] {
     let queue = ChunkQueue<Result>(chunkCount: chunkCount)
-    let work = Work {
+    runTogether(threads: min(threads, chunkCount)) {
         var own = scratch()
         while let chunk = queue.take() { queue.finish(chunk, body(chunk, &own)) }
     }
-    let helpers = startHelpers(max(0, min(threads, chunkCount) - 1), work)
-    work.run()
-    for helper in helpers { pthread_join(helper, nil) }
     return queue.results()
 }
 
@@ -52,35 +44,4 @@ private final class ChunkQueue<Result: Sendable>: Sendable {
             return complete
         }
     }
-}
-
-/// Something for a thread to run, as an object that its start routine can be given.
-private final class Work: Sendable {
-    let run: @Sendable () -> Void
-
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-}
-
-/// Starts up to `count` threads that run `work`; fewer when the system refuses.
-private func startHelpers(_ count: Int, _ work: Work) -> [pthread_t] {
-    var helpers: [pthread_t] = []
-    for _ in 0..<count {
-        var helper = pthread_t()
-        let argument = unsafe Unmanaged.passRetained(work)
-        // SAFETY: a started thread takes over the reference that was retained for it; without one it is released here.
-        let refusal = unsafe pthread_create(&helper, nil, startRoutine, argument.toOpaque())
-        guard refusal == 0 else {
-            unsafe argument.release()
-            break
-        }
-        helpers.append(helper)
-    }
-    return helpers
-}
-
-private func startRoutine(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let argument = unsafe argument else { return nil }
-    // SAFETY: `argument` is the reference to a Work that startHelpers retained for this thread.
-    unsafe Unmanaged<Work>.fromOpaque(argument).takeRetainedValue().run()
-    return nil
 }

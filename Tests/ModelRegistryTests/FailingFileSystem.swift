@@ -8,6 +8,8 @@ import Synchronization
 final class FailingFileSystem: RegistryFileSystem {
     private let real = POSIXFileSystem()
     private let failAt: Int
+    private let meddleAt: Int
+    private let meddle: @Sendable () -> Void
     private let calls = Mutex(0)
     private let unreadableName: String?
     private let lateName: Mutex<String?>
@@ -19,6 +21,17 @@ final class FailingFileSystem: RegistryFileSystem {
         self.failAt = failAt
         self.unreadableName = unreadableName
         self.lateName = Mutex(lateName)
+        meddleAt = .max
+        meddle = {}
+    }
+
+    /// Fails nothing: `meddle` comes between the calls, before call number `meddleAt`.
+    init(before meddleAt: Int, meddle: @escaping @Sendable () -> Void) {
+        failAt = .max
+        unreadableName = nil
+        lateName = Mutex(nil)
+        self.meddleAt = meddleAt
+        self.meddle = meddle
     }
 
     /// Calls that were made, with those that failed.
@@ -29,6 +42,7 @@ final class FailingFileSystem: RegistryFileSystem {
             calls += 1
             return calls
         }
+        if call == meddleAt { meddle() }
         if call >= failAt { throw .system(call: "injected", path: path, code: EIO) }
     }
 

@@ -163,4 +163,26 @@ import Testing
         }
         #expect(try registry.versions(of: "guests") == [2, 6])
     }
+
+    @Test("a check that loses its version to a prune, wherever it is by then, says that the version is not there")
+    func lostRace() throws {
+        let counting = FailingFileSystem()
+        try Registry(path: directory.path, fileSystem: counting).verify("guests", version: 6)
+        try #require(counting.callCount > 5)
+        var lost = 0
+        for call in 1...counting.callCount {
+            let (kept, gone) = (directory.file("guests/6"), directory.file("guests/.trash-6"))
+            let meddling = FailingFileSystem(before: call) {
+                try? FileManager.default.moveItem(atPath: kept, toPath: gone)
+            }
+            do throws(RegistryError) {
+                try Registry(path: directory.path, fileSystem: meddling).verify("guests", version: 6)
+            } catch {
+                #expect(error == .noVersion(6, model: "guests", known: [1, 2, 3, 4, 5]), "call \(call)")
+                lost += 1
+            }
+            try FileManager.default.moveItem(atPath: gone, toPath: kept)
+        }
+        #expect(lost > 5)
+    }
 }

@@ -73,6 +73,29 @@ import Testing
         try registry.verify("guests", version: 4)
     }
 
+    @Test("a copy of a version under another number, whole or cut off, is never wanted and no reason to prune others")
+    func copiedNumber() throws {
+        let manager = FileManager.default
+        let whole = try manager.contentsOfDirectory(atPath: directory.file("guests/3")).sorted()
+        for missing in [nil] + whole.filter({ $0 != "manifest.json" }).map(Optional.some) {
+            try manager.copyItem(atPath: directory.file("guests/3"), toPath: directory.file("guests/9"))
+            if let missing { try manager.removeItem(atPath: directory.file("guests/9/\(missing)")) }
+            let error = try #require(throws: RegistryError.self) { try registry.verify("guests", version: 9) }
+            #expect(
+                error
+                    == .otherManifest(
+                        path: directory.file("guests/9/manifest.json"), got: "'guests' version 3",
+                        wanted: "'guests' version 9"))
+            #expect(try registry.completeness(of: "guests", version: 9) == .incomplete(error))
+            #expect(try registry.versions(wanted: .latest(2), of: "guests") == [3, 2])
+            #expect(try registry.resolve("guests", .latest) == 3)
+            let report = try registry.prune("guests", keep: 3)
+            #expect(report.removed.isEmpty)
+            #expect(report.kept.last == PruneReport.Kept(version: 9, reasons: [.incomplete]))
+            try manager.removeItem(atPath: directory.file("guests/9"))
+        }
+    }
+
     @Test("a version that is whole but wrong is wanted: waiting would not help, and opening says what is wrong")
     func damaged() throws {
         let file = directory.file("guests/3/model.safetensors")

@@ -145,6 +145,44 @@ import Testing
         #expect(published["version"] as? Int == 4)
     }
 
+    @Test("the history shows what was done by force, also of the version that is there already") func forced() throws {
+        #expect(try registry("promote", "--version", "1", "--alias", "production", "--force").exitCode == 0)
+        let lines = try registry("history").output.split(separator: "\n")
+        try #require(lines.count == 3)
+        #expect(!lines[1].contains("forced"))
+        #expect(lines[2].contains("promote (forced)"), "\(lines[2])")
+    }
+
+    @Test("who waits for the lock of another says whose it is, and goes on when it is free") func waits() throws {
+        let lock = directory.file("models/m/.lock")
+        let holder = Process()
+        holder.executableURL = URL(filePath: "/usr/bin/env")
+        holder.arguments = ["flock", lock, "sleep", "4"]
+        try holder.run()
+        defer { holder.waitUntilExit() }
+        // The holder takes a moment to begin.
+        while try BuiltBinary.runProgram("/usr/bin/env", ["flock", "-n", lock, "true"], seconds: 10).exitCode == 0 {
+            try #require(holder.isRunning)
+        }
+        let run = try registry("promote", "--version", "2", "--alias", "production")
+        #expect(run.exitCode == 0, "\(run.errors)")
+        #expect(run.errors.contains("waiting for \(lock), which "), "\(run.errors)")
+        #expect(run.errors.contains("giving up after 60 s"), "\(run.errors)")
+    }
+
+    @Test("a damaged alias table: list and show print what they can, and end with 65", arguments: [false, true])
+    func damagedAliases(json: Bool) throws {
+        try Data("{".utf8).write(to: URL(filePath: directory.file("models/m/aliases.json")))
+        for command in ["list", "show"] {
+            let run = try BuiltBinary.run(["registry", command] + options + (json ? ["--json"] : []))
+            #expect(run.exitCode == 65, "\(command)")
+            #expect(run.errors.contains("aliases.json is damaged"), "\(run.errors)")
+            #expect(run.errors.split(separator: "\n").count == 1, "\(run.errors)")
+            #expect(run.output.contains(command == "list" ? "3" : "production"), "\(run.output)")
+            if json { #expect(run.output.contains("\"problem\"")) }
+        }
+    }
+
     @Test("list shows every model and version, as a table and as JSON") func list() throws {
         let table = try BuiltBinary.run(["registry", "list", "--registry", directory.file("models")])
         #expect(table.output.contains("m      1        production\n"))

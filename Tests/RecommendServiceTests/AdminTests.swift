@@ -220,6 +220,56 @@ import Testing
         #expect(try get("/admin/items/unavailable").json["unavailable"] as? [String] == [])
     }
 
+    @Test(
+        "a time that the calendar does not have is refused, and the answer shows what was sent",
+        arguments: [
+            "2027-02-30T00:00:00Z", "2027-02-29T00:00:00Z", "2026-11-31T00:00:00Z", "2027-00-10T00:00:00Z",
+            "2027-13-01T00:00:00Z", "2027-01-00T00:00:00Z", "2027-01-01T24:00:00Z", "2027-01-01T25:00:00Z",
+            "2027-01-01T23:60:00Z", "2026-12-31T23:59:60Z", "2020-01-01T00:00:00Z", "2999-01-01T00:00:00Z",
+        ])
+    func noSuchTime(_ time: String) throws {
+        let answer = try put("/admin/items/c/unavailable?until=\(time)")
+        #expect(answer.status == 400)
+        #expect((answer.json["detail"] as? String)?.contains("was '\(time)'; wanted") == true, "\(answer.body)")
+        #expect(try fixture.get("/recommend?user_id=ann").itemIDs.first == "c")
+    }
+
+    @Test(
+        "a body is refused with where its members belong, and nothing is done",
+        arguments: [
+            ("PUT", "/admin/items/c/unavailable", "(hotel_id, until, model) belong into the query"),
+            ("DELETE", "/admin/items/c/unavailable", "(hotel_id, model) belong into the query"),
+            ("POST", "/admin/drain", "no parameters are taken"), ("POST", "/admin/undrain", "no parameters are taken"),
+        ])
+    func noBody(_ method: String, _ target: String, _ words: String) throws {
+        let body = Array(#"{"until":"2026-12-01T00:00:00Z"}"#.utf8)
+        let answer = try fixture.send(
+            method, target, headers: bearer + "Content-Type: application/json\r\n", body: body)
+        #expect(answer.status == 400)
+        #expect(answer.problem == "bad-body")
+        #expect((answer.json["detail"] as? String)?.contains(words) == true, "\(answer.body)")
+        #expect(try get("/admin/items/unavailable").json["unavailable"] as? [String] == [])
+        #expect(events.list.withLock { $0 }.isEmpty)
+    }
+
+    @Test("a mark that is made again is told as it is kept: since when it holds, and until when now")
+    func markedAgain() throws {
+        let registry = Registry(path: fixture.directory.path)
+        let began = Date(timeIntervalSince1970: 1_700_000_000)
+        _ = try registry.mark(UnavailableItem(itemID: "c", since: began), unavailableIn: "room-service")
+        let end = Date(timeIntervalSinceNow: 3600).formatted(.iso8601)
+        for until in [nil, end, end] {
+            let answer = try put("/admin/items/c/unavailable" + (until.map { "?until=\($0)" } ?? ""))
+            #expect(answer.status == 200)
+            let mark = try #require(answer.json["unavailable"] as? [String: Any])
+            #expect(mark["since"] as? String == "2023-11-14T22:13:20Z")
+            #expect(mark["until"] as? String == until)
+            let kept = try #require(try get("/admin/items/unavailable").json["unavailable"] as? [[String: Any]])
+            #expect(kept.count == 1)
+            #expect(kept.first?["since"] as? String == "2023-11-14T22:13:20Z")
+        }
+    }
+
     @Test("other methods are refused with those that are answered, once the token fits")
     func methods() throws {
         let answer = try fixture.send("POST", "/admin/items/c/unavailable", headers: bearer)

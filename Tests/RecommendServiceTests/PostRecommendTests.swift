@@ -121,7 +121,7 @@ import Testing
         #expect(try imported.get("/recommend?user_id=ann&k=1").status == 200)
         let object = Array(#"{"user_id":"ann","explain":true}"#.utf8)
         #expect(throws: Problem.cannotExplain(.unsolvable)) {
-            _ = try RecommendationRequest(object: object.span, imported.snapshot)
+            _ = try RecommendationRequest(object: object.span, imported.snapshot, without: [])
         }
     }
 

@@ -218,18 +218,18 @@ extension UnavailableItems {
     /// Makes a change and waits, at most ten seconds, until it is in force.
     @discardableResult
     func make(_ change: Change, in model: String = "room-service") throws -> Bool {
-        let made = Made()
+        let made = Waiting()
         let isBegun = self.change(change, in: model) { result in
             made.result.withLock { $0 = result }
             made.isThere.signal()
         }
         guard isBegun, made.isThere.wait(timeout: .now() + 10) == .success, let result = made.result.withLock({ $0 })
         else { throw ServiceFixture.Incomplete() }
-        return try result.get()
+        return try result.get() != .nothing
     }
 
-    private final class Made: Sendable {
+    private final class Waiting: Sendable {
         let isThere = DispatchSemaphore(value: 0)
-        let result = Mutex<Result<Bool, RegistryError>?>(nil)
+        let result = Mutex<Result<Made, RegistryError>?>(nil)
     }
 }

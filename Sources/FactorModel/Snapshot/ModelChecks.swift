@@ -1,4 +1,3 @@
-import Dispatch
 import Synchronization
 
 /// Checks that do not depend on each other, run on several threads with one outcome.
@@ -30,7 +29,8 @@ struct ModelChecks {
         let failure = Mutex<(place: Int, error: ModelFileError)?>(nil)
         // Relaxed: it only hands out numbers; what the checks read was there before the threads.
         let next = Atomic<Int>(0)
-        DispatchQueue.concurrentPerform(iterations: max(1, min(threads, checks.count))) { _ in
+        let checks = checks
+        runTogether(threads: min(threads, checks.count)) {
             while true {
                 let place = next.add(1, ordering: .relaxed).oldValue
                 // Places go out in order: once one fails, those not yet handed out cannot come before it.

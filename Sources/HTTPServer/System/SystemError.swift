@@ -6,12 +6,24 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
     /// `errno`.
     package var code: Int32
 
-    package var description: String { "\(call): \(Self.message(code))" }
+    package var description: String { Self.text("\(call)", code: code) }
 
     /// What the system says of an `errno`, for messages to an operator.
     static func message(_ code: Int32) -> String {
         // SAFETY: strerror's text is copied before anybody can ask it again on this thread.
         unsafe String(cString: strerror(code))
+    }
+
+    /// What failed, why, and for what the system may have run out of, what to do.
+    static func text(_ call: String, code: Int32) -> String {
+        let hint =
+            switch (call, code) {
+            case ("pthread_create", EAGAIN):
+                "; no more threads are to be had: raise the limit of processes or memory (ulimit -u, -v)"
+            case (_, EMFILE): "; raise the limit of open files (ulimit -n)"
+            default: ""
+            }
+        return "cannot \(call): \(message(code))\(hint)"
     }
 
     package static func == (left: SystemError, right: SystemError) -> Bool { left.code == right.code }

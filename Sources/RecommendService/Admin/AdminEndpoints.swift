@@ -27,12 +27,16 @@ extension LoopService {
             let contentType = bytes.extracting(head.header("content-type", in: bytes) ?? 0..<0)
             return .written(status: try answerReload(query, contentType, content, plan, admin))
         }
+        // A body that nobody reads must not pass silently: an item whose "until" is in it would be gone for good.
+        if head.method != .get, head.method != .head, !content.isEmpty {
+            throw .badBody(Self.noBody(AdminParameters.names(of: route, head.method), bytes: content.count))
+        }
         var parameters = AdminParameters()
         switch route {
         case .adminItem:
             try decodeSegment(segment, "item_id")
             let itemID = pathID.withBytes { AdminParameters.text($0) }
-            try parameters.read(query, known: head.method == .put ? .all : .place, plan)
+            try parameters.read(query, known: AdminParameters.names(of: route, head.method), plan)
             if head.method == .put { try checkKnown(itemID, parameters) }
             let change: UnavailableItems.Change =
                 head.method == .put
@@ -43,14 +47,20 @@ extension LoopService {
             return .postponed(
                 ItemChange(change, in: parameters.model.name, self, admin, requestBytes: content.count))
         case .adminItems:
-            try parameters.read(query, known: .model, plan)
+            try parameters.read(query, known: AdminParameters.names(of: route, head.method), plan)
             writeUnavailable(parameters.model.name, admin)
         case .adminDrain, .adminUndrain:
-            try parameters.read(query, known: .none, plan)
+            try parameters.read(query, known: AdminParameters.names(of: route, head.method), plan)
             hold(back: route == .adminDrain, admin)
         default: preconditionFailure("BUG: \(route) is not the operator's")
         }
         return .written(status: 200)
+    }
+
+    private static func noBody(_ names: AdminParameters.Names, bytes: Int) -> String {
+        let wanted =
+            names.isEmpty ? "no parameters are taken" : "the parameters (\(names.list)) belong into the query"
+        return "The body has \(bytes) bytes; wanted none: \(wanted)."
     }
 
     private func answerReload(
@@ -100,22 +110,21 @@ extension LoopService {
     ///
     /// - Parameter result: nil when it was never begun.
     func write(
-        _ change: UnavailableItems.Change, in model: String, _ result: Result<Bool, RegistryError>?
+        _ change: UnavailableItems.Change, in model: String, _ result: Result<UnavailableItems.Made, RegistryError>?
     ) throws(Problem) {
-        let wasFound: Bool
+        let made: UnavailableItems.Made
         switch result {
         case nil: throw .busy(retryAfterSeconds: 1)
         case .failure(let error): throw .notStored(error)
-        case .success(let found): wasFound = found
+        case .success(.nothing): throw .notMarked
+        case .success(let done): made = done
         }
-        if !wasFound { throw .notMarked }
         body.append("{\"model\":" as StaticString)
         body.appendJSONString(model)
-        switch change {
-        case .mark(let mark):
+        if case .marked(let mark) = made {
             body.append(",\"unavailable\":" as StaticString)
             write(mark)
-        case .unmark(let itemID, let hotelID, _):
+        } else if case .unmark(let itemID, let hotelID, _) = change {
             body.append(",\"available\":{\"item_id\":" as StaticString)
             body.appendJSONString(itemID)
             body.append(",\"hotel_id\":" as StaticString)

@@ -19,6 +19,15 @@ struct AdminParameters: ~Copyable {
         }
     }
 
+    /// Those that a request may give, in its query.
+    static func names(of route: Route, _ method: HTTPMethod) -> Names {
+        switch route {
+        case .adminItem: method == .put ? .all : .place
+        case .adminItems: .model
+        default: .none
+        }
+    }
+
     /// How far ahead an item may be taken from sale; longer is without an end.
     static let daysMax = 366.0
 
@@ -71,7 +80,7 @@ struct AdminParameters: ~Copyable {
             try value.withBytes { id throws(Problem) in try RecommendParameters.checkLength(of: id, "hotel_id") }
             hotelID = text
         } else {
-            until = try Self.end(text, value.withBytes { harmless($0) })
+            until = try Self.end(text, value.withBytes { harmless($0, withColons: true) })
         }
     }
 
@@ -83,12 +92,13 @@ struct AdminParameters: ~Copyable {
 
     private static func end(_ text: String, _ shown: String) throws(Problem) -> Date {
         let now = Date()
-        guard let date = try? Date(text, strategy: .iso8601) else {
-            throw .badParameter("until", got: shown, wanted: "a time such as 2026-11-22T22:00:00Z")
+        guard let date = RFC3339Time(text)?.date else {
+            throw .badParameter(
+                "until", got: shown, wanted: "a time that there is (RFC 3339), such as 2026-11-22T22:00:00Z")
         }
         guard date > now, date <= now.addingTimeInterval(daysMax * 86_400) else {
             throw .badParameter(
-                "until", got: date.formatted(.iso8601),
+                "until", got: shown,
                 wanted: "a time between now, \(now.formatted(.iso8601)), and \(Int(daysMax)) days from now")
         }
         return date

@@ -17,7 +17,7 @@ final class ItemChange: PostponedAnswer {
 
     /// Written by the thread that makes the change, read by the loop once that has said that it is ready.
     private final class Outcome: Sendable {
-        let result = Mutex<Result<Bool, RegistryError>?>(nil)
+        let result = Mutex<Result<UnavailableItems.Made, RegistryError>?>(nil)
     }
 
     init(
@@ -39,7 +39,7 @@ final class ItemChange: PostponedAnswer {
             // First, so that a log that nobody reads withholds no answer of a change that is durable.
             ready()
             // Whether anybody waits for the answer or not.
-            if case .success(true) = result { admin.report(AdminEvent(change, in: model)) }
+            if case .success(let made) = result, made != .nothing { admin.report(AdminEvent(change, in: model)) }
         }
         if !hasBegun { ready() }
     }

@@ -56,10 +56,10 @@ enum AdminOperations {
 
     private static let mark = """
         "operationId":"markUnavailable","summary":"Take an item from sale",\(common),\
-        "description":"Gone from every answer, of every process that serves the model, within a second; survives restarts.",\
+        "description":"Gone from every answer, of every process that serves the model, within a second; survives restarts. All that it takes is in the query: a body is refused.",\
         "parameters":[\(itemID),\(hotelID),\(until),\(model)],"responses":{\(answer("It is.")),\
         \(problems([
-            ("400", "A parameter is unknown, repeated or out of its bounds."),
+            ("400", "A parameter is unknown, repeated or out of its bounds, or there is a body."),
             ("404", "The model does not hold the item or the hotel."), ("409", "As many marks as are taken."),
             ("503", "\(notStored)"),
         ]))}
@@ -69,7 +69,7 @@ enum AdminOperations {
         "description":"Takes back the mark for the same hotel, or the one for all hotels.",\
         "parameters":[\(itemID),\(hotelID),\(model)],"responses":{\(answer("It is.")),\
         \(problems([
-            ("400", "A parameter is unknown, repeated or out of its bounds."),
+            ("400", "A parameter is unknown, repeated or out of its bounds, or there is a body."),
             ("404", "The model does not hold the item or the hotel, or there is no such mark."),
             ("503", "\(notStored)"),
         ]))}
@@ -83,7 +83,7 @@ enum AdminOperations {
     private static func hold(_ id: String, _ summary: String, _ description: String) -> String {
         """
         "operationId":"\(id)","summary":"\(summary)",\(common),"description":"\(description)",\
-        "responses":{\(answer("Done.")),\(problems([("400", "There is a parameter, and none is taken.")]))}
+        "responses":{\(answer("Done.")),\(problems([("400", "There is a parameter or a body, and none is taken.")]))}
         """
     }
 }

@@ -20,7 +20,7 @@ package final class UnavailableItems: Sendable {
     private let clock: @Sendable () -> Date
     private let state: Mutex<[String: State]>
     /// Makes one change after the other, each until it is in force: they take effect in the order in which they were asked for.
-    private let changes = DispatchQueue(label: "unavailable-changes")
+    private let changes = ChangeThread()
     /// Entered by every change until its `then` has returned.
     private let unfinished = DispatchGroup()
     private let waitingCount = Atomic<Int>(0)
@@ -61,8 +61,10 @@ package final class UnavailableItems: Sendable {
 
     // MARK: Following
 
-    /// Looks, and goes on looking on a thread of its own for as long as the process runs.
+    /// Looks, and goes on looking on a thread of its own for as long as the process runs. The thread that makes changes is there too
+    /// when it returns.
     package func start() throws(SystemError) {
+        try changes.start()
         look(at: Date())
         try POSIXThread.detach(name: "unavailable") { [self] in
             while true {
@@ -149,23 +151,35 @@ package final class UnavailableItems: Sendable {
         case unmark(itemID: String, hotelID: String?, at: Date)
     }
 
+    /// What became of a change: what holds now, durably.
+    package enum Made: Equatable, Sendable {
+        /// The mark as it is kept: one that was there already keeps the time at which it began.
+        case marked(UnavailableItem)
+        case unmarked
+        /// There was no mark to take back.
+        case nothing
+    }
+
     /// Makes a change on a thread that answers nobody: the disk takes its time, and a loop has none.
     ///
-    /// - Parameter then: told once, on that thread, when the change is durable and in force for all loops, or why it is neither; false when
-    ///   there was no mark to take back.
-    /// - Returns: false, with nothing begun, when ``waitingMax`` changes wait.
+    /// - Parameter then: told once, on that thread, when the change is durable and in force for all loops, or why it is neither.
+    /// - Returns: false, with nothing begun, when ``waitingMax`` changes wait, or when the system makes no thread for them, which after
+    ///   ``start()`` is there already.
     package func change(
-        _ change: Change, in model: String, then: @escaping @Sendable (Result<Bool, RegistryError>) -> Void
+        _ change: Change, in model: String, then: @escaping @Sendable (Result<Made, RegistryError>) -> Void
     ) -> Bool {
+        guard (try? changes.start()) != nil else { return false }
         // Relaxed: it bounds, and guards nothing.
         guard waitingCount.add(1, ordering: .relaxed).newValue <= Self.waitingMax else {
             waitingCount.subtract(1, ordering: .relaxed)
             return false
         }
-        changes.async(group: unfinished) { [self] in
+        unfinished.enter()
+        changes.add { [self] in
             let result = Result { () throws(RegistryError) in try make(change, in: model) }
             waitingCount.subtract(1, ordering: .relaxed)
             then(result)
+            unfinished.leave()
         }
         return true
     }
@@ -180,15 +194,21 @@ package final class UnavailableItems: Sendable {
     }
 
     /// What is over is so now, not when the change was asked for: it may have waited for the disk.
-    private func make(_ change: Change, in model: String) throws(RegistryError) -> Bool {
+    private func make(_ change: Change, in model: String) throws(RegistryError) -> Made {
         switch change {
-        case .mark(let item): take(try registry.mark(item, unavailableIn: model), model, at: clock())
+        case .mark(let item):
+            let marks = try registry.mark(item, unavailableIn: model)
+            take(marks, model, at: clock())
+            guard let kept = marks.first(where: { $0.isSamePlace(as: item) }) else {
+                preconditionFailure("BUG: a mark that was made and is not there")
+            }
+            return .marked(kept)
         case .unmark(let itemID, let hotelID, let now):
             let marks = try registry.unmark(itemID: itemID, hotelID: hotelID, unavailableIn: model, at: now)
-            guard let marks else { return false }
+            guard let marks else { return .nothing }
             take(marks, model, at: clock())
+            return .unmarked
         }
-        return true
     }
 
     private func take(_ marks: [UnavailableItem], _ model: String, at now: Date) {

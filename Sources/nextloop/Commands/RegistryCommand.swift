@@ -19,16 +19,21 @@ extension RegistryCommand {
         let aliases: [String: Int]
         /// Why the aliases cannot be read. One damaged table must not hide the other models.
         let problem: String?
+        /// The same as what a command ends with, once it has printed what there is.
+        let failure: CommandFailure?
+
+        enum CodingKeys: CodingKey { case model, versions, aliases, problem }
 
         init(_ registry: Registry, _ model: String) throws(RegistryError) {
             self.model = model
             versions = try registry.versions(of: model)
             do throws(RegistryError) {
                 aliases = try registry.aliases(of: model)
-                problem = nil
+                (problem, failure) = (nil, nil)
             } catch {
                 aliases = [:]
                 problem = "\(error)"
+                failure = CommandFailure(error.exitCode, "\(error)")
             }
         }
 
@@ -56,7 +61,17 @@ extension RegistryCommand {
                 for name in names { entries.append(try ModelEntry(registry, name)) }
                 return entries
             }
-            if json { return try printJSON(entries) }
+            let failures = entries.compactMap(\.failure)
+            defer { for other in failures.dropFirst() { standardError("nextloop: \(other.message)") } }
+            if json {
+                try printJSON(entries)
+            } else {
+                printTable(entries)
+            }
+            if let failure = failures.first { throw failure }
+        }
+
+        private func printTable(_ entries: [ModelEntry]) {
             var rows = [["model", "version", "aliases"]]
             for entry in entries {
                 for version in entry.versions.reversed() {
@@ -66,7 +81,6 @@ extension RegistryCommand {
                 for (alias, version) in entry.dangling.sorted(by: { $0.key < $1.key }) {
                     rows.append([entry.model, "\(version) (gone)", alias])
                 }
-                if let problem = entry.problem { standardError("nextloop: \(problem)") }
             }
             printColumns(rows)
         }
@@ -110,7 +124,11 @@ extension RegistryCommand {
                     Result { () throws(RegistryError) in try registry.opened.verdicts(of: registry.model) }
                 )
             }
-            if json { return try printJSON(Shown(model: entry, history: history, verdicts)) }
+            if json {
+                try printJSON(Shown(model: entry, history: history, verdicts))
+                if let failure = entry.failure { throw failure }
+                return
+            }
             printColumns(
                 [["alias", "version"]] + entry.aliases.sorted { $0.key < $1.key }.map { [$0.key, String($0.value)] })
             standardOutput("\n")
@@ -120,7 +138,7 @@ extension RegistryCommand {
             // A damaged list must not hide where the aliases point.
             case .failure(let error): standardError("nextloop: \(error)")
             }
-            if let problem = entry.problem { standardError("nextloop: \(problem)") }
+            if let failure = entry.failure { throw failure }
         }
 
         /// What `--json` prints: `verdicts` is null when they cannot be read, and `problem` says why.
@@ -199,7 +217,8 @@ extension RegistryCommand {
             [["at", "who", "did", "alias", "from", "to", "why"]]
                 + changes.map {
                     [
-                        $0.at.formatted(.iso8601), $0.who, $0.action.rawValue, $0.alias,
+                        $0.at.formatted(.iso8601), $0.who,
+                        $0.action.rawValue + ($0.forced == true ? " (forced)" : ""), $0.alias,
                         $0.from.map(String.init) ?? "-",
                         String($0.to), $0.reason,
                     ]

@@ -9,7 +9,10 @@ struct RegistryOptions: ParsableArguments {
     @Option(help: "Model name: [a-z0-9][a-z0-9._-]{0,63}.")
     var model: String
 
-    var opened: Registry { Registry(path: registry) }
+    var opened: Registry {
+        let patience = LockPatience { standardError("nextloop: \($0)") }
+        return Registry(path: registry, fileSystem: POSIXFileSystem(patience: patience))
+    }
 }
 
 /// Which version of a model.
