@@ -270,6 +270,8 @@ def interrupted(binary):
         until("check", signal.SIGINT, GOLDEN=golden)
         taken_back()
         until("canary", signal.SIGTERM, "--canary", "50")
+        _, errors = stage.tool("deploy", "--version", 33, wanted=65)
+        expect("no version 33 of room-service" in errors and stage.step() == "canary", errors)
         taken_back()
         until("watch", signal.SIGINT)
         # A terminal that closes is not an operator who says stop: the deploy goes on, and is what the runner must not kill.

@@ -58,6 +58,10 @@ def deploy_with_canary_and_rollback(binary):
         steps = list(dict.fromkeys(e["step"] for e in events if e["step"] and e["deployment"] == events[-1]["deployment"]))
         expect(steps == ["start", "check", "canary", "switch", "watch", "drain", "done"], f"steps {steps}")
         expect(all(e["time"] and e["reason"] for e in events), "every line has its time and reason")
+        # A mistyped version does not cost the warm colour.
+        warm = stage.pid("blue")
+        _, errors = stage.tool("deploy", "--version", 33, wanted=65)
+        expect("no version 33 of room-service" in errors and warm is not None and stage.pid("blue") == warm, errors)
         stage.tool("rollback")
         seconds = float([e for e in stage.journal() if e["event"] == "rolled-back"][0]["seconds"])
         expect(seconds < 2, f"the rollback took {seconds} s")
@@ -92,7 +96,6 @@ def refused_candidates(binary):
             expect(stage.pid("green") is None, "the candidate is stopped")
 
         refused("it ended while starting", "--version", 3)
-        refused("it ended while starting", "--version", 99)
         refused("cannot start today", "--version", 2, **fake(stage, "exit"))
         refused("not ready after 8 s: Not today.", "--version", 2, READY_SECONDS=8, **fake(stage, "unready"))
         refused("overlap@10 with blue is", "--version", 2, OVERLAP_MIN=1)
@@ -326,7 +329,7 @@ def slack_messages(binary):
         webhook = stage.directory / "webhook"
         webhook.write_text(f"http://127.0.0.1:{server.server_port}/services/T0/B0/SECRET\n")
         stage.tool("deploy", "--version", 1, SLACK_WEBHOOK_FILE=webhook)
-        _, errors = stage.tool("deploy", "--version", 99, wanted=1, SLACK_WEBHOOK_FILE=webhook)
+        _, errors = stage.tool("deploy", "--version", 2, wanted=1, SLACK_WEBHOOK_FILE=webhook, **fake(stage, "exit"))
         server.shutdown()
         server.server_close()
         fields = [{f["title"]: f["value"] for f in post["attachments"][0]["fields"]} for post in posts]
@@ -351,6 +354,12 @@ def settings_and_usage(binary):
             (["deploy", "--version", "0"], {}, 64, "--version is '0'"),
             (["deploy", "--version", "1x"], {}, 64, "--version is '1x'"),
             (["deploy", "--version"], {}, 64, "--version wants a value"),
+            (["deploy", "--version="], {}, 64, "--version is ''"),
+            (["deploy", "--image="], {"MODE": "compose", "COMPOSE_FILE": "compose.yaml"}, 64, "--image is ''"),
+            (["status", "--config="], {}, 64, "--config is empty"),
+            (["deploy", "--version", "33"], {}, 65, "no version 33 of room-service in"),
+            (["deploy", "--version", "33", "--dry-run"], {}, 65, "there are: 1, 2, 3"),
+            (["deploy", "--version", "3"], {"REGISTRY": "/nowhere"}, 65, "it is not known whether there is a version 3: nextloop: no registry at /nowhere"),
             (["deploy", "--image", "a b"], {}, 64, "--image is 'a b'"),
             (["deploy", "--image", "app:1"], {}, 64, "--image is for BLUE_GREEN_MODE=compose"),
             (["deploy", "blue"], {}, 64, "takes no argument"),
