@@ -98,6 +98,9 @@ struct DeployTests {
         .enabled(if: ScenarioProgram.canRun("prometheus"), "prometheus is missing: scripts/setup test"))
     func bulkStreamsInPrometheus() async throws { try await Scenario.run("bulk-streams-in-prometheus") }
 
+    @Test("the overlap is of guests whom both models know, whatever a spreadsheet made of the file with their ids")
+    func overlapOfKnownGuests() async throws { try await Scenario.run("overlap-of-known-guests") }
+
     @Test("Slack hears version, colour, verdict and duration; a webhook that fails changes nothing")
     func slackMessages() async throws { try await Scenario.run("slack-messages") }
 

@@ -18,11 +18,12 @@ command_deploy() {
             resume
             return
         fi
-        asked_version_exists || fail 65 "$failure"
+        look_before
         clean_up "another version is asked for"
         version=$asked_version image=$asked_image canary=${setting[CANARY]}
+    else
+        look_before
     fi
-    if [ -n "$version$image" ]; then asked_version_exists; else alias_version; fi || fail 65 "$failure"
     nginx_must_answer
     choose_colours
     fill_in_for_compose
@@ -71,7 +72,16 @@ registry_listing() {
     "${setting[BINARY]}" registry show --registry "${setting[REGISTRY]}" --model "${setting[MODEL]}" --json 2>&1 9>&-
 }
 
-# A mistyped version is found before anything is stopped for it: the idle colour is what a rollback goes to.
+# What a mistyped name would make impossible is found before anything is stopped for it: the idle colour is what a rollback
+# goes to.
+look_before() {
+    local file
+    for file in "${setting[GOLDEN]:-$here/golden.jsonl}" ${setting[USERS_FILE]:+"${setting[USERS_FILE]}"}; do
+        [ -r "$file" ] && [ ! -d "$file" ] || fail 66 "cannot read $file, which BLUE_GREEN_GOLDEN or BLUE_GREEN_USERS_FILE names"
+    done
+    if [ -n "$asked_version$asked_image" ]; then asked_version_exists; else alias_version; fi || fail 65 "$failure"
+}
+
 asked_version_exists() {
     local listing
     [ -n "$asked_version" ] || return 0
@@ -337,7 +347,7 @@ dry_run_deploy() {
     step=$(read_state .deployment.step)
     [ -z "$step" ] || printf 'an unfinished deployment is in step %s: this run would go on with it, or clean it up for another version\n' "$step"
     live=$(live_colour)
-    if [ -n "$version$image" ]; then asked_version_exists; else alias_version; fi || fail 65 "$failure"
+    look_before
     fill_in_for_compose
     to=$(other_than "${live:-green}")
     from=$live

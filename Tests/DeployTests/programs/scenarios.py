@@ -357,6 +357,8 @@ def settings_and_usage(binary):
             (["deploy", "--version="], {}, 64, "--version is ''"),
             (["deploy", "--image="], {"MODE": "compose", "COMPOSE_FILE": "compose.yaml"}, 64, "--image is ''"),
             (["status", "--config="], {}, 64, "--config is empty"),
+            (["deploy", "--version", "3"], {"USERS_FILE": "/nope"}, 66, "cannot read /nope"),
+            (["deploy", "--version", "3"], {"GOLDEN": "/"}, 66, "cannot read /, which"),
             (["deploy", "--version", "33"], {}, 65, "no version 33 of room-service in"),
             (["deploy", "--version", "33", "--dry-run"], {}, 65, "there are: 1, 2, 3"),
             (["deploy", "--version", "3"], {"REGISTRY": "/nowhere"}, 65, "it is not known whether there is a version 3: nextloop: no registry at /nowhere"),
