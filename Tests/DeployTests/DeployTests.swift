@@ -149,6 +149,9 @@ struct DeployTests {
     @Test("SIGINT and SIGTERM in each step say what comes next; a terminal that closes ends nothing")
     func interrupted() async throws { try await Scenario.run("interrupted") }
 
+    @Test("closed or full outputs end no deploy, and a colour keeps nothing that its caller had open")
+    func nobodyListens() async throws { try await Scenario.run("nobody-listens") }
+
     @Test("no wait goes by the time of day")
     func clockSetBack() async throws { try await Scenario.run("clock-set-back") }
 

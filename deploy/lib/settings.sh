@@ -101,12 +101,17 @@ check_settings() {
         [ "$percent" -gt "$before" ] || fail 78 "settings: the canary steps '${setting[CANARY]}' do not rise"
         before=$percent
     done
-    for name in STATE ROUTING; do
-        case ${setting[$name]} in
-        /*) ;;
+    # A colour is started again from anywhere: its registry must be the same one.
+    for name in STATE ROUTING REGISTRY; do
+        case $name:${setting[$name]} in
+        *:/* | REGISTRY:) ;;
         *) fail 78 "settings: BLUE_GREEN_$name is '${setting[$name]}'; wanted an absolute path" ;;
         esac
     done
+    case ${setting[BINARY]} in
+    /*) ;;
+    */* | "") fail 78 "settings: BLUE_GREEN_BINARY is '${setting[BINARY]}'; wanted an absolute path, or a name that PATH knows" ;;
+    esac
     if [ "${setting[MODE]}" = compose ] && [ -z "${setting[COMPOSE_FILE]}" ]; then
         fail 78 "settings: BLUE_GREEN_COMPOSE_FILE is empty; with BLUE_GREEN_MODE=compose wanted the path of compose.yaml"
     fi
