@@ -110,6 +110,9 @@ struct DeployTests {
     @Test("the nginx templates: sound, closed to the outside, limited, logged, with stable shares")
     func nginxConfiguration() async throws { try await Scenario.run("nginx-configuration") }
 
+    @Test("whatever nginx refuses by itself looks like the service's own refusals, with the status that was sent")
+    func refusedByNginx() async throws { try await Scenario.run("refused-by-nginx") }
+
     @Test("a switch that nginx does not follow is noticed and taken back")
     func nginxThatDoesNotFollow() async throws { try await Scenario.run("nginx-that-does-not-follow") }
 

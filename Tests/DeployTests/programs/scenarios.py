@@ -22,6 +22,7 @@ import time
 
 import guards  # noqa: F401  Their scenarios join the others.
 import night  # noqa: F401
+import refusals  # noqa: F401
 import verdicts  # noqa: F401
 from stage import REPOSITORY, SCENARIOS, Failed, Stage, expect, fake, fetch, free_ports, make_registry, scenario, wait_for
 
@@ -509,11 +510,16 @@ def nginx_configuration(binary):
         subprocess.run([REPOSITORY / "nginx/render", stage.directory / "nginx", REPOSITORY / "nginx/examples/tls.conf.template"],
                        env=stage.environment, check=True)
         stage.start_nginx()
-        answers = [subprocess.run(["curl", "-sk", "-w", "\n%{http_code} %{http_version}", f"https://127.0.0.1:{stage.tls}/recommend?user_id=1"],
-                                  capture_output=True, text=True, check=True).stdout for _ in range(8)]
-        codes = [answer.split("\n")[-1] for answer in answers]
+        answers = [subprocess.run(["curl", "-sk", "-D", "/dev/stderr", "-w", "\n%{http_code} %{http_version}", f"https://127.0.0.1:{stage.tls}/recommend?user_id=1"],
+                                  capture_output=True, text=True, check=True) for _ in range(8)]
+        codes = [answer.stdout.split("\n")[-1] for answer in answers]
         expect(codes[:4] == ["200 2"] * 4 and "429 2" in codes, f"{codes}")
-        expect(json.loads(answers[-1].rsplit("\n", 1)[0])["title"] == "Too Many Requests", answers[-1])
+        last, fields = answers[-1].stdout, answers[-1].stderr.split("\n")
+        expect(json.loads(last.rsplit("\n", 1)[0])["title"] == "Too Many Requests" and "retry-after: 1" in fields, f"{last} {fields}")
+        expect(all("strict-transport-security: max-age=63072000" in answer.stderr.split("\n") for answer in answers), f"{fields}")
+        expect(all("retry-after" not in answer.stderr for answer in answers[:4]), f"{answers[0].stderr}")
+        code, headers, body = fetch(f"http://127.0.0.1:{stage.tls}/recommend?user_id=1")
+        expect(code == 400 and json.loads(body)["status"] == 400, f"plain HTTP to the TLS port: {code} {body}")
         broken = stage.routing / "live-colour.inc"
         broken.write_text("nonsense;")
         expect(subprocess.run(["nginx", "-p", f"{stage.directory}/nginx/", "-e", "stderr", "-c", "nginx.conf", "-t"],
