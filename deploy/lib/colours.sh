@@ -7,10 +7,11 @@ start_colour() { "start_${setting[MODE]}" "$@"; } # COLOUR VERSION IMAGE
 stop_colour() { "stop_${setting[MODE]}" "$@"; }   # COLOUR
 generation() { "generation_${setting[MODE]}" "$@"; }
 
-answer_of() { # answer_of COLOUR PATH [curl options]: body
+answer_of() { # answer_of COLOUR PATH [curl options]: body of one request
     local colour=$1 path=$2
     shift 2
-    curl -sS -m 3 "$@" "http://$(address_of "$colour")$path" 8>&- 9>&-
+    # --globoff: [ and { of a golden request's path are sent, and are no ranges.
+    curl -sS -m 3 --globoff "$@" "http://$(address_of "$colour")$path" 8>&- 9>&-
 }
 
 is_ready() { answer_of "$1" /readyz -f -o /dev/null 2>/dev/null; }

@@ -101,8 +101,8 @@ def refused_candidates(binary):
         refused("not ready after 8 s: Not today.", "--version", 2, READY_SECONDS=8, **fake(stage, "unready"))
         refused("overlap@10 with blue is", "--version", 2, OVERLAP_MIN=1)
         golden = stage.directory / "golden.jsonl"
-        golden.write_text('{"name": "no such item", "path": "/recommend?user_id=1", "jq": ".items == []"}\n')
-        refused("golden requests: 1 of 1 wrong: no such item", "--version", 2, GOLDEN=golden)
+        golden.write_text('{"name": "no such item", "path": "/recommend?user_id=[1-3]{a,b}", "jq": ".user_id != \\"[1-3]{a,b}\\""}\n')
+        refused("golden requests: 1 of 1 wrong: no such item: the answer is not such", "--version", 2, GOLDEN=golden)
         stranger = subprocess.Popen(
             [sys.executable, "-m", "http.server", str(stage.ports["green"]), "--bind", "127.0.0.1"],
             cwd=stage.routing, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
