@@ -313,20 +313,25 @@ def judged_by_prometheus(binary):
 def slack_messages(binary):
     """A result is told to the webhook with version, colour, verdict and duration; a webhook that fails changes nothing."""
     with Stage(binary, LOAD_REQUESTS=0, WATCH_SECONDS=0) as stage:
-        posts = []
+        def receive(status):
+            """A webhook that answers with this status, and what is posted to it."""
+            posts = []
 
-        class Receiver(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(b"ok")
+            class Receiver(http.server.BaseHTTPRequestHandler):
+                def do_POST(self):
+                    posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                    self.send_response(status)
+                    self.send_header("Location", "/login")
+                    self.end_headers()
 
-            def log_message(self, *_):
-                pass
+                def log_message(self, *_):
+                    pass
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            return server, posts
+
+        server, posts = receive(200)
         webhook = stage.directory / "webhook"
         webhook.write_text(f"http://127.0.0.1:{server.server_port}/services/T0/B0/SECRET\n")
         stage.tool("deploy", "--version", 1, SLACK_WEBHOOK_FILE=webhook)
@@ -344,6 +349,15 @@ def slack_messages(binary):
         expect("no message to Slack" in errors and "SECRET" not in errors, errors)
         _, errors = stage.tool("rollback", SLACK_WEBHOOK_FILE=stage.directory / "missing")
         expect("no message: the first line of" in errors, errors)
+        # What is not 2xx has told nobody.
+        for status in (302, 500, 204):
+            server, _ = receive(status)
+            webhook.write_text(f"http://127.0.0.1:{server.server_port}/services/T0/B0/SECRET\n")
+            _, errors = stage.tool("switch", SLACK_WEBHOOK_FILE=webhook)
+            server.shutdown()
+            server.server_close()
+            said = "Slack has the message" if status == 204 else f"no message to Slack (HTTP status {status})"
+            expect(said in errors and "SECRET" not in errors, errors)
         expect("SECRET" not in (stage.state / "journal.jsonl").read_text(), "the webhook is not in the journal")
 
 
