@@ -234,10 +234,12 @@ def state_lost(binary):
         stage.stop_load(1, 2, 3)
         # A table that this tool did not make is not taken for "no colour is live".
         table = stage.routing / "table"
-        table.unlink()
-        table.symlink_to("/somewhere/else")
-        _, errors = stage.tool("deploy", "--version", 1, wanted=65)
-        expect("points to '/somewhere/else'" in errors, errors)
+        for target in ("/somewhere/else", "tables/green-250", "tables/green-101", "tables/green-0", "tables/green-05"):
+            table.unlink()
+            table.symlink_to(target)
+            for arguments in (["deploy", "--version", 1], ["status"]):
+                _, errors = stage.tool(*arguments, wanted=65)
+                expect(f"points to '{target}'" in errors, errors)
 
 
 @scenario
