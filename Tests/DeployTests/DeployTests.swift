@@ -113,6 +113,9 @@ struct DeployTests {
     @Test("whatever nginx refuses by itself looks like the service's own refusals, with the status that was sent")
     func refusedByNginx() async throws { try await Scenario.run("refused-by-nginx") }
 
+    @Test("what nginx/render cannot render is named before anything is made")
+    func renderRefuses() async throws { try await Scenario.run("render-refuses") }
+
     @Test("a switch that nginx does not follow is noticed and taken back")
     func nginxThatDoesNotFollow() async throws { try await Scenario.run("nginx-that-does-not-follow") }
 

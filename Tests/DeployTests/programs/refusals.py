@@ -1,10 +1,13 @@
-"""What nginx refuses by itself, request by request, and how that looks to a client."""
+"""What nginx refuses by itself, request by request, and what nginx/render does not render."""
 
 import json
+import pathlib
 import re
 import socket
+import subprocess
+import tempfile
 
-from stage import Stage, expect, scenario
+from stage import REPOSITORY, Stage, expect, free_ports, scenario
 
 
 def answer(stage, request):
@@ -69,3 +72,32 @@ def refused_by_nginx(binary):
             wanted = 400 if wanted == 200 and line > 1000 else wanted
             expect(status == wanted, f"line {line}, header {header}: {status} {body[:300]}")
             expect(len([name for name, _ in headers if name == "x-request-id"]) == 1, f"{headers}")
+
+
+@scenario
+def render_refuses(_binary):
+    """What cannot be rendered is named before anything is made; what can be is a configuration that nginx takes."""
+    with tempfile.TemporaryDirectory(prefix="nextloop render ") as directory:
+        directory, ports = pathlib.Path(directory), free_ports(2)
+
+        def render(wanted, text, *arguments, **values):
+            given = {"ROUTING": "routing", "ACCESS_LOG": directory / "access.log", "LISTEN": f"127.0.0.1:{ports[0]}", "STATUS_LISTEN": f"127.0.0.1:{ports[1]}", **values}
+            environment = {"PATH": "/usr/sbin:/usr/bin:/bin", **{f"NEXTLOOP_NGINX_{name}": str(value) for name, value in given.items()}}
+            done = subprocess.run([REPOSITORY / "nginx/render", *arguments], env=environment, cwd=directory, capture_output=True, text=True, timeout=30, check=False)
+            expect(done.returncode == wanted and text in done.stderr, f"{arguments} {values}: exit {done.returncode}, {done.stderr}")
+
+        render(64, "usage: nginx/render DIRECTORY")
+        render(64, "an argument is empty", "")
+        render(64, "an argument is empty", "made", "")
+        render(66, "cannot read the template none.template", "made", "none.template")
+        render(66, "cannot read the template .", "made", ".")
+        render(78, "NEXTLOOP_NGINX_ROUTING is empty", "made", ROUTING="")
+        for bad in ('a"b', "a$b", "a\\b", "$HOME"):
+            render(78, "NEXTLOOP_NGINX_ROUTING is", "made", ROUTING=bad)
+            render(78, "NEXTLOOP_NGINX_ROUTING is", f"made {bad}")
+            render(78, "NEXTLOOP_NGINX_ACCESS_LOG is", "made", ACCESS_LOG=bad)
+        expect(not list(directory.iterdir()), f"{list(directory.iterdir())}")
+        for good in ("made", "made/it's {a} #;*[b] é", directory / "made too"):
+            render(0, "", good)
+            test = subprocess.run(["nginx", "-p", f"{directory / good}/", "-e", "stderr", "-c", "nginx.conf", "-t"], capture_output=True, text=True, timeout=30, check=False)
+            expect(test.returncode == 0 and (directory / good / "routing/live-colour.inc").exists(), f"{good}: {test.stderr}")
