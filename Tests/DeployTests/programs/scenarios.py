@@ -609,7 +609,9 @@ esac
 """)
         settings = {"MODE": "systemd", "SYSTEMCTL": engine}
         try:
-            stage.tool("deploy", "--version", 1, **settings)
+            # A registry that only the units can read keeps nobody from a deploy.
+            _, errors = stage.tool("deploy", "--version", 1, **settings, REGISTRY="/nowhere")
+            expect("it is not known whether there is a version 1: nextloop: no registry at /nowhere" in errors, errors)
             stage.start_load(rate=500)
             stage.tool("deploy", "--version", 2, **settings)
             process = stage.start_tool("deploy", "--version", 3, WATCH_SECONDS=30, **settings)
