@@ -98,6 +98,9 @@ struct DeployTests {
         .enabled(if: ScenarioProgram.canRun("prometheus"), "prometheus is missing: scripts/setup test"))
     func bulkStreamsInPrometheus() async throws { try await Scenario.run("bulk-streams-in-prometheus") }
 
+    @Test("the overlap is of guests whom both models know, whatever a spreadsheet made of the file with their ids")
+    func overlapOfKnownGuests() async throws { try await Scenario.run("overlap-of-known-guests") }
+
     @Test("Slack hears version, colour, verdict and duration; a webhook that fails changes nothing")
     func slackMessages() async throws { try await Scenario.run("slack-messages") }
 
@@ -106,6 +109,12 @@ struct DeployTests {
 
     @Test("the nginx templates: sound, closed to the outside, limited, logged, with stable shares")
     func nginxConfiguration() async throws { try await Scenario.run("nginx-configuration") }
+
+    @Test("whatever nginx refuses by itself looks like the service's own refusals, with the status that was sent")
+    func refusedByNginx() async throws { try await Scenario.run("refused-by-nginx") }
+
+    @Test("what nginx/render cannot render is named before anything is made")
+    func renderRefuses() async throws { try await Scenario.run("render-refuses") }
 
     @Test("a switch that nginx does not follow is noticed and taken back")
     func nginxThatDoesNotFollow() async throws { try await Scenario.run("nginx-that-does-not-follow") }
@@ -145,6 +154,9 @@ struct DeployTests {
 
     @Test("SIGINT and SIGTERM in each step say what comes next; a terminal that closes ends nothing")
     func interrupted() async throws { try await Scenario.run("interrupted") }
+
+    @Test("closed or full outputs end no deploy, and a colour keeps nothing that its caller had open")
+    func nobodyListens() async throws { try await Scenario.run("nobody-listens") }
 
     @Test("no wait goes by the time of day")
     func clockSetBack() async throws { try await Scenario.run("clock-set-back") }

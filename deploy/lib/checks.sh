@@ -52,7 +52,8 @@ check_golden() { # check_golden COLOUR
 # Up to N guests' ids, one a line, escaped for a URL: from USERS_FILE, else drawn from the model file of a version.
 sample_guests() { # sample_guests N VERSION
     if [ -n "${setting[USERS_FILE]}" ]; then
-        shuf -n "$1" "${setting[USERS_FILE]}" | jq -rR @uri
+        # As an editor or a spreadsheet leaves it: a mark before the first id, CR LF, empty lines.
+        sed $'1s/^\xef\xbb\xbf//; s/\r$//; /^$/d' "${setting[USERS_FILE]}" | shuf -n "$1" | jq -rR @uri
     else
         guests_of_model "$1" "${setting[REGISTRY]}/${setting[MODEL]}/$2/model.safetensors" | jq -rR @uri
     fi
@@ -80,35 +81,56 @@ guests_of_model() { # guests_of_model N FILE
 slice() { dd if="$1" bs=64k iflag=skip_bytes,count_bytes skip="$2" count="$3" status=none; }
 
 # ---- overlap: the share of the live colour's top k that the candidate shows too, averaged over guests
+#
+# Only of guests whose list both colours make from their factors. What is popular is the same list for everybody, and two
+# models that both know nobody agree about it. At least half of the guests must count: of the others nothing is known, and a
+# candidate that has lost them is not to pass by the few that it kept.
 
 check_overlap() { # check_overlap COLOUR LIVE
-    local colour=$1 live=$2 k=${setting[OVERLAP_K]} guests=$work/guests overlap asked
+    local colour=$1 live=$2 k=${setting[OVERLAP_K]} guests=$work/guests overlap asked answered counted
     if [ "${setting[OVERLAP_USERS]}" = 0 ]; then
         tell overlap "$colour" "overlap is not asked for (BLUE_GREEN_OVERLAP_USERS=0)"
         return 0
     fi
     if ! sample_guests "${setting[OVERLAP_USERS]}" "$(version_served "$live")" >"$guests" || [ ! -s "$guests" ]; then
+        if [ -n "${setting[USERS_FILE]}" ]; then
+            failure="overlap: no guest's id in ${setting[USERS_FILE]} (BLUE_GREEN_USERS_FILE), or it cannot be read"
+            return 1
+        fi
         tell overlap "$colour" "not-enough-traffic: no guests to compare with: set BLUE_GREEN_USERS_FILE, or BLUE_GREEN_REGISTRY where this machine can read it"
         return 0
     fi
-    # An answer that is missing makes the lists differ in length, which is an overlap of 0 below.
+    asked=$(wc -l <"$guests")
     top_items "$live" "$guests" >"$work/top.live" || true
     top_items "$colour" "$guests" >"$work/top.candidate" || true
-    read -r asked overlap <<<"$(jq -rn --slurpfile a "$work/top.live" --slurpfile b "$work/top.candidate" '
-        [range([($a | length), ($b | length)] | min) | select(($a[.] | length) > 0)
-         | ($a[.] | length) as $n | ($a[.] - ($a[.] - $b[.]) | length) / $n] as $shares
-        | if ($a | length) != ($b | length) or ($shares | length) == 0 then "0 0"
-          else "\($shares | length) \(($shares | add) / ($shares | length) * 1000 | round / 1000)" end')"
-    if [ "$asked" = 0 ] || awk -v a="$overlap" -v b="${setting[OVERLAP_MIN]}" 'BEGIN { exit !(a < b) }'; then
-        failure="overlap@$k with $live is $overlap over $asked guests; wanted ${setting[OVERLAP_MIN]} or more"
-        return 1
+    read -r answered counted overlap <<<"$(overlap_of "$work/top.live" "$work/top.candidate")"
+    if [ "$answered" != "$asked" ]; then
+        failure="overlap: $answered of $asked guests were answered by both $live and $colour"
+    elif [ $((2 * counted)) -lt "$asked" ] && awk -v b="${setting[OVERLAP_MIN]}" 'BEGIN { exit !(b > 0) }'; then
+        failure="overlap@$k with $live: only $counted of $asked guests are known to both models, wanted half of them: are these the ids of guests, and of this model?"
+    elif awk -v a="$overlap" -v b="${setting[OVERLAP_MIN]}" 'BEGIN { exit !(a < b) }'; then
+        failure="overlap@$k with $live is $overlap over $counted guests; wanted ${setting[OVERLAP_MIN]} or more"
+    else
+        tell overlap "$colour" "overlap@$k with $live: $overlap over $counted of $asked guests" overlap "$overlap" guests "$counted"
+        return 0
     fi
-    tell overlap "$colour" "overlap@$k with $live: $overlap over $asked guests" overlap "$overlap" guests "$asked"
+    return 1
 }
 
-top_items() { # top_items COLOUR GUESTS-FILE: one JSON array of item ids a guest
+top_items() { # top_items COLOUR GUESTS-FILE: one JSON array of item ids a guest, null for a guest that has no list of their own
     sed "s|.*|url = \"http://$(address_of "$1")/recommend?user_id=&\&k=${setting[OVERLAP_K]}\"|" "$2" |
-        timeout -k 1 60 curl -sS -m 5 --config - 8>&- 9>&- | jq -c '[.items[]?.item_id]' 8>&- 9>&-
+        timeout -k 1 60 curl -sS -m 5 --config - 8>&- 9>&- |
+        jq -c 'if .strategy == "als" or .strategy == "fold_in" then [.items[].item_id] else null end' 8>&- 9>&-
+}
+
+# Prints "ANSWERED COUNTED OVERLAP" of two files of top_items: guests that both colours have answered, those of them that
+# both have a list for, and the mean of their overlaps, 0 without any.
+overlap_of() { # overlap_of LIVE-FILE CANDIDATE-FILE
+    jq -rn --slurpfile a "$1" --slurpfile b "$2" '
+        [$a, $b | length] as [$live, $candidate]
+        | [range([$live, $candidate] | min) | select($a[.] != null and $b[.] != null and $a[.] != [])
+           | ($a[.] - ($a[.] - $b[.]) | length) / ($a[.] | length)] as $shares
+        | "\([$live, $candidate] | min) \($shares | length) \(if $shares == [] then 0 else ($shares | add / length * 1000 | round / 1000) end)"'
 }
 
 # ---- synthetic load: LOAD_REQUESTS requests over LOAD_CONNECTIONS keep-alive connections, counted one by one

@@ -7,10 +7,11 @@ start_colour() { "start_${setting[MODE]}" "$@"; } # COLOUR VERSION IMAGE
 stop_colour() { "stop_${setting[MODE]}" "$@"; }   # COLOUR
 generation() { "generation_${setting[MODE]}" "$@"; }
 
-answer_of() { # answer_of COLOUR PATH [curl options]: body
+answer_of() { # answer_of COLOUR PATH [curl options]: body of one request
     local colour=$1 path=$2
     shift 2
-    curl -sS -m 3 "$@" "http://$(address_of "$colour")$path" 8>&- 9>&-
+    # --globoff: [ and { of a golden request's path are sent, and are no ranges.
+    curl -sS -m 3 --globoff "$@" "http://$(address_of "$colour")$path" 8>&- 9>&-
 }
 
 is_ready() { answer_of "$1" /readyz -f -o /dev/null 2>/dev/null; }
@@ -85,8 +86,15 @@ start_process() {
     rm -f "$file"
     # The process writes its own id before it becomes the server, so that a kill of this tool leaves nothing unknown.
     # RUNNER_TRACKING_ID: a GitHub runner ends whatever still carries it when the job is over, guests or no guests.
+    # It outlives the caller: neither the caller's directory (a mount that could not be taken away) nor what else the caller
+    # has open (a lock, a pipe that somebody waits for) goes with it.
     # shellcheck disable=SC2016 # For the inner shell.
-    setsid bash -c 'unset "${!NEXTLOOP_@}" "${!BLUE_GREEN_@}" RUNNER_TRACKING_ID
+    setsid bash -c 'unset "${!NEXTLOOP_@}" "${!BLUE_GREEN_@}" RUNNER_TRACKING_ID OLDPWD
+        cd /
+        for open in /proc/$$/fd/*; do
+            open=${open##*/}
+            [ "$open" -le 2 ] || eval "exec $open>&-"
+        done
         read -r line </proc/$$/stat; read -ra fields <<<"${line##*) }"
         printf "%s %s\n" $$ "${fields[19]}" >"$0.new" && mv "$0.new" "$0" && exec "$@"' \
         "$file" "${serve[@]}" >"$log" 2>&1 </dev/null 8>&- 9>&- &

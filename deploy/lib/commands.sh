@@ -18,10 +18,12 @@ command_deploy() {
             resume
             return
         fi
+        look_before
         clean_up "another version is asked for"
         version=$asked_version image=$asked_image canary=${setting[CANARY]}
+    else
+        look_before
     fi
-    [ -n "$version$image" ] || alias_version || fail 65 "$failure"
     nginx_must_answer
     choose_colours
     fill_in_for_compose
@@ -65,9 +67,38 @@ fill_in_for_compose() {
     [ -n "$version" ] || alias_version || tell version "" "not pinned to a version: $failure"
 }
 
+# Prints what the registry has of the model, or why it does not say.
+registry_listing() {
+    "${setting[BINARY]}" registry show --registry "${setting[REGISTRY]}" --model "${setting[MODEL]}" --json 2>&1 9>&-
+}
+
+# What a mistyped name would make impossible is found before anything is stopped for it: the idle colour is what a rollback
+# goes to.
+look_before() {
+    local file
+    for file in "${setting[GOLDEN]:-$here/golden.jsonl}" ${setting[USERS_FILE]:+"${setting[USERS_FILE]}"}; do
+        [ -r "$file" ] && [ ! -d "$file" ] || fail 66 "cannot read $file, which BLUE_GREEN_GOLDEN or BLUE_GREEN_USERS_FILE names"
+    done
+    if [ -n "$asked_version$asked_image" ]; then asked_version_exists; else alias_version; fi || fail 65 "$failure"
+}
+
+asked_version_exists() {
+    local listing
+    [ -n "$asked_version" ] || return 0
+    if ! listing=$(registry_listing); then
+        # Plain processes use this program and this registry. Units and containers have theirs, perhaps where nobody else looks.
+        failure="it is not known whether there is a version $asked_version: ${listing:0:300}"
+        [ "${setting[MODE]}" != process ] || return 1
+        tell registry "" "$failure"
+        return 0
+    fi
+    failure="no version $asked_version of ${setting[MODEL]} in ${setting[REGISTRY]}; there are: $(jq -r '.model.versions | join(", ")' <<<"$listing")"
+    jq -e --arg version "$asked_version" '.model.versions | any(tostring == $version)' <<<"$listing" >/dev/null
+}
+
 alias_version() { # Sets version to what the alias names now.
     local listing
-    if ! listing=$("${setting[BINARY]}" registry show --registry "${setting[REGISTRY]}" --model "${setting[MODEL]}" --json 2>&1 9>&-); then
+    if ! listing=$(registry_listing); then
         failure="no --version, and the registry does not say what '${setting[ALIAS]}' is: ${listing:0:300}"
         return 1
     fi
@@ -316,7 +347,7 @@ dry_run_deploy() {
     step=$(read_state .deployment.step)
     [ -z "$step" ] || printf 'an unfinished deployment is in step %s: this run would go on with it, or clean it up for another version\n' "$step"
     live=$(live_colour)
-    [ -n "$version$image" ] || alias_version || fail 65 "$failure"
+    look_before
     fill_in_for_compose
     to=$(other_than "${live:-green}")
     from=$live

@@ -11,7 +11,7 @@
 routed() {
     local name
     name=$(readlink "${setting[ROUTING]}/table" 2>/dev/null) || return 0
-    [[ $name =~ ^tables/(blue|green)-([0-9]{1,3})$ ]] || fail 65 "routing: ${setting[ROUTING]}/table points to '$name'; wanted tables/blue-100 or the like"
+    [[ $name =~ ^tables/(blue|green)-([1-9][0-9]?|100)$ ]] || fail 65 "routing: ${setting[ROUTING]}/table points to '$name'; wanted tables/blue-100 or the like"
     printf '%s %s' "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
 }
 

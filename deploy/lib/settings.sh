@@ -67,46 +67,60 @@ read_settings() { # read_settings FILE|""
     done
 }
 
+# A value that came with a flag is a wrong argument, one from the file or the environment a wrong setting.
+wrong() { # wrong NAME WANTED
+    local -A flags=([CANARY]=--canary [WATCH_SECONDS]=--watch [KEEP_WARM]=--keep-warm)
+    local option=${flags[$1]:---none}
+    [ -z "${flag[$option]+set}" ] || fail 64 "$option is '${setting[$1]}'; wanted $2"
+    fail 78 "settings: BLUE_GREEN_$1 is '${setting[$1]}'; wanted $2"
+}
+
 check_settings() {
-    local name
+    local name least most
     case ${setting[MODE]} in
     process | systemd | compose) ;;
     *) fail 78 "settings: BLUE_GREEN_MODE is '${setting[MODE]}'; wanted process, systemd or compose" ;;
     esac
-    for name in READY_SECONDS OVERLAP_USERS OVERLAP_K LOAD_REQUESTS LOAD_CONNECTIONS LOAD_SECONDS CANARY_SECONDS \
-        SAMPLES_MIN WATCH_SECONDS DRAIN_SECONDS STOP_SECONDS SLACK_SECONDS; do
-        [[ ${setting[$name]} =~ ^(0|[1-9][0-9]{0,5})$ ]] ||
-            fail 78 "settings: BLUE_GREEN_$name is '${setting[$name]}'; wanted a whole number from 0 to 999999"
-    done
-    for name in READY_SECONDS LOAD_CONNECTIONS LOAD_SECONDS SAMPLES_MIN STOP_SECONDS SLACK_SECONDS OVERLAP_K; do
-        [ "${setting[$name]}" -ge 1 ] || fail 78 "settings: BLUE_GREEN_$name is 0; wanted 1 or more"
+    # OVERLAP_K: the service answers with at most 1,000 items.
+    for name in READY_SECONDS:1:999999 STOP_SECONDS:1:999999 DRAIN_SECONDS:0:999999 WATCH_SECONDS:0:999999 CANARY_SECONDS:0:999999 \
+        SLACK_SECONDS:1:999999 SAMPLES_MIN:1:999999 OVERLAP_USERS:0:10000 OVERLAP_K:1:1000 \
+        LOAD_REQUESTS:0:999999 LOAD_CONNECTIONS:1:256 LOAD_SECONDS:1:999999; do
+        IFS=: read -r name least most <<<"$name"
+        [[ ${setting[$name]} =~ ^(0|[1-9][0-9]{0,5})$ ]] && [ "${setting[$name]}" -ge "$least" ] && [ "${setting[$name]}" -le "$most" ] ||
+            wrong "$name" "a whole number from $least to $most"
     done
     if [ "${setting[LOAD_REQUESTS]}" != 0 ] && [ "${setting[LOAD_REQUESTS]}" -lt "${setting[SAMPLES_MIN]}" ]; then
         fail 78 "settings: BLUE_GREEN_LOAD_REQUESTS is ${setting[LOAD_REQUESTS]}, which is too few for a verdict; wanted 0 for none, or BLUE_GREEN_SAMPLES_MIN (${setting[SAMPLES_MIN]}) or more"
     fi
-    for name in OVERLAP_MIN ERROR_RATIO_MAX P99_SECONDS_MAX P99_TIMES_MAX P99_FLOOR_SECONDS; do
-        [[ ${setting[$name]} =~ ^[0-9]{1,6}(\.[0-9]{1,6})?$ ]] ||
-            fail 78 "settings: BLUE_GREEN_$name is '${setting[$name]}'; wanted a number such as 0.01"
+    for name in P99_SECONDS_MAX P99_TIMES_MAX P99_FLOOR_SECONDS; do
+        [[ ${setting[$name]} =~ ^[0-9]{1,6}(\.[0-9]{1,6})?$ ]] || wrong "$name" "a number such as 0.01"
+    done
+    for name in OVERLAP_MIN ERROR_RATIO_MAX; do
+        [[ ${setting[$name]} =~ ^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$ ]] || wrong "$name" "a share from 0 to 1, such as 0.01"
     done
     for name in BLUE_ADDRESS GREEN_ADDRESS; do
-        [[ ${setting[$name]} =~ ^[A-Za-z0-9._-]+:[0-9]{1,5}$ ]] ||
-            fail 78 "settings: BLUE_GREEN_$name is '${setting[$name]}'; wanted host:port"
+        [[ ${setting[$name]} =~ ^[A-Za-z0-9._-]+:([1-9][0-9]{0,4})$ ]] && [ "${BASH_REMATCH[1]}" -le 65535 ] ||
+            wrong "$name" "host:port, with a port from 1 to 65535"
     done
-    [[ ${setting[KEEP_WARM]} =~ ^(forever|0|[1-9][0-9]{0,5})$ ]] ||
-        fail 78 "settings: BLUE_GREEN_KEEP_WARM is '${setting[KEEP_WARM]}'; wanted seconds or forever"
-    [[ ${setting[CANARY]} =~ ^([1-9][0-9]?(,[1-9][0-9]?)*)?$ ]] ||
-        fail 78 "settings: the canary steps are '${setting[CANARY]}'; wanted percentages from 1 to 99, such as 5,25,50"
+    [ "${setting[BLUE_ADDRESS]}" != "${setting[GREEN_ADDRESS]}" ] || wrong GREEN_ADDRESS "another address than BLUE_GREEN_BLUE_ADDRESS"
+    [[ ${setting[KEEP_WARM]} =~ ^(forever|0|[1-9][0-9]{0,5})$ ]] || wrong KEEP_WARM "seconds from 0 to 999999, or forever"
+    [[ ${setting[CANARY]} =~ ^([1-9][0-9]?(,[1-9][0-9]?)*)?$ ]] || wrong CANARY "percentages from 1 to 99, such as 5,25,50"
     local before=0 percent
     for percent in ${setting[CANARY]//,/ }; do
-        [ "$percent" -gt "$before" ] || fail 78 "settings: the canary steps '${setting[CANARY]}' do not rise"
+        [ "$percent" -gt "$before" ] || wrong CANARY "percentages that rise, such as 5,25,50"
         before=$percent
     done
-    for name in STATE ROUTING; do
-        case ${setting[$name]} in
-        /*) ;;
+    # A colour is started again from anywhere: its registry must be the same one.
+    for name in STATE ROUTING REGISTRY; do
+        case $name:${setting[$name]} in
+        *:/* | REGISTRY:) ;;
         *) fail 78 "settings: BLUE_GREEN_$name is '${setting[$name]}'; wanted an absolute path" ;;
         esac
     done
+    case ${setting[BINARY]} in
+    /*) ;;
+    */* | "") fail 78 "settings: BLUE_GREEN_BINARY is '${setting[BINARY]}'; wanted an absolute path, or a name that PATH knows" ;;
+    esac
     if [ "${setting[MODE]}" = compose ] && [ -z "${setting[COMPOSE_FILE]}" ]; then
         fail 78 "settings: BLUE_GREEN_COMPOSE_FILE is empty; with BLUE_GREEN_MODE=compose wanted the path of compose.yaml"
     fi

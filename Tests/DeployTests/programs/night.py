@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 
-from stage import Stage, expect, fake, fetch, scenario, wait_for
+from stage import TOOL, Stage, expect, fake, fetch, scenario, wait_for
 
 
 def full_disk():
@@ -234,10 +234,12 @@ def state_lost(binary):
         stage.stop_load(1, 2, 3)
         # A table that this tool did not make is not taken for "no colour is live".
         table = stage.routing / "table"
-        table.unlink()
-        table.symlink_to("/somewhere/else")
-        _, errors = stage.tool("deploy", "--version", 1, wanted=65)
-        expect("points to '/somewhere/else'" in errors, errors)
+        for target in ("/somewhere/else", "tables/green-250", "tables/green-101", "tables/green-0", "tables/green-05"):
+            table.unlink()
+            table.symlink_to(target)
+            for arguments in (["deploy", "--version", 1], ["status"]):
+                _, errors = stage.tool(*arguments, wanted=65)
+                expect(f"points to '{target}'" in errors, errors)
 
 
 @scenario
@@ -270,6 +272,8 @@ def interrupted(binary):
         until("check", signal.SIGINT, GOLDEN=golden)
         taken_back()
         until("canary", signal.SIGTERM, "--canary", "50")
+        _, errors = stage.tool("deploy", "--version", 33, wanted=65)
+        expect("no version 33 of room-service" in errors and stage.step() == "canary", errors)
         taken_back()
         until("watch", signal.SIGINT)
         # A terminal that closes is not an operator who says stop: the deploy goes on, and is what the runner must not kill.
@@ -288,10 +292,45 @@ def interrupted(binary):
         stage.tool("deploy", "--version", 3, WATCH_SECONDS=0, RUNNER_TRACKING_ID="github_0")
         environment = pathlib.Path(f"/proc/{stage.pid('blue')}/environ").read_bytes()
         # Nor may it hold what the tool had open: a lock that never ends, a pipe that a CI job waits for.
-        held = {os.readlink(f"/proc/{stage.pid('blue')}/fd/{number}") for number in os.listdir(f"/proc/{stage.pid('blue')}/fd")}
+        held = held_by(stage.pid("blue"))
         expect(not any(str(stage.state / "lock") in name or name.startswith("pipe:") for name in held), f"{held}")
         expect(b"PATH=" in environment and b"RUNNER_TRACKING_ID" not in environment, f"{environment}")
         stage.stop_load(1, 2, 3)
+
+
+def held_by(pid):
+    """The files that a process has open."""
+    return {os.readlink(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd")}
+
+
+@scenario
+def nobody_listens(binary):
+    """A caller that has closed the tool's output, or whose output takes no byte: the deploy goes on and the journal has it.
+    What else the caller has open, and where it stands, does not live on in a colour."""
+    with Stage(binary, LOAD_REQUESTS=0, WATCH_SECONDS=0) as stage:
+        stage.tool("deploy", "--version", 1)
+        kept = stage.directory / "kept"
+        kept.mkdir()
+
+        def run(redirections, *arguments, wanted=(0,)):
+            count = len(stage.journal())
+            environment = {**stage.environment, **{f"BLUE_GREEN_{name}": str(value) for name, value in stage.settings.items()}}
+            done = subprocess.run(["bash", "-c", f'exec "$@" {redirections} 7>"{kept}/seven" 77>"{kept}/more"', "-", TOOL, *map(str, arguments)],
+                                  cwd=kept, env=environment, stdin=subprocess.DEVNULL, timeout=60, check=False)
+            expect(done.returncode in wanted, f"{redirections} {arguments}: exit {done.returncode}")
+            return [event["event"] for event in stage.journal()[count:]], stage.status()["last"]["result"]
+
+        for version, redirections in ((2, ">&- 2>&- <&-"), (3, ">/dev/full 2>/dev/full"), (2, "2>&-"), (1, ">&-")):
+            events, result = run(redirections, "deploy", "--version", version)
+            expect(events[0] == "deploy" and events[-1] == "deployed" and result == "deployed", f"{redirections}: {events} {result}")
+            live = stage.status()["live"]
+            expect(not any(name.startswith(str(kept)) for name in held_by(stage.pid(live))), f"{held_by(stage.pid(live))}")
+            expect(os.readlink(f"/proc/{stage.pid(live)}/cwd") == "/", "the directory of a colour")
+        events, result = run(">&- 2>&-", "rollback")
+        expect("rolled-back" in events and result == "rolled back", f"{events} {result}")
+        # An answer that cannot be written is none.
+        for arguments in (["status"], ["status", "--json"]):
+            run(">/dev/full 2>/dev/full", *arguments, wanted=(1, 2))
 
 
 @scenario

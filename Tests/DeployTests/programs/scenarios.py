@@ -22,6 +22,7 @@ import time
 
 import guards  # noqa: F401  Their scenarios join the others.
 import night  # noqa: F401
+import refusals  # noqa: F401
 import verdicts  # noqa: F401
 from stage import REPOSITORY, SCENARIOS, Failed, Stage, expect, fake, fetch, free_ports, make_registry, scenario, wait_for
 
@@ -58,6 +59,10 @@ def deploy_with_canary_and_rollback(binary):
         steps = list(dict.fromkeys(e["step"] for e in events if e["step"] and e["deployment"] == events[-1]["deployment"]))
         expect(steps == ["start", "check", "canary", "switch", "watch", "drain", "done"], f"steps {steps}")
         expect(all(e["time"] and e["reason"] for e in events), "every line has its time and reason")
+        # A mistyped version does not cost the warm colour.
+        warm = stage.pid("blue")
+        _, errors = stage.tool("deploy", "--version", 33, wanted=65)
+        expect("no version 33 of room-service" in errors and warm is not None and stage.pid("blue") == warm, errors)
         stage.tool("rollback")
         seconds = float([e for e in stage.journal() if e["event"] == "rolled-back"][0]["seconds"])
         expect(seconds < 2, f"the rollback took {seconds} s")
@@ -92,13 +97,12 @@ def refused_candidates(binary):
             expect(stage.pid("green") is None, "the candidate is stopped")
 
         refused("it ended while starting", "--version", 3)
-        refused("it ended while starting", "--version", 99)
         refused("cannot start today", "--version", 2, **fake(stage, "exit"))
         refused("not ready after 8 s: Not today.", "--version", 2, READY_SECONDS=8, **fake(stage, "unready"))
         refused("overlap@10 with blue is", "--version", 2, OVERLAP_MIN=1)
         golden = stage.directory / "golden.jsonl"
-        golden.write_text('{"name": "no such item", "path": "/recommend?user_id=1", "jq": ".items == []"}\n')
-        refused("golden requests: 1 of 1 wrong: no such item", "--version", 2, GOLDEN=golden)
+        golden.write_text('{"name": "no such item", "path": "/recommend?user_id=[1-3]{a,b}", "jq": ".user_id != \\"[1-3]{a,b}\\""}\n')
+        refused("golden requests: 1 of 1 wrong: no such item: the answer is not such", "--version", 2, GOLDEN=golden)
         stranger = subprocess.Popen(
             [sys.executable, "-m", "http.server", str(stage.ports["green"]), "--bind", "127.0.0.1"],
             cwd=stage.routing, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -309,24 +313,29 @@ def judged_by_prometheus(binary):
 def slack_messages(binary):
     """A result is told to the webhook with version, colour, verdict and duration; a webhook that fails changes nothing."""
     with Stage(binary, LOAD_REQUESTS=0, WATCH_SECONDS=0) as stage:
-        posts = []
+        def receive(status):
+            """A webhook that answers with this status, and what is posted to it."""
+            posts = []
 
-        class Receiver(http.server.BaseHTTPRequestHandler):
-            def do_POST(self):
-                posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.end_headers()
-                self.wfile.write(b"ok")
+            class Receiver(http.server.BaseHTTPRequestHandler):
+                def do_POST(self):
+                    posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                    self.send_response(status)
+                    self.send_header("Location", "/login")
+                    self.end_headers()
 
-            def log_message(self, *_):
-                pass
+                def log_message(self, *_):
+                    pass
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+            server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            return server, posts
+
+        server, posts = receive(200)
         webhook = stage.directory / "webhook"
         webhook.write_text(f"http://127.0.0.1:{server.server_port}/services/T0/B0/SECRET\n")
         stage.tool("deploy", "--version", 1, SLACK_WEBHOOK_FILE=webhook)
-        _, errors = stage.tool("deploy", "--version", 99, wanted=1, SLACK_WEBHOOK_FILE=webhook)
+        _, errors = stage.tool("deploy", "--version", 2, wanted=1, SLACK_WEBHOOK_FILE=webhook, **fake(stage, "exit"))
         server.shutdown()
         server.server_close()
         fields = [{f["title"]: f["value"] for f in post["attachments"][0]["fields"]} for post in posts]
@@ -340,6 +349,15 @@ def slack_messages(binary):
         expect("no message to Slack" in errors and "SECRET" not in errors, errors)
         _, errors = stage.tool("rollback", SLACK_WEBHOOK_FILE=stage.directory / "missing")
         expect("no message: the first line of" in errors, errors)
+        # What is not 2xx has told nobody.
+        for status in (302, 500, 204):
+            server, _ = receive(status)
+            webhook.write_text(f"http://127.0.0.1:{server.server_port}/services/T0/B0/SECRET\n")
+            _, errors = stage.tool("switch", SLACK_WEBHOOK_FILE=webhook)
+            server.shutdown()
+            server.server_close()
+            said = "Slack has the message" if status == 204 else f"no message to Slack (HTTP status {status})"
+            expect(said in errors and "SECRET" not in errors, errors)
         expect("SECRET" not in (stage.state / "journal.jsonl").read_text(), "the webhook is not in the journal")
 
 
@@ -351,14 +369,28 @@ def settings_and_usage(binary):
             (["deploy", "--version", "0"], {}, 64, "--version is '0'"),
             (["deploy", "--version", "1x"], {}, 64, "--version is '1x'"),
             (["deploy", "--version"], {}, 64, "--version wants a value"),
+            (["deploy", "--version="], {}, 64, "--version is ''"),
+            (["deploy", "--image="], {"MODE": "compose", "COMPOSE_FILE": "compose.yaml"}, 64, "--image is ''"),
+            (["status", "--config="], {}, 64, "--config is empty"),
+            (["deploy", "--version", "3"], {"USERS_FILE": "/nope"}, 66, "cannot read /nope"),
+            (["deploy", "--version", "3"], {"GOLDEN": "/"}, 66, "cannot read /, which"),
+            (["deploy", "--version", "33"], {}, 65, "no version 33 of room-service in"),
+            (["deploy", "--version", "33", "--dry-run"], {}, 65, "there are: 1, 2, 3"),
+            (["deploy", "--version", "3"], {"REGISTRY": "/nowhere"}, 65, "it is not known whether there is a version 3: nextloop: no registry at /nowhere"),
             (["deploy", "--image", "a b"], {}, 64, "--image is 'a b'"),
             (["deploy", "--image", "app:1"], {}, 64, "--image is for BLUE_GREEN_MODE=compose"),
             (["deploy", "blue"], {}, 64, "takes no argument"),
-            (["deploy", "--canary", "0"], {}, 78, "percentages from 1 to 99"),
-            (["deploy", "--canary", "100"], {}, 78, "percentages from 1 to 99"),
-            (["deploy", "--canary", "25,5"], {}, 78, "do not rise"),
-            (["deploy", "--watch", "1000000"], {}, 78, "BLUE_GREEN_WATCH_SECONDS is '1000000'"),
-            (["deploy", "--keep-warm", "ever"], {}, 78, "BLUE_GREEN_KEEP_WARM is 'ever'"),
+            (["deploy", "--canary", "0"], {}, 64, "percentages from 1 to 99"),
+            (["deploy", "--canary", "100"], {}, 64, "percentages from 1 to 99"),
+            (["deploy", "--canary", "25,5"], {}, 64, "--canary is '25,5'; wanted percentages that rise"),
+            (["deploy", "--canary", "5,5"], {}, 64, "that rise"),
+            (["deploy"], {"CANARY": "25,5"}, 78, "BLUE_GREEN_CANARY is '25,5'; wanted percentages that rise"),
+            (["deploy", "--canary=", "--dry-run"], {"CANARY": "25", "NGINX_TEST": ""}, 0, ""),
+            (["deploy", "--watch", "-1"], {}, 64, "--watch is '-1'; wanted a whole number from 0 to 999999"),
+            (["deploy", "--watch", "1000000"], {}, 64, "--watch is '1000000'"),
+            (["deploy"], {"WATCH_SECONDS": "1000000"}, 78, "BLUE_GREEN_WATCH_SECONDS is '1000000'"),
+            (["deploy", "--keep-warm", "ever"], {}, 64, "--keep-warm is 'ever'"),
+            (["status"], {"KEEP_WARM": "ever"}, 78, "BLUE_GREEN_KEEP_WARM is 'ever'"),
             (["rollback", "--version", "1"], {}, 64, "--version is not for rollback"),
             (["stop"], {}, 64, "stop wants blue or green"),
             (["drain", "red"], {}, 64, "got 'red'"),
@@ -367,7 +399,20 @@ def settings_and_usage(binary):
             (["status"], {"MODE": "swarm"}, 78, "BLUE_GREEN_MODE is 'swarm'"),
             (["status"], {"MODE": "compose"}, 78, "BLUE_GREEN_COMPOSE_FILE is empty"),
             (["status"], {"STATE": "here"}, 78, "BLUE_GREEN_STATE is 'here'"),
+            (["status"], {"REGISTRY": "models"}, 78, "BLUE_GREEN_REGISTRY is 'models'; wanted an absolute path"),
+            (["status"], {"REGISTRY": ""}, 0, ""),
+            (["status"], {"BINARY": "./nextloop"}, 78, "BLUE_GREEN_BINARY is './nextloop'"),
             (["status"], {"BLUE_ADDRESS": "8081"}, 78, "BLUE_GREEN_BLUE_ADDRESS is '8081'"),
+            (["status"], {"BLUE_ADDRESS": "127.0.0.1:65536"}, 78, "with a port from 1 to 65535"),
+            (["status"], {"BLUE_ADDRESS": "127.0.0.1:65535"}, 0, ""),
+            (["status"], {"BLUE_ADDRESS": "127.0.0.1:0"}, 78, "with a port from 1 to 65535"),
+            (["status"], {"BLUE_ADDRESS": "127.0.0.1:18", "GREEN_ADDRESS": "127.0.0.1:18"}, 78, "another address than BLUE_GREEN_BLUE_ADDRESS"),
+            (["status"], {"OVERLAP_K": 1000}, 0, ""),
+            (["status"], {"OVERLAP_K": 1001}, 78, "BLUE_GREEN_OVERLAP_K is '1001'; wanted a whole number from 1 to 1000"),
+            (["status"], {"OVERLAP_MIN": "1.0"}, 0, ""),
+            (["status"], {"OVERLAP_MIN": "1.01"}, 78, "a share from 0 to 1"),
+            (["status"], {"LOAD_CONNECTIONS": 257}, 78, "a whole number from 1 to 256"),
+            (["status"], {"READY_SECONDS": 0}, 78, "a whole number from 1 to 999999"),
             (["status"], {"ERROR_RATIO_MAX": "1%"}, 78, "BLUE_GREEN_ERROR_RATIO_MAX is '1%'"),
             (["deploy"], {"LOAD_REQUESTS": 199, "SAMPLES_MIN": 200}, 78, "BLUE_GREEN_LOAD_REQUESTS is 199, which is too few for a verdict"),
             (["deploy", "--dry-run"], {"LOAD_REQUESTS": 200, "SAMPLES_MIN": 200, "NGINX_TEST": ""}, 0, ""),
@@ -495,11 +540,16 @@ def nginx_configuration(binary):
         subprocess.run([REPOSITORY / "nginx/render", stage.directory / "nginx", REPOSITORY / "nginx/examples/tls.conf.template"],
                        env=stage.environment, check=True)
         stage.start_nginx()
-        answers = [subprocess.run(["curl", "-sk", "-w", "\n%{http_code} %{http_version}", f"https://127.0.0.1:{stage.tls}/recommend?user_id=1"],
-                                  capture_output=True, text=True, check=True).stdout for _ in range(8)]
-        codes = [answer.split("\n")[-1] for answer in answers]
+        answers = [subprocess.run(["curl", "-sk", "-D", "/dev/stderr", "-w", "\n%{http_code} %{http_version}", f"https://127.0.0.1:{stage.tls}/recommend?user_id=1"],
+                                  capture_output=True, text=True, check=True) for _ in range(8)]
+        codes = [answer.stdout.split("\n")[-1] for answer in answers]
         expect(codes[:4] == ["200 2"] * 4 and "429 2" in codes, f"{codes}")
-        expect(json.loads(answers[-1].rsplit("\n", 1)[0])["title"] == "Too Many Requests", answers[-1])
+        last, fields = answers[-1].stdout, answers[-1].stderr.split("\n")
+        expect(json.loads(last.rsplit("\n", 1)[0])["title"] == "Too Many Requests" and "retry-after: 1" in fields, f"{last} {fields}")
+        expect(all("strict-transport-security: max-age=63072000" in answer.stderr.split("\n") for answer in answers), f"{fields}")
+        expect(all("retry-after" not in answer.stderr for answer in answers[:4]), f"{answers[0].stderr}")
+        code, headers, body = fetch(f"http://127.0.0.1:{stage.tls}/recommend?user_id=1")
+        expect(code == 400 and json.loads(body)["status"] == 400, f"plain HTTP to the TLS port: {code} {body}")
         broken = stage.routing / "live-colour.inc"
         broken.write_text("nonsense;")
         expect(subprocess.run(["nginx", "-p", f"{stage.directory}/nginx/", "-e", "stderr", "-c", "nginx.conf", "-t"],
@@ -559,7 +609,9 @@ esac
 """)
         settings = {"MODE": "systemd", "SYSTEMCTL": engine}
         try:
-            stage.tool("deploy", "--version", 1, **settings)
+            # A registry that only the units can read keeps nobody from a deploy.
+            _, errors = stage.tool("deploy", "--version", 1, **settings, REGISTRY="/nowhere")
+            expect("it is not known whether there is a version 1: nextloop: no registry at /nowhere" in errors, errors)
             stage.start_load(rate=500)
             stage.tool("deploy", "--version", 2, **settings)
             process = stage.start_tool("deploy", "--version", 3, WATCH_SECONDS=30, **settings)

@@ -1,4 +1,4 @@
-"""Scenarios about the numbers that verdicts are made of: deploy/lib/measure.sh on made-up counters."""
+"""Scenarios about what verdicts are made of: deploy/lib/measure.sh on made-up counters, and the overlap of two models."""
 
 import http.server
 import pathlib
@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import threading
 
-from stage import REPOSITORY, expect, free_ports, scenario, wait_for
+from stage import REPOSITORY, Stage, expect, free_ports, scenario, wait_for
 
 
 def counters(quick, bulk, bulk_errors=0):
@@ -101,3 +101,32 @@ def bulk_streams_in_prometheus(_binary):
             for server in servers.values():
                 server.shutdown()
                 server.server_close()
+
+
+@scenario
+def overlap_of_known_guests(binary):
+    """Guests' ids as a spreadsheet saves them are found; lists of what is popular agree with each other and prove nothing."""
+    with Stage(binary, LOAD_REQUESTS=0, WATCH_SECONDS=0) as stage:
+        stage.tool("deploy", "--version", 1)
+        guests = stage.users.read_text().split()[:16]
+        file = stage.directory / "guests.csv"
+        strangers = [f"stranger-{number}" for number in range(40)]
+
+        def refused(text, why, version, **settings):
+            file.write_bytes(text.encode())
+            _, errors = stage.tool("deploy", "--version", version, wanted=1, USERS_FILE=file, **settings)
+            expect(why in errors and stage.status()["last"]["result"] == "refused", f"wanted '{why}' in:\n{errors}")
+
+        def passed(text, version, **settings):
+            file.write_bytes(text.encode())
+            stage.tool("deploy", "--version", version, USERS_FILE=file, **settings)
+            return [event for event in stage.journal() if event["event"] == "overlap"][-1]
+
+        refused("\r\n\n", "overlap: no guest's id in", 2)
+        refused("\n".join(strangers), "only 0 of 20 guests are known to both models", 2)
+        # One known guest too few, then as many as it takes, with the marks that editors leave. They alone are compared.
+        refused("\n".join(guests[:9] + strangers[:11]), "only 9 of 20 guests are known to both models", 2)
+        event = passed("\ufeff" + "\r\n".join(guests[:10] + strangers[:10]) + "\r\n\r\n", 2, OVERLAP_MIN="0.001")
+        expect(event["guests"] == "10" and 0 < float(event["overlap"]) < 1, f"{event}")
+        # Nothing is asked of a model that has other guests on purpose.
+        expect(passed("\n".join(strangers), 1, OVERLAP_MIN=0)["guests"] == "0", "no list is compared")
