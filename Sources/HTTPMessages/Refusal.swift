@@ -1,7 +1,8 @@
 /// A request that the server answers itself, because it cannot or will not hand it to the application.
 ///
-/// Every refusal but ``tooBusy(retryAfterSeconds:)`` and ``answerNotReady(retryAfterSeconds:)`` ends its connection: either nobody knows where the next
-/// request would start, or the client is too slow or too many. `detail` is plain English, says what was wanted, and repeats no byte that a client sent.
+/// Every refusal but ``tooBusy(retryAfterSeconds:)`` and ``answerNotReady(retryAfterSeconds:)`` ends its connection: either nobody knows
+/// where the next request would start, or the client is too slow or too many. `detail` is plain English, says what was wanted, and repeats
+/// no byte that a client sent.
 package enum Refusal: Error, Sendable, Equatable {
     case malformed(Malformation)
     /// The head, or the body, did not arrive in time.

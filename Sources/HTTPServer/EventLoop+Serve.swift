@@ -78,56 +78,7 @@ extension EventLoop {
     private mutating func advance(_ connection: inout Connection, _ occasion: Occasion) -> Outcome {
         var firstAction: ConnectionAction?
         var reads = false
-        if connection.socket.isHandshaking {
-            switch shakeHands(&connection, occasion) {
-            case .waiting: return .waiting
-            case .close: return .close
-            case .established:
-                reads = connection.socket.holdsInput
-            case .failed(let refusal?): firstAction = .refuse(refusal)
-            case .failed(nil): connection.state.refused(now: now, policy: policy)
-            }
-        } else {
-            switch occasion {
-            case .ready(let interest):
-                reads = connection.state.wantsToRead && connection.socket.canRead(after: interest)
-                // Nothing can be sent to it any more, and nothing is to be read.
-                if interest.contains(.broken), !reads {
-                    connection.end = .reset
-                    return .close
-                }
-                // It is not read before its turn, whatever epoll says; epoll need not be told for so short a time.
-                if connection.state.hasBacklog || connection.awaitsTurn { return .hasYielded }
-            case .resumed:
-                connection.awaitsTurn = false
-                reads = connection.state.wantsToRead && connection.socket.holdsInput
-            case .timer:
-                if connection.state.awaitsClient { look(at: &connection) }
-                let action = connection.state.timerFired(now: now)
-                if case .close = action {
-                    if connection.state.isAnswered {
-                        connection.socket.endTLS()
-                        if connection.end == .client { connection.end = isDraining ? .drain : .idleTimeout }
-                    } else {
-                        connection.end = .writeTimeout
-                    }
-                    return .close
-                }
-                if case .read = action { return .waiting }
-                firstAction = action
-            case .answerIsReady(let number):
-                guard let awaited = connection.awaited, awaited.number == number else { return .hasYielded }
-            }
-        }
-
-        if reads, connection.origin.awaitsProxyHeader {
-            switch takeProxyHeader(&connection) {
-            case .taken: break
-            case .incomplete: return .waiting
-            case .refused(let refusal): connection.refusal = refusal
-            case .failed: return .close
-            }
-        }
+        if let outcome = begin(&connection, occasion, &firstAction, reads: &reads) { return outcome }
         var input = takeInput(&connection)
         var output = connection.output.take() ?? spareOutput.take() ?? ByteBuffer(capacity: policy.limits.readBytes)
         if reads {
@@ -156,6 +107,73 @@ extension EventLoop {
             if output.isEmpty { recycleOutput(output) } else { connection.output = consume output }
         }
         return outcome
+    }
+
+    /// What an occasion means before anything is read: steps of the handshake, time that is over, the PROXY header.
+    ///
+    /// - Parameters:
+    ///   - firstAction: set to what has to be done whatever the state says.
+    ///   - reads: set to whether the socket may have something that is welcome.
+    /// - Returns: how the turn ends if there is nothing more to do in it.
+    private mutating func begin(
+        _ connection: inout Connection, _ occasion: Occasion, _ firstAction: inout ConnectionAction?, reads: inout Bool
+    ) -> Outcome? {
+        if connection.socket.isHandshaking {
+            switch shakeHands(&connection, occasion) {
+            case .waiting: return .waiting
+            case .close: return .close
+            case .established: reads = connection.socket.holdsInput
+            case .failed(let refusal?): firstAction = .refuse(refusal)
+            case .failed(nil): connection.state.refused(now: now, policy: policy)
+            }
+        } else if let outcome = look(at: &connection, occasion, &firstAction, reads: &reads) {
+            return outcome
+        }
+        guard reads, connection.origin.awaitsProxyHeader else { return nil }
+        switch takeProxyHeader(&connection) {
+        case .taken: return nil
+        case .incomplete: return .waiting
+        case .refused(let refusal): connection.refusal = refusal
+        case .failed: return .close
+        }
+        return nil
+    }
+
+    /// The same of a connection that speaks HTTP.
+    private mutating func look(
+        at connection: inout Connection, _ occasion: Occasion, _ firstAction: inout ConnectionAction?, reads: inout Bool
+    ) -> Outcome? {
+        switch occasion {
+        case .ready(let interest):
+            reads = connection.state.wantsToRead && connection.socket.canRead(after: interest)
+            // Nothing can be sent to it any more, and nothing is to be read.
+            if interest.contains(.broken), !reads {
+                connection.end = .reset
+                return .close
+            }
+            // It is not read before its turn, whatever epoll says; epoll need not be told for so short a time.
+            if connection.state.hasBacklog || connection.awaitsTurn { return .hasYielded }
+        case .resumed:
+            connection.awaitsTurn = false
+            reads = connection.state.wantsToRead && connection.socket.holdsInput
+        case .timer:
+            if connection.state.awaitsClient { look(at: &connection) }
+            let action = connection.state.timerFired(now: now)
+            if case .close = action {
+                if connection.state.isAnswered {
+                    connection.socket.endTLS()
+                    if connection.end == .client { connection.end = isDraining ? .drain : .idleTimeout }
+                } else {
+                    connection.end = .writeTimeout
+                }
+                return .close
+            }
+            if case .read = action { return .waiting }
+            firstAction = action
+        case .answerIsReady(let number):
+            guard let awaited = connection.awaited, awaited.number == number else { return .hasYielded }
+        }
+        return nil
     }
 
     /// Performs one action after the other, until there is something to wait for.

@@ -18,6 +18,7 @@ package final class RegistryWatch: Sendable {
     private let models: [String]
     private let interval: Duration
     private let note: @Sendable (String) -> Void
+    private let unchanged: @Sendable () -> Void
     /// Held by the thread that waits.
     private let state: Mutex<State>
     private let wakeup: Int32
@@ -32,14 +33,16 @@ package final class RegistryWatch: Sendable {
     ///   - interval: 10 ms to a day; outside it the nearer bound is taken.
     ///   - watchCountMax: directories to ask inotify about, the registry and its models in this order.
     ///   - note: told, at most once, that changes will be noticed by looking only, and why.
+    ///   - unchanged: told of each look that found what was seen before.
     package init(
         _ registry: Registry, models: [String], interval: Duration, watchCountMax: Int = 1024,
-        note: @escaping @Sendable (String) -> Void = { _ in }
+        note: @escaping @Sendable (String) -> Void = { _ in }, unchanged: @escaping @Sendable () -> Void = {}
     ) {
         self.registry = registry
         self.models = models
         self.interval = min(max(interval, .milliseconds(10)), .seconds(86400))
         self.note = note
+        self.unchanged = unchanged
         wakeup = clinux_eventfd()
         var notices = DirectoryNotices(watchCountMax: watchCountMax)
         notices.watch(Self.directories(registry, models))
@@ -62,6 +65,7 @@ package final class RegistryWatch: Sendable {
                     state.seen = found
                     return true
                 }
+                unchanged()
                 if block(state.notices.descriptor, for: interval) {
                     // Let the burst pass: a publish is a handful of events.
                     _ = block(-1, for: Self.settling)

@@ -5,7 +5,8 @@ import Glibc
 ///
 /// One small file a verified file, in a directory of the server's own. A record says: the file with this device, inode,
 /// length, modification and change time had this SHA-256 when a process of this account read all of it, since the machine
-/// was started; of a model file and of one of codes also that every value passed the checks, which are a function of those bytes. It holds for as long as all of these are the same. Why each is needed:
+/// was started; of a model file and of one of codes also that every value passed the checks, which are a function of those bytes. It holds
+/// for as long as all of these are the same. Why each is needed:
 ///
 /// - change time: no program can set it, so a file that was written, cut, renamed or replaced does not match.
 /// - settled: two changes within one tick of the clock can share a time, so nothing is recorded that changed within
@@ -15,7 +16,8 @@ import Glibc
 /// - kind of file system: times and inode numbers of a network or stacked file system are not this machine's.
 /// - owner and mode: a record, or its directory, that another account owns or may write to says nothing.
 ///
-/// The number behind `nextloop-verified/` rises whenever the checks of either (`ModelColumns`, `CodesColumns`) become stricter: older records say nothing then.
+/// The number behind `nextloop-verified/` rises whenever the checks of either (`ModelColumns`, `CodesColumns`) become stricter: older
+/// records say nothing then.
 ///
 /// What it takes on trust is that the disk still has what was read, and that nobody holds a writable mapping from before: as
 /// every server does while it runs.

@@ -11,7 +11,8 @@ package enum VersionPolicy: Sendable, Equatable {
 package enum VersionCompleteness: Equatable, Sendable {
     /// Everything its manifest lists is there in full length. Not verified.
     case complete
-    /// Something is missing or too short, as while it is being copied, or the manifest is another version's. Look again when its ``VersionFingerprint`` changes.
+    /// Something is missing or too short, as while it is being copied, or the manifest is another version's. Look again when its
+    /// ``VersionFingerprint`` changes.
     case incomplete(RegistryError)
 }
 

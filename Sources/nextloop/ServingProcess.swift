@@ -1,4 +1,5 @@
 import FactorModel
+import FoundationEssentials
 import Glibc
 import HTTPServer
 import Logging
@@ -50,21 +51,22 @@ struct ServingProcess: Sendable {
         // Listening comes first: whoever probes while a large model is verified gets a 503 that says so.
         try reporting { () throws(ServerError) in try server.start() }
         let watch = RegistryWatch(
-            registry, models: models.plan.models.map(\.name), interval: .seconds(settings.pollSeconds)
-        ) { log.info("\($0)") }
+            registry, models: models.plan.models.map(\.name), interval: .seconds(settings.pollSeconds),
+            note: { log.info("\($0)") }, unchanged: { models.noteUnchanged(at: Date().timeIntervalSince1970) })
         // Marks first: a version never answers without them.
         try unavailable.start()
         try firstLook()
-        // A stop came first: never say ready after it.
-        guard service.readiness.becomeReady() else { return }
-        logReadiness()
-        // Behind the readiness: requests are answered meanwhile, exactly as after it, only slower.
-        follower.prepareLoaded()
+        // A thread that cannot be had is said before the readiness, not after.
         try follow(watch)
         try signals.onHangup {
             log.info("SIGHUP: looking at the registry")
             follower.lookAgain()
         }
+        // A stop came first: never say ready after it.
+        guard service.readiness.becomeReady() else { return }
+        logReadiness()
+        // Behind the readiness: requests are answered meanwhile, exactly as after it, only slower.
+        follower.prepareLoaded()
     }
 
     private func follow(_ watch: RegistryWatch) throws {

@@ -81,7 +81,9 @@ import Testing
     }
 
     @Test("what the system refuses is told in its own words") func systemWords() {
-        #expect("\(ServerError.system(call: "epoll_create", code: EMFILE))" == "epoll_create: Too many open files")
+        #expect(
+            "\(ServerError.system(call: "epoll_create", code: EMFILE))"
+                == "cannot epoll_create: Too many open files; raise the limit of open files (ulimit -n)")
     }
 
     @Test("a server starts once, and ends without having started")

@@ -55,6 +55,21 @@ private final class Watcher: Sendable {
 }
 
 @Suite("Registry watch") struct RegistryWatchTests {
+    @Test("each look that finds nothing new is told, so that a watcher that lives can be told from one that does not")
+    func unchanged() throws {
+        let looks = DispatchSemaphore(value: 0)
+        let watch = RegistryWatch(
+            registry, models: ["guests"], interval: .milliseconds(10), unchanged: { looks.signal() })
+        let ended = DispatchSemaphore(value: 0)
+        Thread {
+            while watch.wait() {}
+            ended.signal()
+        }.start()
+        for _ in 0..<3 { #expect(looks.wait(timeout: .now() + 30) == .success) }
+        watch.cancel()
+        #expect(ended.wait(timeout: .now() + 30) == .success)
+    }
+
     private let directory: TemporaryDirectory
     private let registry: Registry
     private let manager = FileManager.default

@@ -100,6 +100,19 @@ import Testing
         }
     }
 
+    @Test("a look that found nothing new moves the time of the last look, of models that were looked at")
+    func unchanged()
+        throws
+    {
+        let fixture = try FollowFixture()
+        fixture.store.noteUnchanged(at: 1)
+        #expect(fixture.status.lookedAt == nil)
+        try fixture.publish()
+        fixture.follower.look()
+        fixture.store.noteUnchanged(at: 4e9)
+        #expect(fixture.status.lookedAt == 4e9)
+    }
+
     @Test("a version goes away on the loader's thread, whoever ended the last request of it") func thread() {
         let place = Witness.Place()
         store.publish(

@@ -149,7 +149,8 @@ typedef struct {
     /// zero; one whose numbers overflow becomes NaN.
     void (*cg_rows)(const nl_als_side *side, size_t first, size_t end);
     /// Solves rows first..<end by Cholesky factorization. Stops at a row whose matrix is not positive definite in
-    /// float32, leaves that row as it was and returns it; else returns end. Zero and NaN rows as in cg_rows. `scratch` holds width * (width + 2 * NL_PACKED_ROWS) floats.
+    /// float32, leaves that row as it was and returns it; else returns end. Zero and NaN rows as in cg_rows. `scratch` holds width * (width
+    /// + 2 * NL_PACKED_ROWS) floats.
     size_t (*cholesky_rows)(const nl_als_side *side, size_t first, size_t end, float *scratch);
     /// The sum over the interactions of rows first..<end of c (1 - s)^2 - s^2, where s is the score: what the
     /// interactions add to the sum of s^2 over all pairs.

@@ -34,7 +34,8 @@ final class Derived<Value: Sendable>: @unchecked Sendable {
 extension ModelSnapshot {
     /// Computes ahead what fold-in, explain and similar would compute at their first call, YᵀY and the lengths of the item
     /// vectors, and the codes that make a ranking of the catalogue or a large hotel many times faster: until they are there
-    /// it reads the float32 factors. Maps the pages that nothing has read yet, too. Call it once the snapshot serves, on a thread that answers no requests.
+    /// it reads the float32 factors. Maps the pages that nothing has read yet, too. Call it once the snapshot serves, on a thread that
+    /// answers no requests.
     ///
     /// - Parameter published: the codes and lengths that came with the model, asked for once, by the first call; nil to have
     ///   them made.

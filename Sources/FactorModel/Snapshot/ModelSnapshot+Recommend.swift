@@ -5,8 +5,8 @@ extension ModelSnapshot {
     ///
     /// 1. with a basket, x·yᵢ with x folded in from the user's history and the basket: ``Strategy/foldIn``;
     /// 2. xᵤ·yᵢ: ``Strategy/als``, with ``FallbackReason/noFactors`` when there was a basket that could not be folded in;
-    /// 3. how often the items were ordered, in the filter's hotels when the model knows it: ``Strategy/popular``, with ``FallbackReason/unknownUser`` when neither a known user nor a
-    ///    basket was given, else ``FallbackReason/noFactors``.
+    /// 3. how often the items were ordered, in the filter's hotels when the model knows it: ``Strategy/popular``, with
+    ///    ``FallbackReason/unknownUser`` when neither a known user nor a basket was given, else ``FallbackReason/noFactors``.
     ///
     /// Filters act before the ranking: `k` items come back whenever `k` pass them. Equal scores go by item row, the lower
     /// first.

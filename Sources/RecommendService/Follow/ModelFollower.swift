@@ -61,7 +61,7 @@ package final class ModelFollower: Sendable {
     package var nextAttempt: Double? { followed.compactMap(\.nextAttempt).min() }
 
     /// Makes what the versions that a process has started with answer without until then, those of arms and shadows included: any of them
-    /// may be the live one later, and none is completed a second time. Call it once, when the process is ready and before it follows.
+    /// may be the live one later, and none is completed a second time. Call it once, when the process is ready.
     package func prepareLoaded() {
         for model in followed { model.prepareLoaded() }
     }

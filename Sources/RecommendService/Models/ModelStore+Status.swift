@@ -45,6 +45,15 @@ extension ModelStore {
         }
     }
 
+    /// That the registry holds what it held at the last look.
+    package func noteUnchanged(at time: Double) {
+        note { state in
+            for place in state.entries.indices where state.entries[place].lookedAt != nil {
+                state.entries[place].lookedAt = time
+            }
+        }
+    }
+
     /// Why the policy cannot be followed; nil when it can.
     package func noteProblem(_ name: String, _ problem: String?, at time: Double) {
         edit(name) { entry in

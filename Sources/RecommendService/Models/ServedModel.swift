@@ -58,14 +58,14 @@ package final class ServedModel: Sendable {
     /// - Returns: why the codes that the version was published with are not used; nil when they are, or when it has none.
     @discardableResult
     package func prepare() -> RegistryError? {
-        let published = codes.withLock { codes in
-            defer { codes = nil }
-            return codes
+        // Held to the end: who comes second waits, instead of making what the first is about to find in a file.
+        codes.withLock { codes in
+            let problem = codes?.prepare(snapshot)
+            codes = nil
+            // Without a file; otherwise everything is there already.
+            snapshot.prepare()
+            texts.fill(snapshot)
+            return problem
         }
-        let problem = published?.prepare(snapshot)
-        // Without a file; otherwise everything is there already.
-        snapshot.prepare()
-        texts.fill(snapshot)
-        return problem
     }
 }
