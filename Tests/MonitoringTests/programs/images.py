@@ -230,7 +230,7 @@ def deploy_blue_green(programs, binary):
             expect(stage.status()["live"] == "blue", "the rollback")
 
             # Refused: a version that is not there, an image that is not there. The last words and the log are kept.
-            _, errors = stage.tool("deploy", "--version", 99, "--image", IMAGE, wanted=1)
+            _, errors = stage.tool("deploy", "--version", 99, "--image", IMAGE, wanted=1, REGISTRY="")
             expect("it ended while starting" in errors and "99" in (stage.state / "log/green.log").read_text(), errors)
             _, errors = stage.tool("deploy", "--image", "localhost/nextloop:missing", wanted=1)
             expect("compose up failed" in errors or "it ended while starting" in errors, errors)
@@ -302,7 +302,7 @@ def deploy_with_systemd(programs, binary):
             expect(process.returncode == 1 and "it crashed" in errors, f"exit {process.returncode}\n{errors}")
             # More starts of a failing unit than systemd allows on its own account (limit.conf): each says what is wrong.
             for _ in range(3):
-                _, errors = stage.tool("deploy", "--version", 99, wanted=1)
+                _, errors = stage.tool("deploy", "--version", 99, wanted=1, REGISTRY="")
                 expect("it ended while starting" in errors and "99" in errors, errors)
             # Without a deploy running: the warm colour answers, systemd brings the live one back.
             stage.tool("deploy", "--version", 1, WATCH_SECONDS=0, LOAD_REQUESTS=0)
