@@ -79,6 +79,25 @@ import Testing
         }
     }
 
+    @Test("however fast versions are published, the latest of the time answers") func publishedFaster() throws {
+        let fixture = try FollowFixture([name: .latest(1)])
+        try fixture.publish(Self.first, promote: nil)
+        fixture.follower.look()
+        let registry = fixture.registry
+        fixture.source.whileOpening.withLock { hook in
+            hook = { _ in
+                let draft = ManifestDraft(lineage: LineageRecord(command: "test", build: "test", sources: []))
+                _ = try? registry.publish(
+                    model: FollowFixture.name, contents: Self.second, manifest: draft, promote: nil)
+            }
+        }
+        try fixture.publish(Self.second, promote: nil)
+        for expected in 2...4 {
+            fixture.follower.look()
+            #expect(fixture.live == expected)
+        }
+    }
+
     @Test("a running follower gives up reading what nobody wants any more, and goes on with what somebody does")
     func interrupted() throws {
         var settings = FollowSettings()

@@ -47,7 +47,7 @@ extension FollowedModel {
                 version, isForced: isForced, quietly: quietly, reference: reference, kept: kept, &progress)
             // What was passed, and what could not be written before. By force it is no question.
             if !isForced { keepFinding(version, kept, &progress) }
-            if isOutdated(wanted) {
+            if isOutdated(version, wanted) {
                 complete(first, quietly: quietly)
                 keepWishes(force.byOperator)
                 return .isOutdated
@@ -75,10 +75,12 @@ extension FollowedModel {
         return .done
     }
 
-    /// Whether the policy wants other versions than when the look began. Then what was loaded meanwhile must not answer because of it.
-    private func isOutdated(_ wanted: [Int]) -> Bool {
+    /// Whether the policy wants other versions than when the look began, and has no use for the one that was loaded meanwhile: then that must
+    /// not answer because of it.
+    private func isOutdated(_ version: Int, _ wanted: [Int]) -> Bool {
         do throws(RegistryError) {
-            return try source.versions(wanted: policy, of: name) != wanted
+            let now = try source.versions(wanted: policy, of: name)
+            return now != wanted && (pin?.version == version || !Self.wants(policy, version, of: now))
         } catch {
             return Wishes.Wanted(error) != nil
         }

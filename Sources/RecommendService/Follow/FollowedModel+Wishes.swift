@@ -96,11 +96,18 @@ extension FollowedModel {
         let followed = pin == nil || policyKeepsSeveral ? [policy] : []
         return (followed + store.selectors(of: name)).contains { policy in
             do throws(RegistryError) {
-                return try source.direct.versions(wanted: policy, of: name).contains(version)
+                return Self.wants(policy, version, of: try source.direct.versions(wanted: policy, of: name))
             } catch {
                 return Wishes.Wanted(error) == nil
             }
         }
+    }
+
+    /// Whether a policy that stands for `versions` now has a use for one that it wanted before. The latest at the time is better than the
+    /// one before it, however fast they are published.
+    static func wants(_ policy: VersionPolicy, _ version: Int, of versions: [Int]) -> Bool {
+        if case .latest = policy { return versions.first.map { $0 >= version } ?? false }
+        return versions.contains(version)
     }
 
     /// The versions that the operator lets through the gates, for one look: a wish that is not met by it is over, so that it never opens the
