@@ -65,9 +65,8 @@ package struct ConnectionState: Sendable {
     private var takenBytes = 0
 
     /// A connection that was just accepted.
-    /// - Parameter patience: nanoseconds for the first byte, if that is less than for any.
-    package init(now: MonotonicTime, policy: ConnectionPolicy, patience: UInt64 = .max) {
-        readDeadline = now + min(patience, policy.headTime)
+    package init(now: MonotonicTime, policy: ConnectionPolicy) {
+        readDeadline = now + policy.headTime
     }
 
     // MARK: What the loop asks
@@ -321,6 +320,11 @@ package struct ConnectionState: Sendable {
         paused = false
         hasBacklog = false
         writeDeadline = now + policy.writeStallTime
+    }
+
+    /// What comes next is waited for no longer than this.
+    package mutating func hurry(within nanoseconds: UInt64, now: MonotonicTime) {
+        readDeadline = min(readDeadline, now + nanoseconds)
     }
 
     /// The client ended its side; it may still be waiting for answers (RFC 9112 section 9.6).

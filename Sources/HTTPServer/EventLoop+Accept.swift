@@ -189,14 +189,14 @@ extension EventLoop {
         _ descriptor: consuming FileDescriptor, _ origin: Origin, _ tls: TLSContext?, refusal: Refusal?
     ) {
         let slot = connections.reserve()
-        let patience = refusal == nil ? UInt64.max : Self.excessPatience
         lastNumber &+= 1
         let registration = Registration(slot: UInt32(slot), number: lastNumber)
         let raw = descriptor.raw
         var connection = Connection(
             socket: Socket(descriptor, tls: tls, handshakeDeadline: now + policy.tlsHandshakeTime),
             registration: registration, origin: origin, isExcess: refusal != nil,
-            refusal: refusal, state: ConnectionState(now: now, policy: policy, patience: patience), interest: .read)
+            refusal: refusal, state: ConnectionState(now: now, policy: policy), interest: .read)
+        if refusal != nil, tls == nil { hurry(&connection) }
         if isClosing { connection.state.closingBegan() }
         if isDraining { connection.state.drainBegan(now: now, policy: policy) }
         do {
@@ -212,7 +212,10 @@ extension EventLoop {
         connections.put(connection, at: slot)
     }
 
-    /// For the first byte of a connection over a limit, in nanoseconds: it has one of few places.
+    /// A connection over a limit has one of few places: it is to say what it wants, once it can.
+    func hurry(_ connection: inout Connection) { connection.state.hurry(within: Self.excessPatience, now: now) }
+
+    /// For its first byte, in nanoseconds.
     private static var excessPatience: UInt64 { 2_000_000_000 }
 
     /// Ends a connection that was taken out of the table.

@@ -122,9 +122,17 @@ extension EventLoop {
             switch shakeHands(&connection, occasion) {
             case .waiting: return .waiting
             case .close: return .close
-            case .established: reads = connection.socket.holdsInput
-            case .failed(let refusal?): firstAction = .refuse(refusal)
-            case .failed(nil): connection.state.refused(now: now, policy: policy)
+            case .established:
+                reads = connection.socket.holdsInput
+                if connection.refusal != nil { hurry(&connection) }
+            case .failed(let refusal):
+                // Of two refusals the one that the client can read.
+                connection.refusal = nil
+                if let refusal {
+                    firstAction = .refuse(refusal)
+                } else {
+                    connection.state.refused(now: now, policy: policy)
+                }
             }
         } else if let outcome = look(at: &connection, occasion, &firstAction, reads: &reads) {
             return outcome
@@ -133,7 +141,9 @@ extension EventLoop {
         switch takeProxyHeader(&connection) {
         case .taken: return nil
         case .incomplete: return .waiting
-        case .refused(let refusal): connection.refusal = refusal
+        case .refused(let refusal):
+            connection.refusal = refusal
+            hurry(&connection)
         case .failed: return .close
         }
         return nil

@@ -104,6 +104,9 @@ private final class HeldCodes: Sendable {
         held = try HeldFile(path)
         self.file = file
         self.modelDigest = modelDigest
+        var options = options
+        // What is left for later is wanted then, whatever was said of the load.
+        if options.defersCodes { options.interruption = nil }
         self.options = options
     }
 

@@ -79,6 +79,44 @@ import Testing
         }
     }
 
+    @Test(
+        "a pin that is taken back meanwhile never answers, forced or not, under an alias and under the latest",
+        arguments: [false, true], [FollowFixture.alias, .latest(1)])
+    func unpinned(isForced: Bool, policy: VersionPolicy) throws {
+        let fixture = try FollowFixture([name: policy])
+        for contents in [Self.first, Self.second, Self.third] { try fixture.publish(contents, promote: "production") }
+        fixture.follower.look()
+        #expect(fixture.live == 3)
+        for version in [1, 2] {
+            let follower = fixture.follower
+            when(version, fixture) { follower.follow([FollowFixture.name], force: false) }
+            _ = fixture.follower.pin(name, version: version, force: isForced)
+            fixture.follower.look()
+            #expect(fixture.live == 3 && fixture.loaded == [3])
+        }
+        #expect(answered(fixture) == [3])
+    }
+
+    @Test("a forced pin whose first attempt fails for a cause that passes is forced at the next one too")
+    func forceLasts()
+        throws
+    {
+        var settings = FollowSettings()
+        settings.gates.overlapMin = 1
+        let fixture = try FollowFixture(settings: settings)
+        try fixture.publish(Self.first)
+        fixture.follower.look()
+        try fixture.publish(Self.second, promote: nil)
+        fixture.source.openFailures.withLock { $0[2] = .system(call: "open", path: "model.safetensors", code: EIO) }
+        _ = fixture.follower.pin(name, version: 2, force: true)
+        fixture.follower.look()
+        #expect(fixture.live == 1 && fixture.gate(2) == .verify)
+        fixture.source.openFailures.withLock { $0 = [:] }
+        fixture.pass(seconds: 2)
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+    }
+
     @Test("however fast versions are published, the latest of the time answers") func publishedFaster() throws {
         let fixture = try FollowFixture([name: .latest(1)])
         try fixture.publish(Self.first, promote: nil)

@@ -32,8 +32,11 @@ extension FollowedModel {
         }
         let order = self.order(wanted: wanted, known: known)
         progress.wanted = order.first
+        progress.policyWanted = wanted
+        let pin = pin
         let force = Force(byOperator: takeForced(), marks: marks)
-        let admitted = Set(order.filter { force.opens($0, for: policy) })
+        // The force of a pin lasts as long as the pin: its first attempt may fail for a cause that passes.
+        let admitted = Set(order.filter { force.opens($0, for: policy) || pin?.forces($0) == true })
         let kept = keptVerdicts(wanted: wanted.first, order, &progress)
         let before = holdBack(order, admitted, kept, force, quietly: quietly, &progress)
         for version in order where !isLoaded(version) && known.contains(version) {
@@ -47,9 +50,14 @@ extension FollowedModel {
                 version, isForced: isForced, quietly: quietly, reference: reference, kept: kept, &progress)
             // What was passed, and what could not be written before. By force it is no question.
             if !isForced { keepFinding(version, kept, &progress) }
-            if isOutdated(version, wanted) {
-                complete(first, quietly: quietly)
+            if isOutdated(version, wanted, pin) {
                 keepWishes(force.byOperator)
+                if liveModel != nil {
+                    // Should it be wanted again it is read again: there is room for two versions, not for three.
+                    store.retire(name, versions: [version])
+                } else {
+                    complete(first, quietly: quietly)
+                }
                 return .isOutdated
             }
             settle(order, admitted, &progress)
@@ -75,12 +83,13 @@ extension FollowedModel {
         return .done
     }
 
-    /// Whether the policy wants other versions than when the look began, and has no use for the one that was loaded meanwhile: then that must
-    /// not answer because of it.
-    private func isOutdated(_ version: Int, _ wanted: [Int]) -> Bool {
+    /// Whether the operator asks for another version than when the look began, or the policy wants others and has no use for the one that was
+    /// loaded meanwhile: then that must not answer because of it.
+    private func isOutdated(_ version: Int, _ wanted: [Int], _ pin: Wishes.Pin?) -> Bool {
+        if self.pin?.version != pin?.version { return true }
         do throws(RegistryError) {
             let now = try source.versions(wanted: policy, of: name)
-            return now != wanted && (pin?.version == version || !Self.wants(policy, version, of: now))
+            return now != wanted && (pin != nil || !policy.wants(version, of: now, before: wanted))
         } catch {
             return Wishes.Wanted(error) != nil
         }
@@ -106,6 +115,8 @@ extension FollowedModel {
             progress.wanted = version
             if takeForced().contains(version) { progress.attempts.forget(version) }
             first = load(version, isForced: pin.isForced, quietly: quietly, &progress)
+            // Taken back meanwhile.
+            if self.pin?.version != version { return complete(first, quietly: quietly) }
         }
         settle([version], pin.isForced ? [version] : [], &progress)
         complete(first, quietly: quietly)
@@ -219,9 +230,8 @@ extension FollowedModel {
     private func settle(_ order: [Int], _ admitted: Set<Int>, _ progress: inout Progress) {
         // Loading took a while: what the operator asked for meanwhile comes first.
         let pin = pin
-        let admitted = pin.map { $0.isForced ? admitted.union([$0.version]) : admitted } ?? admitted
         let best = ((pin.map { [$0.version] } ?? []) + order).first {
-            mayAnswer($0, isForced: admitted.contains($0), progress)
+            mayAnswer($0, isForced: admitted.contains($0) || pin?.forces($0) == true, progress)
         }
         if let best { makeLive(best, &progress) }
     }
@@ -285,7 +295,7 @@ extension FollowedModel {
             reference: reference?.answers, wayBack: wayBack, isForced: isForced, lease: lease, loops: store.loops,
             bytesInUse: store.mappedBytes + store.loadingBytes(besides: name), clock: clock)
         do throws(LoadRefusal) {
-            let loaded = try (quietly ? run(job) : job.run()).get()
+            let loaded = try (quietly ? run(job, policyWanted: progress.policyWanted) : job.run()).get()
             for note in loaded.notes + [reference?.note].compactMap({ $0 }) {
                 report(.note(model: name, version: version, note))
             }

@@ -15,6 +15,8 @@ struct Wishes {
         let isForced: Bool
         /// What the policy wanted when the follower met the pin: once it wants something else, the pin is over.
         fileprivate var wantedThen: Wanted?
+
+        func forces(_ version: Int) -> Bool { isForced && self.version == version }
     }
 
     /// What a policy wants first.
@@ -90,24 +92,19 @@ extension FollowedModel {
     }
 
     /// Whether anybody here still wants a version that is being loaded. A registry that cannot be read says nothing.
-    func isWanted(_ version: Int) -> Bool {
+    ///
+    /// - Parameter before: what the policy wanted when the look began.
+    func isWanted(_ version: Int, _ before: [Int]) -> Bool {
         // While nothing answers, anything is better.
         if liveModel == nil || isLoaded(version) || pin?.version == version { return true }
-        let followed = pin == nil || policyKeepsSeveral ? [policy] : []
-        return (followed + store.selectors(of: name)).contains { policy in
+        let followed = pin == nil || policyKeepsSeveral ? [(policy, before)] : []
+        return (followed + store.selectors(of: name).map { ($0, [version]) }).contains { policy, before in
             do throws(RegistryError) {
-                return Self.wants(policy, version, of: try source.direct.versions(wanted: policy, of: name))
+                return policy.wants(version, of: try source.direct.versions(wanted: policy, of: name), before: before)
             } catch {
                 return Wishes.Wanted(error) == nil
             }
         }
-    }
-
-    /// Whether a policy that stands for `versions` now has a use for one that it wanted before. The latest at the time is better than the
-    /// one before it, however fast they are published.
-    static func wants(_ policy: VersionPolicy, _ version: Int, of versions: [Int]) -> Bool {
-        if case .latest = policy { return versions.first.map { $0 >= version } ?? false }
-        return versions.contains(version)
     }
 
     /// The versions that the operator lets through the gates, for one look: a wish that is not met by it is over, so that it never opens the
@@ -141,5 +138,14 @@ extension Wishes.Wanted {
         case .noAlias, .noVersions, .noModel: self = .nothing
         default: return nil
         }
+    }
+}
+
+extension VersionPolicy {
+    /// Whether it has a use for a version now that it stands for `versions`. What was the latest before is better than the one before that,
+    /// however fast newer ones are published.
+    func wants(_ version: Int, of versions: [Int], before: [Int]) -> Bool {
+        if case .latest = self, before.contains(version) { return versions.first.map { $0 >= version } ?? false }
+        return versions.contains(version)
     }
 }

@@ -37,6 +37,8 @@ final class FollowedModel: Sendable {
         var problem: FollowFailure?
         /// The version to answer with, as of the last look that could tell.
         var wanted: Int?
+        /// What the policy wanted then.
+        var policyWanted: [Int] = []
         /// Versions that were live, the last first.
         var previous: [Int] = []
         var hasLeaseComplaint = false
@@ -110,7 +112,13 @@ final class FollowedModel: Sendable {
         progress.withLock { progress in
             source.beQuiet(quietly)
             var left = Self.looksMax
-            while look(quietly: quietly, &progress) == .isOutdated, left > 0 { left -= 1 }
+            while look(quietly: quietly, &progress) == .isOutdated {
+                left -= 1
+                if left == 0 {
+                    wake()
+                    break
+                }
+            }
             store.reclaim(on: quietly ? thread : nil)
             return liveModel == nil ? progress.problem : nil
         }
@@ -158,20 +166,22 @@ final class FollowedModel: Sendable {
 
     /// Runs a load where it disturbs nobody, and gives it up when it is no longer wanted: an operator who goes back meanwhile does not wait
     /// for the end of what is gone back from.
-    func run(_ job: LoadJob) -> Result<LoadJob.Loaded, LoadRefusal> {
+    ///
+    /// - Parameter policyWanted: what the policy wanted when the look began.
+    func run(_ job: LoadJob, policyWanted: [Int]) -> Result<LoadJob.Loaded, LoadRefusal> {
         let wakeup = wakeup
         let pending = thread.begin({ job.run() }, then: { wakeup.signal() })
-        var isWoken = false
         while true {
             _ = wakeup.wait(milliseconds: nil)
             if let result = pending.take() {
-                // What it was woken for beside the end of the load is looked at next.
-                if isWoken { wakeup.signal() }
+                // Somebody may have had something to say at the same moment: one more look, which costs little, tells.
+                wakeup.signal()
                 return result
             }
-            isWoken = true
             noteWanted()
-            if isStopped.load(ordering: .relaxed) || !isWanted(job.version) { job.interruption.interrupt() }
+            if isStopped.load(ordering: .relaxed) || !isWanted(job.version, policyWanted) {
+                job.interruption.interrupt()
+            }
         }
     }
 }
