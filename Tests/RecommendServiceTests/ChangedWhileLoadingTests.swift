@@ -156,6 +156,52 @@ import Testing
         #expect(fixture.status.problem == nil)
     }
 
+    @Test("going back to a version in memory does not wait for what is read for an arm") func besideAnArm() throws {
+        var settings = FollowSettings()
+        settings.loadBytesPerSecond = 1
+        settings.previousKept = 1
+        let fixture = try FollowFixture(arm: .alias("staging"), settings: settings)
+        for contents in [Self.first, Self.second] {
+            try fixture.publish(contents)
+            fixture.follower.look()
+        }
+        #expect(fixture.loaded == [1, 2])
+        try fixture.publish(Self.third, promote: "staging")
+        try fixture.follower.start()
+        defer { fixture.follower.stop() }
+        fixture.follower.wake()
+        try eventually { fixture.state(3) == .loading && fixture.source.opened.withLock { $0.last } == 3 }
+        _ = try fixture.registry.rollback(name, alias: "production")
+        fixture.follower.wake()
+        try eventually { fixture.live == 1 }
+        try eventually {
+            fixture.state(3) == .loading && fixture.source.opened.withLock { $0.filter { $0 == 3 }.count } == 2
+        }
+    }
+
+    @Test("what was held against a version that is not live any more is neither told nor taken") func liveChanged()
+        throws
+    {
+        var settings = FollowSettings()
+        settings.previousKept = 1
+        settings.gates.overlapMin = 1
+        let fixture = try FollowFixture(arm: .alias("staging"), settings: settings)
+        try fixture.publish(Self.first)
+        fixture.follower.look()
+        try fixture.publish(Self.second, promote: nil)
+        try fixture.registry.promote(name, version: 2, alias: "production", force: true)
+        fixture.follower.look()
+        #expect(fixture.live == 2)
+        // Like the first and unlike the second.
+        try fixture.publish(Self.first, promote: "staging")
+        let follower = fixture.follower
+        when(3, fixture) { _ = follower.pin(FollowFixture.name, version: 1, force: false) }
+        _ = fixture.events()
+        for _ in 0..<2 { fixture.follower.look() }
+        #expect(fixture.live == 1 && fixture.loaded.contains(3))
+        #expect(!fixture.events().contains { if case .rejected(_, 3, _, _, _) = $0 { true } else { false } })
+    }
+
     @Test("a model does not wait for the load of another") func severalModels() throws {
         var settings = FollowSettings()
         settings.loadBytesPerSecond = 1

@@ -293,9 +293,17 @@ extension FollowedModel {
         let job = LoadJob(
             source: source, settings: settings, model: name, version: version, live: live,
             reference: reference?.answers, wayBack: wayBack, isForced: isForced, lease: lease, loops: store.loops,
-            bytesInUse: store.mappedBytes + store.loadingBytes(besides: name), clock: clock)
+            bytesInUse: store.mappedBytes + store.loadingBytes(besides: name),
+            bytesPerSecondMax: quietly ? settings.loadBytesPerSecond : nil, clock: clock)
+        let result = quietly ? run(job, policyWanted: progress.policyWanted) : job.run()
+        if let live, liveModel?.version != live.version {
+            // Held against a version that is not live any more, whatever came of it.
+            store.forgetNote(name, version: version)
+            wake()
+            return nil
+        }
         do throws(LoadRefusal) {
-            let loaded = try (quietly ? run(job, policyWanted: progress.policyWanted) : job.run()).get()
+            let loaded = try result.get()
             for note in loaded.notes + [reference?.note].compactMap({ $0 }) {
                 report(.note(model: name, version: version, note))
             }

@@ -107,6 +107,14 @@ extension FollowedModel {
         }
     }
 
+    /// Whether the policy has come to want another version that is in memory: going there must not wait for what is being read for an arm.
+    func isToSwap(besides version: Int) -> Bool {
+        guard pin == nil, let live = liveModel?.version,
+            let wanted = try? source.direct.versions(wanted: policy, of: name).first
+        else { return false }
+        return wanted != version && wanted != live && store.mayBeLive(name, version: wanted)
+    }
+
     /// The versions that the operator lets through the gates, for one look: a wish that is not met by it is over, so that it never opens the
     /// gates to another version later.
     func takeForced() -> ForcedVersions {

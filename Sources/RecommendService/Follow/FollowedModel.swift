@@ -179,7 +179,9 @@ final class FollowedModel: Sendable {
                 return result
             }
             noteWanted()
-            if isStopped.load(ordering: .relaxed) || !isWanted(job.version, policyWanted) {
+            if isStopped.load(ordering: .relaxed) || !isWanted(job.version, policyWanted)
+                || isToSwap(besides: job.version)
+            {
                 job.interruption.interrupt()
             }
         }

@@ -20,6 +20,8 @@ struct LoadJob: Sendable {
     let loops: Int
     /// Bytes of the versions that stay in memory beside it, and of those that other models are loading.
     let bytesInUse: Int
+    /// Bytes to read a second; nil when nobody is served beside it, as at the start of a process.
+    let bytesPerSecondMax: Int?
     let clock: @Sendable () -> Double
     let interruption = Interruption()
 
@@ -80,7 +82,7 @@ struct LoadJob: Sendable {
     private var options: OpenOptions {
         OpenOptions(
             threads: live == nil ? settings.firstLoadThreads : 1,
-            bytesPerSecondMax: live == nil ? nil : settings.loadBytesPerSecond,
+            bytesPerSecondMax: live == nil ? nil : bytesPerSecondMax,
             memoryBytesInUse: bytesInUse, records: settings.records, defersCodes: live == nil,
             interruption: interruption)
     }

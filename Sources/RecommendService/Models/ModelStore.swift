@@ -71,11 +71,17 @@ package final class ModelStore: Sendable {
     /// - Returns: false when it is not loaded, or left out.
     package func makeLive(_ name: String, version: Int, isForced: Bool = true) -> Bool {
         change { state in
-            guard let place = state.place(of: name), state.entries[place].loaded[version] != nil,
-                isForced || state.entries[place].live == version || !state.entries[place].letThrough.contains(version)
+            guard let place = state.place(of: name), state.entries[place].mayBeLive(version, isForced: isForced)
             else { return false }
             state.entries[place].setLive(version)
             return true
+        }
+    }
+
+    /// Whether a version is loaded and could answer without force.
+    func mayBeLive(_ name: String, version: Int) -> Bool {
+        note { state in
+            state.place(of: name).map { state.entries[$0].mayBeLive(version, isForced: false) } ?? false
         }
     }
 
@@ -215,6 +221,10 @@ struct Entry {
             declaration.experiments.isEmpty
             ? nil : ModelExperiments(model: declaration.name, declaration.experiments, loops: loops)
         shadow = declaration.shadow.map { Shadow(model: declaration.name, $0) }
+    }
+
+    func mayBeLive(_ version: Int, isForced: Bool) -> Bool {
+        loaded[version] != nil && (isForced || live == version || !letThrough.contains(version))
     }
 
     /// - Precondition: the version is loaded.
