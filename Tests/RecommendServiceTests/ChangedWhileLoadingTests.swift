@@ -138,17 +138,8 @@ import Testing
 
     @Test("a running follower gives up reading what nobody wants any more, and goes on with what somebody does")
     func interrupted() throws {
-        var settings = FollowSettings()
-        settings.loadBytesPerSecond = 1
-        let fixture = try FollowFixture(settings: settings)
-        try fixture.publish(Self.first)
-        fixture.follower.look()
-        // At a byte a second it would take hours.
-        try fixture.publish(Self.second)
-        try fixture.follower.start()
+        let fixture = try loadingSecond()
         defer { fixture.follower.stop() }
-        fixture.follower.wake()
-        try eventually { fixture.state(2) == .loading && fixture.source.opened.withLock { $0.last } == 2 }
         _ = try fixture.registry.rollback(name, alias: "production")
         fixture.follower.wake()
         try eventually { fixture.state(2) == .available }
@@ -224,6 +215,17 @@ import Testing
     }
 
     @Test("a pin that comes during a load is ended by the promotion after it") func pinned() throws {
+        let fixture = try loadingSecond()
+        defer { fixture.follower.stop() }
+        #expect(fixture.follower.pin(name, version: 1, force: false))
+        try eventually { fixture.state(2) != .loading }
+        let third = try fixture.publish(Self.third)
+        fixture.follower.wake()
+        try eventually { fixture.state(third) == .loading }
+    }
+
+    /// A running follower with version 1 live that is reading version 2: at a byte a second, which would take hours. Stop it.
+    private func loadingSecond() throws -> FollowFixture {
         var settings = FollowSettings()
         settings.loadBytesPerSecond = 1
         let fixture = try FollowFixture(settings: settings)
@@ -231,14 +233,9 @@ import Testing
         fixture.follower.look()
         try fixture.publish(Self.second)
         try fixture.follower.start()
-        defer { fixture.follower.stop() }
         fixture.follower.wake()
         try eventually { fixture.state(2) == .loading && fixture.source.opened.withLock { $0.last } == 2 }
-        #expect(fixture.follower.pin(name, version: 1, force: false))
-        try eventually { fixture.state(2) != .loading }
-        let third = try fixture.publish(Self.third)
-        fixture.follower.wake()
-        try eventually { fixture.state(third) == .loading }
+        return fixture
     }
 
     private func eventually(_ isTrue: () -> Bool) throws {

@@ -118,7 +118,7 @@ extension FollowedModel {
             // Taken back meanwhile.
             if self.pin?.version != version { return complete(first, quietly: quietly) }
         }
-        settle([version], pin.isForced ? [version] : [], &progress)
+        settle([version], [], &progress)
         complete(first, quietly: quietly)
     }
 

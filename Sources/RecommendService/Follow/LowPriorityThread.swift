@@ -2,7 +2,6 @@ import CLinux
 import Dispatch
 import FoundationEssentials
 import Glibc
-import HTTPServer
 import Synchronization
 
 /// A thread of low priority that does what it is given, one thing after another. It ends with the object.
@@ -10,26 +9,9 @@ import Synchronization
 /// One for all loads of a model: what a load allocates and what letting go of it frees are then the same part of the heap, which no
 /// loop allocates from. What the thread holds while it is put aside, everybody waits for: so it must take no lock that loops take.
 package final class LowPriorityThread: Sendable {
-    private let jobs = Jobs()
-    private let isStarted = Mutex(false)
-
-    private final class Jobs: Sendable {
-        let waiting = Mutex<[@Sendable () -> Void]>([])
-        /// Counts the jobs, and one more when there will be none.
-        let arrivals = DispatchSemaphore(value: 0)
-
-        func work() {
-            while true {
-                arrivals.wait()
-                guard let job = waiting.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) else { return }
-                job()
-            }
-        }
-    }
+    private let jobs = JobThread(name: "model-loader", begin: lowerThreadPriority)
 
     package init() {}
-
-    deinit { jobs.arrivals.signal() }
 
     /// Runs `work` there and waits for its result. The thread is made for the first one, and holds nothing of `work` when this returns:
     /// what the caller lets go of then is gone.
@@ -55,30 +37,12 @@ package final class LowPriorityThread: Sendable {
             then()
         }
         // Where the system makes no more threads the work is done here, at the caller's priority, and the next one tries again.
-        guard
-            isStarted.withLock({
-                $0 = $0 || start(); return $0
-            })
-        else {
+        guard (try? jobs.start()) != nil else {
             job()
             return result
         }
-        jobs.waiting.withLock { $0.append(job) }
-        jobs.arrivals.signal()
+        jobs.add(job)
         return result
-    }
-
-    /// - Returns: whether there is a thread now.
-    private func start() -> Bool {
-        do throws(SystemError) {
-            try POSIXThread.detach(name: "model-loader") { [jobs] in
-                lowerThreadPriority()
-                jobs.work()
-            }
-            return true
-        } catch {
-            return false
-        }
     }
 }
 
@@ -99,7 +63,7 @@ final class Handed<Value: Sendable>: Sendable {
 /// else does (block/ioprio.c: a SCHED_IDLE task is of the idle class). On a machine that is busy without pause it still gets some 0.3 % of a
 /// core (kernel/sched: weight 3 beside 1024), so that a load takes long but ends. Where it is not permitted the thread stays as it is,
 /// but for the nice value.
-private func lowerThreadPriority() {
+@Sendable private func lowerThreadPriority() {
     // Of the calling thread: Linux keeps it per thread.
     _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 19)
     var parameters = sched_param()

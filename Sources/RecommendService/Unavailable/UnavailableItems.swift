@@ -20,7 +20,7 @@ package final class UnavailableItems: Sendable {
     private let clock: @Sendable () -> Date
     private let state: Mutex<[String: State]>
     /// Makes one change after the other, each until it is in force: they take effect in the order in which they were asked for.
-    private let changes = ChangeThread()
+    private let changes = JobThread(name: "changes")
     /// Entered by every change until its `then` has returned.
     private let unfinished = DispatchGroup()
     private let waitingCount = Atomic<Int>(0)

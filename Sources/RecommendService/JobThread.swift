@@ -5,8 +5,11 @@ import Synchronization
 /// A thread that does what it is given, one thing after another, in that order. It ends with the object, after what it was given.
 ///
 /// Not a dispatch queue: one is promised a thread only when it has something to do, and where the system makes no more threads by then
-/// it waits for one without end. This one is made before the service says ready, or the service does not start.
-final class ChangeThread: Sendable {
+/// it waits for one without end. Here whoever starts it is told.
+final class JobThread: Sendable {
+    private let name: String
+    /// Done on the thread before the first job.
+    private let begin: @Sendable () -> Void
     private let jobs = Jobs()
     private let isStarted = Mutex(false)
 
@@ -24,6 +27,12 @@ final class ChangeThread: Sendable {
         }
     }
 
+    /// - Parameter name: at most 15 bytes, shown by `top -H`.
+    init(name: String, begin: @escaping @Sendable () -> Void = {}) {
+        self.name = name
+        self.begin = begin
+    }
+
     deinit { jobs.arrivals.signal() }
 
     /// Makes the thread, unless there is one.
@@ -32,8 +41,12 @@ final class ChangeThread: Sendable {
     func start() throws(SystemError) {
         try isStarted.withLock { isStarted throws(SystemError) in
             if isStarted { return }
-            let jobs = jobs
-            try POSIXThread.detach(name: "changes") { jobs.work() }
+            // Not this object, which ends the thread when it goes.
+            let (jobs, begin) = (jobs, begin)
+            try POSIXThread.detach(name: name) {
+                begin()
+                jobs.work()
+            }
             isStarted = true
         }
     }
